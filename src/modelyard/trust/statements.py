@@ -1,0 +1,143 @@
+"""What is signed: releases and route snapshots, as in-toto statements (https://in-toto.io/Statement/v1).
+
+A *release* says: this version digest may serve these endpoints of this use case, at this stage, in these roles, up to this
+share, until this date, on this evidence, with these approvals. A *route snapshot* is the desired state of all endpoints of an
+organisation, with an epoch that only grows. The runtime acts on nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modelyard.core.digests import DIGEST
+
+Digest = Annotated[str, Field(pattern=DIGEST.pattern)]
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+RELEASE_TYPE = "https://modelyard.dev/statements/release/v1"
+ROUTES_TYPE = "https://modelyard.dev/statements/routes/v1"
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArmRole(StrEnum):
+    """What an arm is behind its endpoint. `fallback` answers only when another arm cannot."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+    SHADOW = "shadow"
+    FALLBACK = "fallback"
+
+
+class Stale(StrEnum):
+    """What the runtime does when its snapshot is older than the tier permits."""
+
+    SERVE = "serve"
+    FALLBACK = "fallback"
+    REFUSE = "refuse"
+
+
+class EvidenceRef(_Document):
+    """Evidence that the release stands on: its type, id and digest."""
+
+    id: str
+    type: str
+    digest: Digest
+
+
+class ApprovalRef(_Document):
+    """An approval that the release stands on, by id and the digest of its record."""
+
+    id: str
+    approver: str
+    digest: Digest
+
+
+class Release(_Document):
+    """The predicate of a release statement. The statement's subject is the version manifest's digest."""
+
+    id: str
+    organisation: str
+    use_case: str
+    model: str
+    version: str
+    manifest: Digest
+    serving: Digest
+    endpoints: tuple[str, ...] = Field(min_length=1)
+    stage: str
+    roles: tuple[ArmRole, ...] = Field(min_length=1)
+    greatest_share: float = Field(gt=0, le=1)
+    tier: str
+    evidence: tuple[EvidenceRef, ...]
+    approvals: tuple[ApprovalRef, ...]
+    policy: Digest
+    issued_by: str
+    issued_at: datetime
+    not_before: datetime
+    until: datetime
+
+
+class Arm(_Document):
+    """A version behind an endpoint. `release` is the digest of the signed envelope's payload. Shares of the champion and the
+    challengers of an endpoint add up to one; a shadow's share is the part of the traffic that is mirrored to it."""
+
+    name: str
+    role: ArmRole
+    release: Digest
+    manifest: Digest
+    share: float = Field(ge=0, le=1)
+
+
+class Constant(_Document):
+    """A fallback that needs no model: fixed values for the outputs."""
+
+    outputs: dict[str, Any]
+
+
+class EndpointRoutes(_Document):
+    """Desired state of one endpoint. `fallbacks` names the arms of role fallback to try in order; then `constant`.
+    `greatest_age` is how old (seconds) a snapshot may be before `stale` applies."""
+
+    name: str
+    use_case: str
+    stage: str
+    tier: str
+    arms: tuple[Arm, ...]
+    constant: Constant | None = None
+    sticky_salt: str = ""
+    greatest_age: float = Field(gt=0)
+    stale: Stale = Stale.REFUSE
+
+
+class RouteSnapshot(_Document):
+    """The predicate of a routes statement. `revoked` lists release digests that must not serve any more."""
+
+    organisation: str
+    epoch: int = Field(ge=1)
+    issued_at: datetime
+    endpoints: tuple[EndpointRoutes, ...]
+    revoked: tuple[Digest, ...] = ()
+
+
+class Subject(_Document):
+    """What a statement is about: a name and its digests by algorithm (hex, without prefix)."""
+
+    name: str
+    digest: dict[str, str]
+
+
+class Statement(_Document):
+    """An in-toto statement, version 1."""
+
+    type: Literal["https://in-toto.io/Statement/v1"] = Field(default=STATEMENT_TYPE, alias="_type")
+    subject: tuple[Subject, ...]
+    predicate_type: str = Field(alias="predicateType")
+    predicate: dict[str, Any]
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
