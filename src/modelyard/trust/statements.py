@@ -1,25 +1,24 @@
 """What is signed: releases and route snapshots, as in-toto statements (https://in-toto.io/Statement/v1).
 
-A *release* says: this version digest may serve these endpoints of this use case, at this stage, in these roles, up to this
-share, until this date, on this evidence, with these approvals. A *route snapshot* is the desired state of all endpoints of an
-organisation, with an epoch that only grows. The runtime acts on nothing else.
+A *release* says: this version digest may serve these endpoints of this use case, at this stage, in these roles, up to
+this share, until this date, on this evidence, with these approvals. A *route snapshot* is the desired state of all
+endpoints of an organisation, with an epoch that only grows. The runtime acts on nothing else.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from modelyard.core.digests import DIGEST
 
 Digest = Annotated[str, Field(pattern=DIGEST.pattern)]
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-RELEASE_TYPE = "https://modelyard.dev/statements/release/v1"
-ROUTES_TYPE = "https://modelyard.dev/statements/routes/v1"
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+RELEASE_TYPE: Final = "https://modelyard.dev/statements/release/v1"
+ROUTES_TYPE: Final = "https://modelyard.dev/statements/routes/v1"
 
 
 class _Document(BaseModel):
@@ -78,14 +77,20 @@ class Release(_Document):
     approvals: tuple[ApprovalRef, ...]
     policy: Digest
     issued_by: str
-    issued_at: datetime
-    not_before: datetime
-    until: datetime
+    issued_at: AwareDatetime
+    not_before: AwareDatetime
+    until: AwareDatetime
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until <= self.not_before:
+            raise ValueError(f"`until` ({self.until}) is not after `not_before` ({self.not_before})")
+        return self
 
 
 class Arm(_Document):
-    """A version behind an endpoint. `release` is the digest of the signed envelope's payload. Shares of the champion and the
-    challengers of an endpoint add up to one; a shadow's share is the part of the traffic that is mirrored to it."""
+    """A version behind an endpoint. `release` is the digest of the signed envelope's payload. Shares of the champion and
+    the challengers of an endpoint add up to one; a shadow's share is the part of the traffic that is mirrored to it."""
 
     name: str
     role: ArmRole
@@ -120,7 +125,7 @@ class RouteSnapshot(_Document):
 
     organisation: str
     epoch: int = Field(ge=1)
-    issued_at: datetime
+    issued_at: AwareDatetime
     endpoints: tuple[EndpointRoutes, ...]
     revoked: tuple[Digest, ...] = ()
 
