@@ -1,0 +1,39 @@
+"""The decision log: what was asked, what was answered and by whom, and later what came of it.
+
+    with DecisionLog(root, writer="runtime-8081") as log:
+        log.append(Rows(2, {"id": ids.mint(2), "inputs": [...], "output": [...]}, {"endpoint": "hold", ...}))
+    reader = DecisionReader(root)
+    table = join(reader.scan(Window(endpoint="hold", since=monday)), OutcomeReader(outcomes).scan())
+
+An append is durable when it returns. Readers see whole batches or none of them, of every writer, sealed or not.
+"""
+
+from modelyard.decisions.errors import LogDamaged, LogUnwritable
+from modelyard.decisions.journal import Limits
+from modelyard.decisions.log import DecisionLog
+from modelyard.decisions.minting import DecisionIds
+from modelyard.decisions.outcomes import Outcome, OutcomeLog, OutcomeReader, Receipt, join
+from modelyard.decisions.pseudonyms import Pseudonyms
+from modelyard.decisions.reader import DecisionReader, Time, Window
+from modelyard.decisions.schema import DECISIONS, OUTCOMES, SCHEMA_VERSION, Rows
+
+__all__ = [
+    "DECISIONS",
+    "OUTCOMES",
+    "SCHEMA_VERSION",
+    "DecisionIds",
+    "DecisionLog",
+    "DecisionReader",
+    "Limits",
+    "LogDamaged",
+    "LogUnwritable",
+    "Outcome",
+    "OutcomeLog",
+    "OutcomeReader",
+    "Pseudonyms",
+    "Receipt",
+    "Rows",
+    "Time",
+    "Window",
+    "join",
+]

@@ -1,0 +1,235 @@
+"""Writing segments: one writer, one folder, one open segment; a batch is durable when `commit` returns."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import pyarrow as pa
+
+from modelyard.core.clock import Clock, SystemClock
+from modelyard.core.errors import Busy, TooLarge, WrongState
+from modelyard.core.faults import Faults, NoFaults
+from modelyard.decisions import layout
+from modelyard.decisions.errors import storage_error
+from modelyard.decisions.framing import LARGEST_PAYLOAD, Frame, FrameMeta, Header, encode_frame, encode_header
+from modelyard.decisions.layout import FrameRef, SegmentPath
+from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
+from modelyard.decisions.segment import SegmentReader
+
+_COMPRESS_FROM = 64
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a segment is sealed: at so many bytes, or so many seconds after its first batch."""
+
+    segment_bytes: int = 64 << 20
+    segment_age: float = 3600.0
+
+
+@dataclass(slots=True)
+class _Open:
+    path: SegmentPath
+    descriptor: int
+    nonce: bytes
+    offset: int
+    born: float
+    frames: list[FrameRef]
+
+
+class Journal:
+    """The write side of one table for one writer. Takes over the open segments of writers that died.
+
+    Raises Busy when a living process already writes under this name, StorageFull or LogUnwritable as the disk has it.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        table: TableSpec,
+        writer: str,
+        *,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        faults: Faults | None = None,
+    ) -> None:
+        self._root, self._table, self._writer = root, table, writer
+        self._limits, self._clock, self._faults = limits or Limits(), clock or SystemClock(), faults or NoFaults()
+        self._mutex = threading.Lock()
+        self._open: _Open | None = None
+        self._prefix = len(table.schema.serialize())
+        self._folder = layout.writer_folder(root, writer)
+        lock = layout.try_lock(self._folder)
+        if lock is None:
+            raise Busy(f"another process writes the log as {writer!r}", field="writer", hint="give each its own name")
+        self._lock = lock
+        self._closed = False
+        self.adopted = self._adopt(self._folder) + self.adopt_dead()
+        self._number = max((s.number for s in layout.segments(self._folder)), default=0)
+
+    def commit(self, batch: Any) -> None:
+        """Append a batch; on return it is durable. When this raises, the batch is not in the log."""
+        payload = self._message(batch)
+        meta = frame_meta(self._table, batch)
+        with self._mutex:
+            if self._closed:
+                raise WrongState("the log is closed")
+            self._guard(lambda: self._append(meta, payload))
+
+    def seal_if_due(self) -> None:
+        """Seal the open segment if it is large or old enough. Idempotent; called by `commit` too."""
+        with self._mutex:
+            self._guard(self._roll)
+
+    def seal(self) -> None:
+        """Seal the open segment now, if it has rows."""
+        with self._mutex:
+            self._guard(self._seal)
+
+    def close(self) -> None:
+        """Seal and let the name go. Idempotent."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                self._guard(self._seal)
+            finally:
+                self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def adopt_dead(self) -> int:
+        """Cut and seal what writers that died left open. Returns how many segments that were."""
+        adopted = 0
+        for folder in layout.writer_folders(self._root):
+            if folder == self._folder:
+                continue
+            lock = layout.try_lock(folder)
+            if lock is None:
+                continue
+            with lock:
+                adopted += self._adopt(folder)
+        return adopted
+
+    def _adopt(self, folder: Path) -> int:
+        orphans = [s for s in layout.segments(folder) if not s.seal.exists()]
+        for path in orphans:
+            self._guard(lambda path=path: _cut_and_seal(path))  # type: ignore[misc]
+        return len(orphans)
+
+    def _message(self, batch: Any) -> Any:
+        """The batch as one Arrow IPC message, compressed when that pays."""
+        if batch.num_rows < _COMPRESS_FROM:
+            payload = batch.serialize()
+        else:
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, self._table.schema, options=_LZ4) as stream:
+                stream.write_batch(batch)
+                end = sink.tell()
+            payload = sink.getvalue().slice(self._prefix, end - self._prefix)
+        if payload.size > LARGEST_PAYLOAD:
+            raise TooLarge(f"a batch of {payload.size} bytes", hint=f"at most {LARGEST_PAYLOAD} bytes a batch")
+        return payload
+
+    def _append(self, meta: FrameMeta, payload: Any) -> None:
+        self._roll()
+        segment = self._open or self._start()
+        data = encode_frame(segment.nonce, segment.offset, meta, memoryview(payload))
+        self._make_durable(segment, data)
+        payload_start = len(data) - payload.size
+        frame = Frame(segment.offset, segment.offset + len(data), slice(payload_start, len(data)), meta)
+        segment.frames.append(FrameRef.of(frame))
+        segment.offset = frame.end
+
+    def _make_durable(self, segment: _Open, data: bytes) -> None:
+        """Write and sync; when that fails nothing half done stays visible. After a failed sync the kernel may have dropped
+        pages, so such a segment is not written to again."""
+        written = False
+        try:
+            _write(segment.descriptor, segment.offset, data)
+            written = True
+            self._faults.reach("decisions.commit.written")
+            os.fdatasync(segment.descriptor)
+        except BaseException:
+            os.ftruncate(segment.descriptor, segment.offset)
+            if written:
+                self._open = None
+                os.close(segment.descriptor)
+            raise
+
+    def _start(self) -> _Open:
+        self._number += 1
+        path = SegmentPath(self._folder, self._number)
+        now = self._clock.now().timestamp()
+        nonce = secrets.token_bytes(16)
+        header = encode_header(
+            Header(
+                self._table.name,
+                SCHEMA_VERSION,
+                self._writer,
+                self._number,
+                int(now * 1e6),
+                nonce,
+                self._table.schema.serialize().to_pybytes(),
+            )
+        )
+        layout.write_atomically(path.data, header)
+        self._faults.reach("decisions.segment.started")
+        self._open = _Open(path, os.open(path.data, os.O_RDWR), nonce, len(header), now, [])
+        return self._open
+
+    def _roll(self) -> None:
+        if self._open is None:
+            return
+        age = self._clock.now().timestamp() - self._open.born
+        if self._open.offset >= self._limits.segment_bytes or age >= self._limits.segment_age:
+            self._seal()
+
+    def _seal(self) -> None:
+        if self._open is None:
+            return
+        segment = self._open
+        self._faults.reach("decisions.seal")
+        _write_seal(segment.path, segment.offset, segment.frames)
+        os.close(segment.descriptor)
+        self._open = None
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except OSError as error:
+            raise storage_error(error, self._folder / "segment") from error
+
+
+def _write(descriptor: int, offset: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _cut_and_seal(path: SegmentPath) -> None:
+    reader = SegmentReader(path)
+    reader.refresh()
+    if reader.torn_bytes() > 0:
+        with path.data.open("r+b") as handle:
+            handle.truncate(reader.end)
+            os.fsync(handle.fileno())
+    _write_seal(path, reader.end, reader.frames)
+
+
+def _write_seal(path: SegmentPath, size: int, frames: list[FrameRef]) -> None:
+    layout.write_atomically(path.seal, msgspec.json.encode(layout.seal_of(size, frames)))

@@ -1,0 +1,164 @@
+"""Where the log's files are.
+
+<root>/<writer>/lock               held (flock) for as long as the writer lives
+<root>/<writer>/000000000001.seg   a segment
+<root>/<writer>/000000000001.json  written when the segment is sealed: its statistics and the index of its frames
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from modelyard.core.errors import InvalidInput
+from modelyard.decisions.errors import storage_error
+from modelyard.decisions.framing import Frame, FrameMeta
+
+LOCK = "lock"
+_WRITER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+
+
+class FrameRef(msgspec.Struct, frozen=True, array_like=True):
+    """Where a frame is in its segment, and its meta."""
+
+    offset: int
+    end: int
+    start: int
+    meta: FrameMeta
+
+    @classmethod
+    def of(cls, frame: Frame) -> FrameRef:
+        return cls(frame.offset, frame.end, frame.offset + frame.payload.start, frame.meta)
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """The statistics of a sealed segment. `size` is its length in bytes; times are microseconds (UTC)."""
+
+    size: int
+    rows: int
+    min_id: str
+    max_id: str
+    min_time: int
+    max_time: int
+    endpoints: dict[str, int]
+    frames: tuple[FrameRef, ...]
+
+
+def seal_of(size: int, frames: list[FrameRef]) -> Seal:
+    """The statistics of a segment with these frames."""
+    metas = [frame.meta for frame in frames]
+    endpoints: dict[str, int] = {}
+    for meta in metas:
+        for name, rows in meta.endpoints.items():
+            endpoints[name] = endpoints.get(name, 0) + rows
+    return Seal(
+        size=size,
+        rows=sum(m.rows for m in metas),
+        min_id=min((m.min_id for m in metas), default=""),
+        max_id=max((m.max_id for m in metas), default=""),
+        min_time=min((m.min_time for m in metas), default=0),
+        max_time=max((m.max_time for m in metas), default=0),
+        endpoints=endpoints,
+        frames=tuple(frames),
+    )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SegmentPath:
+    """A segment by its writer's folder and its number."""
+
+    folder: Path
+    number: int
+
+    @property
+    def data(self) -> Path:
+        return self.folder / f"{self.number:012d}.seg"
+
+    @property
+    def seal(self) -> Path:
+        return self.folder / f"{self.number:012d}.json"
+
+
+def writer_folders(root: Path) -> list[Path]:
+    """The folders of all writers there ever were."""
+    try:
+        return sorted(p for p in root.iterdir() if p.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def segments(folder: Path) -> list[SegmentPath]:
+    """A writer's segments in order."""
+    numbers = sorted(int(p.stem) for p in folder.glob("*.seg"))
+    return [SegmentPath(folder, number) for number in numbers]
+
+
+def writer_folder(root: Path, writer: str) -> Path:
+    """The folder of a writer, made if need be. Raises InvalidInput for a name that is no plain file name."""
+    if not _WRITER.fullmatch(writer):
+        raise InvalidInput(f"{writer!r} cannot name a writer", field="writer", hint="letters, digits, dot, dash")
+    folder = root / writer
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(root)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    return folder
+
+
+def try_lock(folder: Path) -> IO[bytes] | None:
+    """The writer's lock, held until the file is closed or the process dies; None while somebody else holds it."""
+    try:
+        handle = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise storage_error(error, folder / LOCK) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        return None
+    return handle
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """One process (and thread) at a time; waits for its turn."""
+    try:
+        handle = path.open("ab")
+    except OSError as error:
+        raise storage_error(error, path) from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """The file appears whole and durable, or not at all. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

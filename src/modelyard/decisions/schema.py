@@ -1,0 +1,179 @@
+"""Tables of the log, version 1: what each column is, and how rows become Arrow batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any
+
+import pyarrow as pa
+
+from modelyard.core.errors import InvalidInput
+from modelyard.decisions.framing import FrameMeta
+
+SCHEMA_VERSION = 1
+TIME = pa.timestamp("us", tz="UTC")
+
+
+def _column(name: str, kind: Any, required: bool = False) -> Any:
+    return pa.field(name, kind, nullable=not required)
+
+
+DECISIONS = pa.schema(
+    [
+        _column("id", pa.string(), required=True),
+        _column("decision_time", TIME, required=True),
+        _column("event_time", TIME),
+        _column("organisation", pa.string(), required=True),
+        _column("use_case", pa.string(), required=True),
+        _column("endpoint", pa.string(), required=True),
+        _column("requested_arm", pa.string()),
+        _column("answered_arm", pa.string()),
+        _column("role", pa.string()),
+        _column("version", pa.string()),
+        _column("manifest", pa.string()),
+        _column("release", pa.string()),
+        _column("epoch", pa.int64(), required=True),
+        _column("probability", pa.float64()),
+        _column("unit", pa.string()),
+        _column("subject", pa.string()),
+        _column("inputs", pa.string(), required=True),
+        _column("output", pa.string()),
+        _column("reason", pa.string()),
+        _column("shadow_of", pa.string()),
+        _column("parts", pa.string()),
+        _column("tokens", pa.int64()),
+        _column("cost", pa.float64()),
+        _column("latency", pa.float64()),
+        _column("queue_time", pa.float64()),
+        _column("request", pa.string()),
+        _column("trace", pa.string()),
+        _column("schema_version", pa.int16(), required=True),
+    ]
+)
+"""One row a decision. `inputs`, `output` and `parts` are JSON objects as text. `requested_arm` is what the assignment drew,
+`answered_arm` what answered (they differ on fallback; no arm answered when the endpoint's constant did), `reason` says why.
+`probability` is the chance with which the requested arm was drawn. `unit` (of randomisation) and `subject` are pseudonyms.
+`latency` and `queue_time` are seconds. `shadow_of` names the decision that a shadow's answer was made beside; such rows have
+the role `shadow` and never reached a caller."""
+
+OUTCOMES = pa.schema(
+    [
+        _column("decision_id", pa.string(), required=True),
+        _column("values", pa.string(), required=True),
+        _column("event_time", TIME),
+        _column("time_known", TIME, required=True),
+        _column("source", pa.string(), required=True),
+        _column("correction", pa.int32(), required=True),
+        _column("maturity", pa.float64()),
+        _column("organisation", pa.string()),
+        _column("recorded_time", TIME, required=True),
+        _column("schema_version", pa.int16(), required=True),
+    ]
+)
+"""One row an outcome. `values` is a JSON object as text, in canonical form; `correction` counts from 0 for each decision;
+`maturity` is the window (seconds) after which an outcome of its kind is final."""
+
+
+Column = tuple[str, Any, bool]
+"""Name, type and whether nulls are allowed: asking the Arrow schema for them costs more than building the array."""
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """How a table is indexed: its id column, its time column, and (decisions only) the column that rows are counted by."""
+
+    name: str
+    schema: Any
+    id_column: str
+    time_column: str
+    endpoint_column: str | None
+    columns: tuple[Column, ...] = field(init=False)
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple((f.name, f.type, f.nullable) for f in self.schema))
+        object.__setattr__(self, "names", frozenset(self.schema.names))
+
+
+DECISION_TABLE = TableSpec("decisions", DECISIONS, "id", "decision_time", "endpoint")
+OUTCOME_TABLE = TableSpec("outcomes", OUTCOMES, "decision_id", "recorded_time", None)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows in columns: `rows` has one list per column that differs between rows, `shared` one value for all rows.
+
+    Times are microseconds since 1970 (int) or aware datetimes, one or the other within a list.
+    """
+
+    count: int
+    rows: Mapping[str, Sequence[Any]]
+    shared: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.count
+
+
+def to_batch(table: TableSpec, groups: Sequence[Rows]) -> Any:
+    """One Arrow batch of all groups in order. Raises InvalidInput when a column is unknown, missing or of a wrong type."""
+    for group in groups:
+        _check(table, group)
+    total = sum(group.count for group in groups)
+    arrays = [_array(column, groups, total) for column in table.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+
+
+def _check(table: TableSpec, group: Rows) -> None:
+    for name, values in group.rows.items():
+        if len(values) != group.count:
+            raise InvalidInput(f"{len(values)} values for {group.count} rows", field=name)
+    for names in (group.rows, group.shared):
+        if not names.keys() <= table.names:
+            raise InvalidInput(f"the {table.name} log has no such column", field=min(names.keys() - table.names))
+
+
+def _array(column: Column, groups: Sequence[Rows], total: int) -> Any:
+    name, kind, nullable = column
+    values = _values(name, groups, total)
+    if values is None:
+        array = pa.nulls(total, kind)
+    else:
+        try:
+            array = pa.array(values, kind)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError, TypeError) as error:
+            raise InvalidInput(f"not a {kind}: {error}", field=name) from error
+    if not nullable and array.null_count:
+        raise InvalidInput("a value is missing", field=name)
+    return array
+
+
+def _values(name: str, groups: Sequence[Rows], total: int) -> list[Any] | None:
+    """The column's values, or None when no group has any."""
+    if name == "schema_version":
+        return [SCHEMA_VERSION] * total
+    if not any(name in group.rows or name in group.shared for group in groups):
+        return None
+    values: list[Any] = []
+    for group in groups:
+        values.extend(group.rows[name] if name in group.rows else repeat(group.shared.get(name), group.count))
+    return values
+
+
+def frame_meta(table: TableSpec, batch: Any) -> FrameMeta:
+    """What readers need to skip the batch."""
+    ids = batch.column(table.id_column).to_pylist()
+    low, high = _range(batch.column(table.time_column))
+    first, last = _range(batch.column("event_time"))
+    endpoints = Counter(batch.column(table.endpoint_column).to_pylist()) if table.endpoint_column else {}
+    return FrameMeta(batch.num_rows, min(ids), max(ids), low or 0, high or 0, first, last, dict(endpoints))
+
+
+def _range(times: Any) -> tuple[int | None, int | None]:
+    if times.null_count == len(times):
+        return None, None
+    numbers = times.drop_null() if times.null_count else times
+    micros = numbers.view(pa.int64()).to_numpy(zero_copy_only=False)
+    return int(micros.min()), int(micros.max())

@@ -1,0 +1,103 @@
+"""Reading one segment: which frames are whole, and what is in them. A torn tail is cut; damage is an error, never an answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from modelyard.decisions.errors import LogDamaged
+from modelyard.decisions.framing import (
+    Header,
+    TornFrame,
+    decode_frame,
+    decode_header,
+    frame_after,
+    scan,
+)
+from modelyard.decisions.layout import FrameRef, Seal, SegmentPath
+
+_seal_decoder = msgspec.json.Decoder(Seal)
+_HEADER_READ = 1 << 16
+
+
+class SegmentReader:
+    """One segment's whole frames. `refresh` takes in what its writer has added since; not safe for several threads."""
+
+    def __init__(self, path: SegmentPath) -> None:
+        self.path = path
+        self.frames: list[FrameRef] = []
+        self.sealed = False
+        with path.data.open("rb") as handle:
+            self.header, self.end = self._header(handle.read(_HEADER_READ))
+        self._schema = pa.ipc.read_schema(pa.py_buffer(self.header.schema))
+        self._prelude = self._schema.serialize().to_pybytes()
+
+    def refresh(self) -> None:
+        """Index new frames. Raises LogDamaged when a frame is broken and it is not the torn last one."""
+        if self.sealed:
+            return
+        if self.path.seal.exists():
+            self._use_seal()
+        elif self.path.data.stat().st_size > self.end:
+            self._scan_tail()
+
+    def read(self, frames: Sequence[FrameRef], columns: Sequence[str]) -> list[Any]:
+        """One Arrow batch a frame, with only these columns, in the log's order. Raises LogDamaged."""
+        with self.path.data.open("rb") as handle:
+            messages = [self._payload(handle.fileno(), frame) for frame in frames]
+        wanted = [self._schema.get_field_index(name) for name in columns]
+        options = pa.ipc.IpcReadOptions(included_fields=[i for i in wanted if i >= 0])
+        stream = pa.py_buffer(b"".join((self._prelude, *messages)))
+        return list(pa.ipc.open_stream(stream, options=options))
+
+    def torn_bytes(self) -> int:
+        """How many bytes beyond the last whole frame there are."""
+        return self.path.data.stat().st_size - self.end
+
+    def _header(self, data: bytes) -> tuple[Header, int]:
+        try:
+            return decode_header(data)
+        except TornFrame as error:
+            raise LogDamaged(f"segment {self._name} has no readable header", hint=_RESTORE) from error
+
+    def _use_seal(self) -> None:
+        seal = _seal_decoder.decode(self.path.seal.read_bytes())
+        if self.path.data.stat().st_size < seal.size:
+            raise LogDamaged(f"segment {self._name} is shorter than when it was sealed", hint=_RESTORE)
+        self.frames, self.end, self.sealed = list(seal.frames), seal.size, True
+
+    def _scan_tail(self) -> None:
+        with self.path.data.open("rb") as handle:
+            handle.seek(self.end)
+            tail = memoryview(handle.read())
+        base = self.end
+        try:
+            for frame in scan(self.header.nonce, base, tail):
+                self.frames.append(FrameRef.of(frame))
+                self.end = frame.end
+        except TornFrame as torn:
+            beyond = frame_after(self.header.nonce, torn.offset, tail[torn.offset - base :])
+            if beyond is not None:
+                raise LogDamaged(
+                    f"segment {self._name} is damaged between bytes {torn.offset} and {beyond}", hint=_RESTORE
+                ) from torn
+
+    def _payload(self, descriptor: int, frame: FrameRef) -> memoryview:
+        data = memoryview(os.pread(descriptor, frame.end - frame.offset, frame.offset))
+        try:
+            found = decode_frame(self.header.nonce, frame.offset, data)
+        except TornFrame as error:
+            raise LogDamaged(f"segment {self._name} is damaged at byte {frame.offset}", hint=_RESTORE) from error
+        return data[found.payload]
+
+    @property
+    def _name(self) -> str:
+        return str(Path(self.path.folder.name) / self.path.data.name)
+
+
+_RESTORE = "restore the segment from a backup; the log never guesses"
