@@ -1,0 +1,83 @@
+"""What can be done about evidence, gates and approvals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from modelyard.core.messages import Command
+from modelyard.governance.assurance.model import (
+    ApprovalRule,
+    Condition,
+    Digest,
+    EvidenceType,
+    Scope,
+    Threshold,
+    Verdict,
+)
+
+
+class RecordEvidence(Command):
+    """Add evidence about a version. A gate's result is not recorded by hand: evaluate the gate."""
+
+    action: ClassVar[str] = "governance.record_evidence"
+
+    version: str
+    type: EvidenceType
+    metrics: dict[str, float] = {}
+    facts: dict[str, Any] = {}
+    document: Digest | None = None
+    summary: str = Field(default="", max_length=4000)
+    valid_until: datetime | None = None
+
+
+class DefineGate(Command):
+    """Define a gate, or the successor of one. The name stays, the number grows."""
+
+    action: ClassVar[str] = "governance.define_gate"
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    to_stage: str
+    thresholds: tuple[Threshold, ...] = Field(min_length=1, max_length=200)
+    approvals: tuple[ApprovalRule, ...] = Field(min_length=1, max_length=20)
+
+
+class EvaluateGate(Command):
+    """Judge a version by the newest gate to a stage; the result is evidence."""
+
+    action: ClassVar[str] = "governance.evaluate_gate"
+
+    version: str
+    stage: str = "production"
+
+
+class RequestApproval(Command):
+    """Ask for approval to serve. The gate must have passed on the evidence there is now."""
+
+    action: ClassVar[str] = "governance.request_approval"
+
+    version: str
+    scope: Scope
+    ticket: str = Field(default="", max_length=200)
+
+
+class DecideApproval(Command):
+    """Take responsibility. `shown` is the `bound` digest of the approval as it was shown."""
+
+    action: ClassVar[str] = "governance.decide_approval"
+
+    approval: str
+    verdict: Verdict
+    comments: str = Field(min_length=1, max_length=4000)
+    conditions: tuple[Condition, ...] = ()
+    shown: Digest
+
+
+class WithdrawApproval(Command):
+    """Take back a request that is still pending."""
+
+    action: ClassVar[str] = "governance.withdraw_approval"
+
+    approval: str

@@ -1,0 +1,401 @@
+"""Handlers of evidence, gates and approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from modelyard.catalog.lookup import find_version, state_of
+from modelyard.catalog.model import MODELS, USE_CASES, VERSIONS, Status, Version
+from modelyard.catalog.service import change_status
+from modelyard.core.bus import Handling, Request, Work
+from modelyard.core.errors import AlreadyExists, Forbidden, InvalidInput, NotApproved, NotFound, Untrusted, WrongState
+from modelyard.core.messages import Subject
+from modelyard.core.records import Query, Transaction, equals, every, first
+from modelyard.governance.assurance import gates
+from modelyard.governance.assurance.commands import (
+    DecideApproval,
+    DefineGate,
+    EvaluateGate,
+    RecordEvidence,
+    RequestApproval,
+    WithdrawApproval,
+)
+from modelyard.governance.assurance.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ApprovalWithdrawn,
+    EvidenceRecorded,
+    GateDefined,
+    GateEvaluated,
+)
+from modelyard.governance.assurance.model import (
+    APPROVAL_DECISIONS,
+    APPROVALS,
+    EVIDENCE,
+    GATES,
+    Approval,
+    ApprovalDecision,
+    ApprovalStatus,
+    Evidence,
+    EvidenceLink,
+    EvidenceType,
+    Gate,
+    RowResult,
+    bound_digest,
+)
+
+STRICTEST = "critical"
+SECOND_LINE = frozenset({"validator", "risk_officer"})
+CLOSED_BY = {
+    "rejected": ApprovalStatus.REJECTED,
+    "changes_requested": ApprovalStatus.CHANGES_REQUESTED,
+}
+
+
+def record_evidence(work: Work, command: RecordEvidence) -> Evidence:
+    """Keep evidence, bound to the manifest's digest."""
+    if command.type is EvidenceType.GATE_RESULT:
+        raise InvalidInput("a gate's result comes from evaluating the gate", field="type", hint="use `modelyard gate evaluate`")
+    version = find_version(work.tx, work.organisation, command.version)
+    if command.type is EvidenceType.VALIDATION and work.actor.id == version.developer:
+        raise Forbidden("a version is not validated by its developer", hint="ask a validator who did not build it")
+    fields = command.model_dump(exclude={"version"})
+    evidence = work.add(
+        EVIDENCE,
+        Evidence(**work.new("evd"), **fields, version=version.id, manifest=version.manifest_digest, produced_by=work.actor.id),
+    )
+    work.emit(EvidenceRecorded(evidence=evidence.id, version=version.id, evidence_type=evidence.type), f"version:{version.id}")
+    return evidence
+
+
+def define_gate(work: Work, command: DefineGate) -> Gate:
+    """Keep the next definition of a gate."""
+    if not any(not rule.tiers for rule in command.approvals):
+        raise InvalidInput(
+            "one approval rule must hold for every tier",
+            field="approvals",
+            hint="add a rule without tiers; it is used where no other names the tier",
+        )
+    previous = _newest(work.tx, work.organisation, "name", command.name)
+    gate = work.add(
+        GATES,
+        Gate(
+            **work.new("gate"),
+            **command.model_dump(),
+            number=previous.number + 1 if previous else 1,
+            defined_by=work.actor.id,
+        ),
+    )
+    work.emit(GateDefined(gate=gate.id, name=gate.name, number=gate.number), f"gate:{gate.name}")
+    return gate
+
+
+def gate_to(tx: Transaction, organisation: str, stage: str) -> Gate:
+    """The newest gate to a stage. Raises NotFound."""
+    found = _newest(tx, organisation, "to_stage", stage)
+    if found is None:
+        raise NotFound(f"no gate leads to stage {stage!r}", field="stage", hint="define one: `modelyard gate define --file …`")
+    return found
+
+
+def _newest(tx: Transaction, organisation: str, field: str, value: str) -> Gate | None:
+    where = (equals("organisation", organisation), equals(field, value))
+    items = tx.find(GATES, Query(where=where, sort="created_at", descending=True, limit=1)).items
+    return items[0] if items else None
+
+
+def evaluate_gate(work: Work, command: EvaluateGate) -> Evidence:
+    """Judge a version and keep the result as evidence, whether it passes or not."""
+    version = find_version(work.tx, work.organisation, command.version)
+    gate = gate_to(work.tx, work.organisation, command.stage)
+    tier = tier_of(work.tx, version)
+    considered = [e for e in evidence_of(work.tx, version) if e.type is not EvidenceType.GATE_RESULT]
+    rows = gates.judge(gate, tier, considered, work.now)
+    passed = all(row.passed for row in rows)
+    result = work.add(
+        EVIDENCE,
+        Evidence(
+            **work.new("evd"),
+            type=EvidenceType.GATE_RESULT,
+            version=version.id,
+            manifest=version.manifest_digest,
+            metrics={"passes": float(passed), "rows_failed": float(sum(not r.passed for r in rows))},
+            facts=_gate_facts(gate, tier, rows, considered),
+            summary=_summary(gate, rows, passed),
+            produced_by=work.actor.id,
+        ),
+    )
+    if passed:
+        climb(work, version, Status.VALIDATED, f"passed gate {gate.name} #{gate.number}")
+    work.emit(GateEvaluated(evidence=result.id, version=version.id, gate=gate.id, passed=passed), f"version:{version.id}")
+    return result
+
+
+def _gate_facts(gate: Gate, tier: str, rows: Sequence[RowResult], considered: Sequence[Evidence]) -> dict[str, Any]:
+    return {
+        "gate": gate.id,
+        "name": gate.name,
+        "number": gate.number,
+        "to_stage": gate.to_stage,
+        "definition": gate.definition_digest(),
+        "tier": tier,
+        "rows": [row.model_dump(mode="json") for row in rows],
+        "evidence": [link(e).model_dump(mode="json") for e in gates.latest(considered).values()],
+    }
+
+
+def _summary(gate: Gate, rows: Sequence[RowResult], passed: bool) -> str:
+    failed = "; ".join(f"{r.name}: {r.detail}" for r in rows if not r.passed)
+    return f"gate {gate.name} #{gate.number}: " + ("all rows pass" if passed else f"fails ({failed})")
+
+
+def request_approval(work: Work, command: RequestApproval) -> Approval:
+    """Open an approval on the evidence there is now; an earlier pending one for the same scope is superseded."""
+    version = find_version(work.tx, work.organisation, command.version)
+    gate = gate_to(work.tx, work.organisation, command.scope.stage)
+    tier = tier_of(work.tx, version)
+    _check_scope(work.tx, version, command)
+    evidence = _evidence_for(work.tx, version, gate, tier)
+    rule = gates.approval_rule(gate, tier)
+    release_until = work.now + timedelta(days=rule.release_days)
+    approval = work.add(
+        APPROVALS,
+        Approval(
+            **work.new("apr"),
+            subject_id=version.id,
+            manifest=version.manifest_digest,
+            from_stage="validation",
+            scope=command.scope,
+            gate=gate.id,
+            gate_digest=gate.definition_digest(),
+            tier=tier,
+            requester=work.actor.id,
+            developers=(version.developer,),
+            roles_required=rule.roles,
+            evidence=evidence,
+            bound=bound_digest(
+                manifest=version.manifest_digest,
+                evidence=evidence,
+                gate_digest=gate.definition_digest(),
+                tier=tier,
+                scope=command.scope,
+                release_until=release_until,
+            ),
+            expires_at=work.now + timedelta(days=rule.days_to_decide),
+            release_until=release_until,
+            ticket=command.ticket,
+        ),
+    )
+    _supersede(work, approval)
+    work.emit(ApprovalRequested(approval=approval.id, version=version.id, roles=approval.roles_required), f"version:{version.id}")
+    return approval
+
+
+def _check_scope(tx: Transaction, version: Version, command: RequestApproval) -> None:
+    own = tx.get(MODELS, version.model_id).use_case
+    if command.scope.use_case != own:
+        raise InvalidInput(
+            f"the model serves use case {own!r}, not {command.scope.use_case!r}",
+            field="scope.use_case",
+            hint="a version is released for its own model's use case",
+        )
+
+
+def _evidence_for(tx: Transaction, version: Version, gate: Gate, tier: str) -> tuple[EvidenceLink, ...]:
+    """The gate's result and what it looked at. Raises NotApproved when the gate has not passed on the newest evidence."""
+    newest = gates.latest(evidence_of(tx, version))
+    result = newest.get(EvidenceType.GATE_RESULT)
+    hint = f"run `modelyard gate evaluate {version.id} --stage {gate.to_stage}` and look at its rows"
+    if result is None:
+        raise NotApproved("the version has not been judged by the gate", field="version", hint=hint)
+    if result.facts.get("definition") != gate.definition_digest() or result.facts.get("tier") != tier:
+        raise NotApproved("the gate or the tier has changed since the version was judged", field="version", hint=hint)
+    if not result.metrics.get("passes"):
+        raise NotApproved(f"{result.summary}", field="version", hint="mend what failed and evaluate the gate again")
+    judged = {e["digest"] for e in result.facts["evidence"]}
+    others = [e for e in newest.values() if e.type is not EvidenceType.GATE_RESULT]
+    if {e.digest() for e in others} != judged:
+        raise NotApproved("there is newer evidence than the gate has seen", field="version", hint=hint)
+    return tuple(link(e) for e in (*others, result))
+
+
+def _supersede(work: Work, approval: Approval) -> None:
+    where = (equals("subject_id", approval.subject_id), equals("status", ApprovalStatus.PENDING))
+    for earlier in every(work.tx, APPROVALS, *where):
+        if earlier.id != approval.id and earlier.scope == approval.scope:
+            work.save(APPROVALS, earlier.model_copy(update={"status": ApprovalStatus.VOID, "superseded_by": approval.id}))
+
+
+def decide_approval(work: Work, command: DecideApproval) -> Approval:
+    """Record one person's decision; the approval closes when it is rejected or every role has approved."""
+    approval = work.get(APPROVALS, command.approval)
+    _check_open(work, approval)
+    if command.shown != approval.bound:
+        raise Untrusted(
+            "what was shown is not what this approval is about", field="shown", hint="show the approval again, then decide"
+        )
+    changed = what_changed(work.tx, approval, work.organisation)
+    if changed:
+        raise NotApproved(f"the approval is void: {changed}", field="approval", hint="request approval again")
+    earlier = every(work.tx, APPROVAL_DECISIONS, equals("approval", approval.id))
+    if any(d.approver == work.actor.id for d in earlier):
+        raise AlreadyExists(f"{work.actor.id} has decided this approval already", field="approval", hint="one decision each")
+    role = _role_for(work, approval, earlier)
+    decision = work.add(
+        APPROVAL_DECISIONS,
+        ApprovalDecision(
+            **work.new("dcn"),
+            approval=approval.id,
+            approver=work.actor.id,
+            role=role,
+            authentication="token",
+            second_line=role in SECOND_LINE,
+            verdict=command.verdict,
+            comments=command.comments,
+            conditions=command.conditions,
+            shown=command.shown,
+            previous=earlier[-1].digest() if earlier else None,
+        ),
+    )
+    return _close_or_wait(work, approval, [*earlier, decision])
+
+
+def _check_open(work: Work, approval: Approval) -> None:
+    if approval.status is not ApprovalStatus.PENDING:
+        raise WrongState(f"the approval is {approval.status.value}", field="approval", hint="request a new one")
+    if approval.expires_at <= work.now:
+        raise NotApproved(
+            f"the approval expired at {approval.expires_at:%Y-%m-%d %H:%M} UTC", field="approval", hint="request a new one"
+        )
+
+
+def _role_for(work: Work, approval: Approval, earlier: Sequence[ApprovalDecision]) -> str:
+    taken = [d.role for d in earlier]
+    missing = list(approval.roles_required)
+    for role in taken:
+        missing.remove(role)
+    for role in missing:
+        if role in work.actor.roles:
+            return role
+    wanted = ", ".join(missing)
+    raise Forbidden(f"an approval from {wanted} is missing, and {work.actor.id} is none of these", hint=f"ask a {wanted}")
+
+
+def _close_or_wait(work: Work, approval: Approval, decisions: Sequence[ApprovalDecision]) -> Approval:
+    verdict = decisions[-1].verdict
+    status = CLOSED_BY.get(verdict)
+    if status is None and len(decisions) == len(approval.roles_required):
+        status = ApprovalStatus.APPROVED
+    if status is not None:
+        approval = work.save(APPROVALS, approval.model_copy(update={"status": status, "decided_at": work.now}))
+    if status is ApprovalStatus.APPROVED:
+        climb(work, work.get(VERSIONS, approval.subject_id), Status.APPROVED, f"approval {approval.id}")
+    work.emit(
+        ApprovalDecided(approval=approval.id, version=approval.subject_id, verdict=verdict, status=approval.status),
+        f"version:{approval.subject_id}",
+    )
+    return approval
+
+
+def withdraw_approval(work: Work, command: WithdrawApproval) -> Approval:
+    """Close a pending approval without a decision."""
+    approval = work.get(APPROVALS, command.approval)
+    if approval.status is not ApprovalStatus.PENDING:
+        raise WrongState(f"the approval is {approval.status.value}", field="approval", hint="only a pending one is withdrawn")
+    update = {"status": ApprovalStatus.WITHDRAWN, "decided_at": work.now}
+    approval = work.save(APPROVALS, approval.model_copy(update=update))
+    work.emit(ApprovalWithdrawn(approval=approval.id, version=approval.subject_id), f"version:{approval.subject_id}")
+    return approval
+
+
+def what_changed(tx: Transaction, approval: Approval, organisation: str) -> str:
+    """Why an approval no longer holds, or an empty string while all that it is bound to is as it was."""
+    version = tx.get(VERSIONS, approval.subject_id)
+    gate = gate_to(tx, organisation, approval.scope.stage)
+    if version.manifest.digest() != approval.manifest or version.manifest_digest != approval.manifest:
+        return "the version is not the one that was shown"
+    if gate.definition_digest() != approval.gate_digest:
+        return f"gate {gate.name} has a successor (#{gate.number})"
+    tier = tier_of(tx, version)
+    if tier != approval.tier:
+        return f"the use case's tier is {tier}, it was {approval.tier}"
+    for shown in approval.evidence:
+        kept = first(tx, EVIDENCE, equals("id", shown.id))
+        if kept is None or kept.digest() != shown.digest:
+            return f"evidence {shown.id} is not what was shown"
+    newest = {e.id for e in gates.latest(evidence_of(tx, version)).values()}
+    if newest != {e.id for e in approval.evidence}:
+        return "there is newer evidence"
+    rebound = bound_digest(
+        manifest=approval.manifest,
+        evidence=approval.evidence,
+        gate_digest=approval.gate_digest,
+        tier=approval.tier,
+        scope=approval.scope,
+        release_until=approval.release_until,
+    )
+    return "" if rebound == approval.bound else "the approval's own record was edited"
+
+
+def evidence_of(tx: Transaction, version: Version) -> list[Evidence]:
+    """All evidence about exactly this version's manifest, oldest first."""
+    return every(tx, EVIDENCE, equals("version", version.id), equals("manifest", version.manifest_digest))
+
+
+def link(evidence: Evidence) -> EvidenceLink:
+    return EvidenceLink(id=evidence.id, type=evidence.type, digest=evidence.digest())
+
+
+def tier_of(tx: Transaction, version: Version) -> str:
+    """The risk tier of the use case that the version serves; one that was never rated counts as the strictest."""
+    return tx.get(USE_CASES, version.use_case_id).tier or STRICTEST
+
+
+LADDER = (Status.REGISTERED, Status.VALIDATED, Status.APPROVED, Status.RELEASED)
+
+
+def climb(work: Work, version: Version, status: Status, reason: str, stage: str | None = None) -> None:
+    """Move a version's status up to `status`, step by step; one that stands higher stays where it is."""
+    current = state_of(work.tx, version).status
+    if current is Status.RETIRED:
+        raise WrongState(f"version {version.name} is retired", field="version", hint="register a new version")
+    for step in LADDER[LADDER.index(current) + 1 : LADDER.index(status) + 1]:
+        change_status(work, version.id, step, reason=reason, stage=stage)
+
+
+def subject_of_approval(tx: Transaction, request: Request, command: DecideApproval | WithdrawApproval) -> Subject:
+    """What separation of duties looks at."""
+    approval = tx.get(APPROVALS, command.approval)
+    return Subject(
+        type="approval",
+        id=approval.id,
+        attributes={
+            "requester": approval.requester,
+            "developers": list(approval.developers),
+            "tier": approval.tier,
+            "stage": approval.scope.stage,
+        },
+    )
+
+
+def _subject_of_gate(tx: Transaction, request: Request, command: DefineGate) -> Subject:
+    return Subject(type="gate", id=command.name, attributes={"stage": command.to_stage})
+
+
+def _subject_of_version(tx: Transaction, request: Request, command: RecordEvidence | EvaluateGate | RequestApproval) -> Subject:
+    version = find_version(tx, request.organisation, command.version)
+    attributes = {"developer": version.developer, "developers": [version.developer], "tier": tier_of(tx, version)}
+    return Subject(type="version", id=version.id, attributes=attributes)
+
+
+def handlings() -> list[Handling[Any]]:
+    return [
+        Handling(RecordEvidence, record_evidence, _subject_of_version, Evidence),
+        Handling(EvaluateGate, evaluate_gate, _subject_of_version, Evidence),
+        Handling(RequestApproval, request_approval, _subject_of_version, Approval),
+        Handling(DecideApproval, decide_approval, subject_of_approval, Approval),
+        Handling(WithdrawApproval, withdraw_approval, subject_of_approval, Approval),
+        Handling(DefineGate, define_gate, _subject_of_gate, Gate),
+    ]
