@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from modelyard.catalog import VERSIONS
+from modelyard.catalog.model import VERSIONS, Status
 from modelyard.core.bus import Handling, Request, Work, record_audit
 from modelyard.core.digests import digest_of
 from modelyard.core.errors import AlreadyExists, InvalidInput, ModelyardError, NotApproved, WrongState
