@@ -20,16 +20,19 @@ from typing import Annotated, Any, Generic, Union, get_args, get_origin
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.core.errors import InvalidInput
 from modelyard.core.records import Operator, Query, R, Record, Table, Where
 
 Scalar = str | int | float | bool | None
 
 GREATEST_LIMIT = 10_000
 GREATEST_INTEGER = 2**63 - 1
+GREATEST_TEXT = 500
 GREATEST_WORD = 64
+GREATEST_WORDS = 3_500
 BASE_FIELDS = ("id", "organisation", "revision", "created_at")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -89,6 +92,8 @@ class Field:
     def _text(self, value: str) -> str:
         if "\x00" in value:
             raise InvalidInput("text must not contain the character NUL", field=self.name)
+        if len(value) > GREATEST_TEXT:
+            raise InvalidInput(f"an indexed text has at most {GREATEST_TEXT} characters", field=self.name)
         return value
 
 
@@ -126,6 +131,8 @@ class Layout(Generic[R]):
     """The rules of one table. Raises InvalidInput at construction for a declaration that cannot be kept."""
 
     def __init__(self, table: Table[R]) -> None:
+        if not _NAME.match(table.name):
+            raise InvalidInput(f"{table.name!r} is no name for a table: lower case letters, digits and underscores")
         self.table = table
         names = dict.fromkeys((*BASE_FIELDS, *table.indexed))
         self.fields = {name: _field(table.record, name) for name in names}
@@ -141,9 +148,9 @@ class Layout(Generic[R]):
         return {name: field.scalar(getattr(record, name)) for name, field in self.fields.items()}
 
     def words(self, record: Record) -> tuple[str, ...]:
-        """The distinct words of the record's text fields, in normal form and sorted."""
+        """The distinct words of the record's text fields, in normal form; the first 3,500 of them (PostgreSQL takes no more)."""
         texts = (text for name in self.table.text for text in _texts(getattr(record, name)))
-        return tuple(sorted({word for text in texts for word in words(text)}))
+        return tuple(dict.fromkeys(word for text in texts for word in words(text)))[:GREATEST_WORDS]
 
     def check(self, query: Query) -> Search:
         """Raises InvalidInput for what this table cannot answer."""
@@ -245,10 +252,6 @@ def words(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(c for c in folded if not unicodedata.combining(c)).casefold()
     return [word[:GREATEST_WORD] for word in _WORD.findall(plain)]
-
-
-def not_found(table: Table[Any], record_id: str) -> NotFound:
-    return NotFound(f"{table.name} has no record {record_id!r}", field="id")
 
 
 def _texts(value: Any) -> Iterator[str]:

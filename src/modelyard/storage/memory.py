@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.core.errors import AlreadyExists, Busy, StaleRevision, WrongState
-from modelyard.core.records import Page, Query, R, Record, Table
-from modelyard.storage.layout import Condition, Layout, Layouts, Scalar, Search, not_found, write_cursor
+from modelyard.core.errors import Busy, WrongState
+from modelyard.core.records import Page, Query, R, Table
+from modelyard.storage.layout import Condition, Layout, Layouts, Scalar, Search, write_cursor
+from modelyard.storage.refusals import already_exists, not_found, refuse_append_only, refuse_reading, stale
 
 
 @dataclass(frozen=True)
@@ -154,26 +155,6 @@ class MemoryTransaction:
             rows = self.state[table.name] = rows.copy()
             self._copied.add(table.name)
         return rows
-
-
-def refuse_reading(writable: bool) -> None:
-    if not writable:
-        raise WrongState("nothing can be changed while only reading", hint="use storage.transaction()")
-
-
-def refuse_append_only(table: Table[Any]) -> None:
-    if table.append_only:
-        raise WrongState(f"{table.name} is append-only: its records are never changed or removed")
-
-
-def stale(table: Table[Any], record: Record) -> StaleRevision:
-    return StaleRevision(
-        f"somebody else changed {record.id!r} of {table.name} first", field="revision", hint="read it again and repeat the change"
-    )
-
-
-def already_exists(table: Table[Any], group: tuple[str, ...]) -> AlreadyExists:
-    return AlreadyExists(f"{table.name} already has a record with the same {', '.join(group)}", field=group[-1])
 
 
 def _row(layout: Layout[R], record: R) -> _Row:

@@ -1,0 +1,214 @@
+"""The SQL statements of one table, built once and kept: writing statements at construction, finding ones by their form.
+
+Values are always bound, never written into the text of a statement. Statements of one form (the same fields, operators and
+order) differ only in their values, so that both SQLAlchemy and the database can keep them prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
+
+from modelyard.storage.layout import Condition, Cursor, Layout, Scalar, Search
+from modelyard.storage.schema import POSTGRESQL, SQLITE, search_table, shape_of, sql_table
+
+MANY_HITS = 500
+"""Above so many hits of a search, reading rows in order and asking whether each is a hit beats sorting the hits."""
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a sorted list: the rows whose sort field is absent, present, or either (the field is never absent)."""
+
+    absent: bool | None
+    after: Cursor | None
+
+
+class Statements:
+    """All statements of one table for one dialect."""
+
+    def __init__(self, layout: Layout[Any], dialect: str) -> None:
+        self.layout, self._dialect = layout, dialect
+        self._table = sql_table(shape_of(layout), dialect)
+        self._found: dict[Any, sa.Select[Any]] = {}
+        columns = self._table.c
+        mine = columns.id == sa.bindparam("its_id")
+        self.get = sa.select(columns.body).where(mine)
+        self.revision = sa.select(columns.revision).where(mine)
+        self.remove = sa.delete(self._table).where(mine)
+        self.add = self._insert()
+        self.save = self._update().where(mine, columns.revision == sa.bindparam("its_revision"))
+        self.taken = [(("id",), self._taken(("id",))), *((group, self._taken(group)) for group in layout.table.unique)]
+        self.hits = self._hits()
+
+    def row(self, scalars: dict[str, Scalar], body: str, words: Sequence[str]) -> Values:
+        """The parameters that keep a record."""
+        values: Values = {**scalars, "body": body}
+        if self.layout.table.text:
+            values["words"] = list(words) if self._dialect == POSTGRESQL else " ".join(words)
+        return values
+
+    def segments(self, search: Search) -> list[Segment]:
+        """The parts to read, in order, to find a page. Absent values come before all others."""
+        after = search.after
+        if not search.sort.nullable:
+            return [Segment(None, after)]
+        parts = [Segment(True, None), Segment(False, None)]
+        if search.descending:
+            parts.reverse()
+        if after is None:
+            return parts
+        first = Segment(after.value is None, after)
+        return [first, parts[1]] if first.absent is parts[0].absent else [first]
+
+    def find(self, search: Search, segment: Segment, many_hits: bool) -> tuple[sa.Select[Any], Values]:
+        """The statement that finds the rows of a segment, and its values; `limit` is left to the caller."""
+        form = (
+            tuple((c.field.name, c.operator, _value_form(c)) for c in search.conditions),
+            bool(search.words),
+            many_hits,
+            (search.sort.name, search.descending, search.claim),
+            (segment.absent, segment.after is None),
+        )
+        statement = self._found.get(form)
+        if statement is None:
+            statement = self._found[form] = self._build(search, segment, many_hits)
+        return statement, self._values(search, segment)
+
+    def words_sought(self, words: Sequence[str]) -> str:
+        """A full-text query in which every word is the beginning of a word of the text."""
+        if self._dialect == SQLITE:
+            return " AND ".join(f'"{word}"*' for word in words)
+        return " & ".join(f"'{word}':*" for word in words)
+
+    def _insert(self) -> Any:
+        values = self._bound({"seq", "words"})
+        insert = postgresql.insert if self._dialect == POSTGRESQL else sqlite.insert
+        return insert(self._table).values(**values, **self._words_value()).on_conflict_do_nothing()
+
+    def _update(self) -> Any:
+        values = self._bound({"seq", "words", "id"})
+        return sa.update(self._table).values(**values, **self._words_value())
+
+    def _bound(self, without: set[str]) -> Values:
+        return {column.name: sa.bindparam(column.name) for column in self._table.c if column.name not in without}
+
+    def _words_value(self) -> Values:
+        if not self.layout.table.text:
+            return {}
+        if self._dialect == SQLITE:
+            return {"words": sa.bindparam("words")}
+        return {"words": sa.func.array_to_tsvector(sa.bindparam("words", type_=postgresql.ARRAY(sa.Text)))}
+
+    def _taken(self, group: tuple[str, ...]) -> sa.Select[Any]:
+        same = [self._table.c[name] == sa.bindparam(f"its_{name}") for name in group]
+        others = [self._table.c.id != sa.bindparam("not_id")] if group != ("id",) else []
+        return sa.select(sa.literal(1)).where(*same, *others).limit(1)
+
+    def _hits(self) -> sa.Select[Any]:
+        hits = self._fts().limit(MANY_HITS + 1).subquery()
+        return sa.select(sa.func.count()).select_from(hits)
+
+    def _fts(self) -> sa.Select[Any]:
+        name = search_table(self.layout.table.name)
+        fts = sa.table(name, sa.column("rowid"), sa.column(name))
+        return sa.select(fts.c.rowid).where(fts.c[name].op("MATCH")(sa.bindparam("sought", type_=sa.Text)))
+
+    def _build(self, search: Search, segment: Segment, many_hits: bool) -> sa.Select[Any]:
+        columns, sort = self._table.c, self._table.c[search.sort.name]
+        tests = [_test(columns[c.field.name], c, f"p{i}") for i, c in enumerate(search.conditions)]
+        if search.words:
+            tests.append(self._match(many_hits))
+        if segment.absent is not None:
+            tests.append(sort.is_(None) if segment.absent else sort.is_not(None))
+        if segment.after is not None:
+            tests.append(self._beyond(search, segment))
+        order = [columns.id] if sort is columns.id or segment.absent else [sort, columns.id]
+        ordered = [column.desc() for column in order] if search.descending else order
+        statement = sa.select(columns.body, columns.id, sort.label("place")).where(*tests)
+        statement = statement.order_by(*ordered).limit(sa.bindparam("limit", type_=sa.Integer))
+        return statement.with_for_update(skip_locked=True) if search.claim and self._dialect == POSTGRESQL else statement
+
+    def _match(self, many_hits: bool) -> ColumnElement[bool]:
+        columns = self._table.c
+        if self._dialect == POSTGRESQL:
+            return columns.words.op("@@")(sa.cast(sa.bindparam("sought", type_=sa.Text), postgresql.TSQUERY))
+        row = sa.literal_column(f'+"{self.layout.table.name}".seq') if many_hits else columns.seq
+        return row.in_(self._fts())
+
+    def _beyond(self, search: Search, segment: Segment) -> ColumnElement[bool]:
+        columns, sort = self._table.c, self._table.c[search.sort.name]
+        last_id = sa.bindparam("after_id", type_=sa.Text)
+        if segment.absent or sort is columns.id:
+            return columns.id < last_id if search.descending else columns.id > last_id
+        place = sa.tuple_(sort, columns.id)
+        last = sa.tuple_(sa.bindparam("after_value", type_=sort.type), last_id)
+        return place < last if search.descending else place > last
+
+    def _values(self, search: Search, segment: Segment) -> Values:
+        values: Values = {}
+        for number, condition in enumerate(search.conditions):
+            values |= _test_values(condition, f"p{number}")
+        if search.words:
+            values["sought"] = self.words_sought(search.words)
+        if segment.after is not None:
+            values["after_id"] = segment.after.id
+            if not segment.absent and search.sort.name != "id":
+                values["after_value"] = segment.after.value
+        return values
+
+
+def _value_form(condition: Condition) -> Any:
+    """What of a condition's value changes the statement: absence, and for a prefix whether it has an end."""
+    if condition.operator == "in":
+        return None in condition.value
+    if condition.operator == "prefix":
+        return prefix_end(condition.value) is None
+    return condition.value is None
+
+
+def _test(column: sa.Column[Any], condition: Condition, name: str) -> ColumnElement[bool]:
+    value = sa.bindparam(name, type_=column.type)
+    if condition.operator in {"eq", "ne"} and condition.value is None:
+        return column.is_(None) if condition.operator == "eq" else column.is_not(None)
+    if condition.operator == "ne":
+        return column.is_distinct_from(value)
+    if condition.operator == "in":
+        inside = column.in_(sa.bindparam(name, type_=column.type, expanding=True))
+        return sa.or_(inside, column.is_(None)) if None in condition.value else inside
+    if condition.operator == "prefix":
+        upper = column < sa.bindparam(f"{name}_end", type_=column.type)
+        return column >= value if prefix_end(condition.value) is None else sa.and_(column >= value, upper)
+    tests: dict[str, ColumnElement[bool]] = {
+        "eq": column == value,
+        "lt": column < value,
+        "le": column <= value,
+        "gt": column > value,
+        "ge": column >= value,
+    }
+    return tests[condition.operator]
+
+
+def _test_values(condition: Condition, name: str) -> Values:
+    if condition.operator == "in":
+        return {name: [value for value in condition.value if value is not None]}
+    if condition.operator == "prefix":
+        end = prefix_end(condition.value)
+        return {name: condition.value} if end is None else {name: condition.value, f"{name}_end": end}
+    return {} if condition.value is None else {name: condition.value}
+
+
+def prefix_end(prefix: str) -> str | None:
+    """The least text that is greater than every text with the prefix, by code point; None when there is none."""
+    kept = prefix.rstrip(chr(0x10FFFF))
+    if not kept:
+        return None
+    following = ord(kept[-1]) + 1
+    return kept[:-1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
