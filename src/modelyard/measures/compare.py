@@ -190,6 +190,9 @@ def student_t_quantile(share: float, freedom: float) -> float:
 
 
 def _t_cdf(t: float, freedom: float) -> float:
+    # Two forms of the same function: each keeps its digits where the other subtracts nearly equal numbers.
+    if t * t < freedom:
+        return 0.5 + _incomplete_beta(0.5, freedom / 2, t * t / (freedom + t * t)) / 2
     return 1 - _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
 
 

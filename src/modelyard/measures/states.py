@@ -29,7 +29,10 @@ _CELLS = 1 << 16
 _BLOCK = 1 << 18
 _LARGEST = float(np.finfo(np.float32).max)
 _INFINITE = (0xFFFF - 0xFF80, 0x7F80 | 0x8000)
-_UNIT = 1126  # sums count units of 2**-1126: 53 bits of mantissa below the smallest exponent of a float64, -1073
+_UNIT = 1074  # sums count units of 2**-1074, the smallest float64: every float64 is a whole number of them
+_HALF = (1 << 26) - 1
+# The top bits of a float32 cell by cell: negative floats sort backwards by their bits, and before the positive ones.
+_BITS = np.concatenate((np.arange(0xFFFF, 0x7FFF, -1), np.arange(0x8000)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,7 +325,7 @@ def _numeric_block(vector: Vector, empty: NumericState) -> NumericState:
     some = vector[~missing] if absent else vector
     if not len(some):
         return replace(empty, rows=len(vector), nulls=absent)
-    counts = np.bincount(_cells(some, empty.centre), minlength=_CELLS)
+    counts = _cell_counts(some, empty.centre)
     cells = np.flatnonzero(counts)
     finite = some[np.isfinite(some)] if np.isin(cells, _INFINITE).any() else some
     return replace(
@@ -337,32 +340,36 @@ def _numeric_block(vector: Vector, empty: NumericState) -> NumericState:
     )
 
 
-def _cells(values: Vector, centre: float) -> NDArray[np.int64]:
-    """The cell of each value, in the order of the values: negative floats sort backwards by their bits."""
+def _cell_counts(values: Vector, centre: float) -> NDArray[np.int64]:
+    """How many values fall into each cell, cells in the order of the values."""
     with np.errstate(over="ignore"):
         shifted = values - centre if centre else values
         single = shifted.astype(np.float32)
-    beyond = np.isinf(single)
-    if beyond.any():
-        beyond &= np.isfinite(values)
-        single[beyond] = np.where(shifted[beyond] > 0, _LARGEST, -_LARGEST)
     single += np.float32(0)  # -0.0 becomes 0.0
-    top = (single.view(np.uint32) >> 16).astype(np.int64)
-    return np.where(top & 0x8000, 0xFFFF - top, top | 0x8000)
+    counts = np.bincount(single.view(np.uint32) >> np.uint32(16), minlength=_CELLS)[_BITS]
+    if counts[list(_INFINITE)].any():
+        # Finite values beyond the range of float32 belong into the outermost finite cells.
+        for infinite, finite, sign in ((_INFINITE[0], _INFINITE[0] + 1, -np.inf), (_INFINITE[1], _INFINITE[1] - 1, np.inf)):
+            moved = counts[infinite] - np.count_nonzero(values == sign)
+            counts[infinite] -= moved
+            counts[finite] += moved
+    return counts
 
 
 def _exact_sum(values: Vector) -> int:
-    """The sum in units of 2**-_UNIT, without rounding: mantissas in two halves are added per exponent."""
-    mantissa, exponent = np.frexp(values)
-    whole = np.ldexp(mantissa, 53).astype(np.int64)
-    lowest = int(exponent.min())
-    slot = (exponent - lowest).astype(np.int64)
-    # Each half is below 2**27 and a block has 2**18 rows, so the float64 sums of bincount stay exact (below 2**53).
-    upper = np.bincount(slot, weights=(whole >> 27).astype(np.float64))
-    lower = np.bincount(slot, weights=(whole & (1 << 27) - 1).astype(np.float64))
+    """The sum in units of 2**-_UNIT, without rounding: per sign and exponent, the mantissas are added in two halves."""
+    bits = values.view(np.int64)
+    slot = (bits >> 52) & 0xFFF
+    number = np.bincount(slot)
+    # A half is below 2**26 and a block has 2**18 rows, so the float64 sums of bincount stay exact (below 2**53).
+    upper = np.bincount(slot, weights=((bits >> 26) & _HALF).astype(np.float64))
+    lower = np.bincount(slot, weights=(bits & _HALF).astype(np.float64))
     total = 0
-    for index in np.flatnonzero((upper != 0) | (lower != 0)):
-        total += ((int(upper[index]) << 27) + int(lower[index])) << (int(index) + lowest - 53 + _UNIT)
+    for index in map(int, np.flatnonzero(number)):
+        exponent = index & 0x7FF
+        implicit = int(number[index]) << 52 if exponent else 0
+        amount = (implicit + (int(upper[index]) << 26) + int(lower[index])) << max(exponent, 1) - 1075 + _UNIT
+        total += -amount if index & 0x800 else amount
     return total
 
 
@@ -408,7 +415,7 @@ def _written(units: int) -> str:
 def _read(text: str) -> int:
     digits, _, power = text.partition("p")
     shift = int(power) + _UNIT
-    if not 0 <= shift <= 2 * _UNIT or len(digits) > 1000:
+    if not 0 <= shift <= 3000 or len(digits) > 1000:
         raise ValueError(f"sum {text[:40]!r} is out of range")
     return int(digits, 16) << shift
 
