@@ -43,7 +43,7 @@ def read_predicate(model: type[Model], predicate: dict[str, Any], what: str, gre
     """The predicate of a statement that was read already, as strictly as if it came alone. Raises Malformed."""
     try:
         data = canonical(predicate)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"{what}: {error}") from error
     return read_model(model, data, what, greatest)
 
