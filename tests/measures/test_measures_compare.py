@@ -78,6 +78,32 @@ def test_a_sequence_does_not_depend_on_the_batches(batches: list[list[float]]) -
     assert -2 <= whole.interval.low <= whole.interval.estimate <= whole.interval.high <= 3
 
 
+def by_the_paper(values: list[float], alpha: float) -> tuple[float, float]:
+    """Waudby-Smith and Ramdas 2023, Theorem 2, row by row, on values between 0 and 1."""
+    low, high = 0.0, 1.0
+    bets = weighted = penalty = 0.0
+    seen: list[float] = []
+    guesses = [0.5]  # the estimates of the mean before each row
+    for t, x in enumerate(values, start=1):
+        variance = (0.25 + sum((y - g) ** 2 for y, g in zip(seen, guesses[1:], strict=True))) / t
+        bet = min(math.sqrt(2 * math.log(2 / alpha) / (variance * t * math.log(1 + t))), 0.5)
+        bets, weighted = bets + bet, weighted + bet * x
+        penalty += 4 * (x - guesses[-1]) ** 2 * (-math.log(1 - bet) - bet) / 4
+        seen.append(x)
+        guesses.append((0.5 + sum(seen)) / (t + 1))
+        margin = (math.log(2 / alpha) + penalty) / bets
+        low, high = max(low, weighted / bets - margin), min(high, weighted / bets + margin)
+    return low, high
+
+
+@quick
+@given(st.integers(0, 2**32 - 1))
+def test_a_sequence_is_the_papers(seed: int) -> None:
+    values = np.random.default_rng(seed).beta(2, 5, 60).tolist()
+    found = ConfidenceSequence.start(0, 1, confidence=0.8).update(values).interval
+    assert (found.low, found.high) == pytest.approx(by_the_paper(values, 0.2))
+
+
 def miss_rate(draw: Any, mean: float, low: float, high: float, confidence: float) -> float:
     """How often, over 400 runs, the bounds ever exclude the true mean within 2000 rows (bounds only shrink)."""
     misses = 0

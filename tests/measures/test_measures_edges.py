@@ -110,7 +110,8 @@ def test_a_class_without_weight_is_not_there() -> None:
         ("brier", {"label": [0, 2], "score": [0.2, 0.3]}, "0 and 1 only"),
         ("calibration_slope", {"label": [0, 1], "score": [0.2, 0.8]}, "separate"),
         ("calibration_slope", {"label": [0, 1, 1], "score": [0.5, 0.5, 0.5]}, "same"),
-        ("accuracy", {"label": np.array(["1", "0"]), "prediction": [1, 0]}, "labels are"),
+        ("accuracy", {"label": np.array(["1", "0"]), "prediction": [1, 0]}, "not both text"),
+        ("accuracy", {"label": [1, 0], "prediction": np.array(["1", "0"], dtype=object)}, "not both text"),
         ("psi", {"reference": [1.0], "current": ["a"]}, "the reference holds"),
         ("w1_normalised", {"reference": [1.0, 1.0], "current": [2.0]}, "constant"),
         ("ks", {"reference": ["a"], "current": [1.0]}, "expected numbers"),
@@ -168,3 +169,11 @@ def test_errors_of_measures_belong_to_the_family() -> None:
         measure("no_such_measure")
     assert caught.value.code == "not_found"
     assert "roc_auc" in str(caught.value.hint)
+
+
+def test_objects_that_are_numbers_are_compared_as_numbers() -> None:
+    holed = np.array([1.5, None, 2], dtype=object)
+    assert present(holed).dtype == np.float64
+    assert measure("ks").compute(reference=[1.5, 2.0], current=present(holed)) == 0
+    assert measure("psi").compute(reference=[1.5, 2.0], current=present(holed)) == 0
+    assert present(np.array([True, None], dtype=object)).dtype == object

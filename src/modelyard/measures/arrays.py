@@ -12,6 +12,7 @@ from modelyard.core.errors import InvalidInput
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Column = NDArray[Any]
+_NUMBER = (int, float, np.integer, np.floating)
 
 
 def column(values: ArrayLike, field: str, *, least: int = 1) -> Column:
@@ -39,9 +40,19 @@ def nulls(array: Column) -> Flags:
 
 
 def present(values: ArrayLike) -> Column:
-    """The values that are not missing. Drift is measured over these; what is missing is measured by `null_rate`."""
+    """The values that are not missing; objects that are all numbers become an array of numbers.
+
+    Drift is measured over these; what is missing is measured by `null_rate`.
+    """
     array = column(values, "values", least=0)
-    return array[~nulls(array)]
+    found: Column = array[~nulls(array)]
+    if array.dtype.kind != "O" or not len(found) or not _all_numbers(found):
+        return found
+    return found.astype(np.float64)
+
+
+def _all_numbers(objects: Column) -> bool:
+    return all(issubclass(kind, _NUMBER) and kind is not bool for kind in set(map(type, objects)))
 
 
 def floats(values: ArrayLike, field: str, *, least: int = 0) -> Vector:

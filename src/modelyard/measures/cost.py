@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelyard.core.errors import InvalidInput
-from modelyard.measures.arrays import numbers
+from modelyard.measures.arrays import binary, numbers
 from modelyard.measures.performance import Confusion, confusion, ranked
 
 
@@ -74,8 +74,7 @@ def expected_cost_at(
     positive: Any = None,
 ) -> float:
     """The mean cost of a decision when the answer is positive for score >= threshold."""
-    label = np.asarray(label) if positive is None else np.asarray(label) == positive
-    return expected_cost(label, numbers(score, "score") >= threshold, costs, weight)
+    return expected_cost(binary(label, "label", positive), numbers(score, "score") >= threshold, costs, weight)
 
 
 def best_threshold(

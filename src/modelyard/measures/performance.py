@@ -22,7 +22,6 @@ from modelyard.measures.arrays import (
     both_classes,
     categories,
     divide,
-    is_numeric,
     numbers,
     probabilities,
     same_length,
@@ -168,13 +167,13 @@ def _classes(label: ArrayLike, prediction: ArrayLike) -> tuple[Column, Column]:
     truth, answer = categories(label, "label"), categories(prediction, "prediction")
     same_length(prediction=answer, rows=len(truth))
     # A number never equals a text: without this check every answer would silently be wrong.
-    if {truth.dtype.kind, answer.dtype.kind} & set("US") and (_not_text(truth) or _not_text(answer)):
-        raise InvalidInput(f"labels are {truth.dtype}, predictions {answer.dtype}", field="prediction")
+    if _is_text(truth) != _is_text(answer):
+        raise InvalidInput("labels and predictions are not both text", field="prediction", hint="map one to the other")
     return truth, answer
 
 
-def _not_text(array: Column) -> bool:
-    return is_numeric(array) or array.dtype.kind == "b"
+def _is_text(array: Column) -> bool:
+    return array.dtype.kind in "US" or (array.dtype.kind == "O" and str in set(map(type, array.tolist())))
 
 
 def _numeric(label: ArrayLike, estimate: ArrayLike, weight: ArrayLike | None) -> tuple[Vector, Vector, Vector]:
