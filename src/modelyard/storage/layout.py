@@ -14,7 +14,7 @@ import types
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Union, get_args, get_origin
 
@@ -58,6 +58,13 @@ _READERS: dict[FieldKind, TypeAdapter[Any]] = {
     FieldKind.REAL: TypeAdapter(float),
     FieldKind.MOMENT: TypeAdapter(AwareDatetime),
 }
+_EXACT: dict[FieldKind, type] = {
+    FieldKind.TEXT: str,
+    FieldKind.BOOLEAN: bool,
+    FieldKind.INTEGER: int,
+    FieldKind.REAL: float,
+    FieldKind.MOMENT: datetime,
+}
 
 
 @dataclass(frozen=True)
@@ -72,8 +79,8 @@ class Field:
         """The value as it is kept and compared. Raises InvalidInput for a value of another kind, NaN and the like."""
         if value is None:
             return None
-        if self.kind is FieldKind.TEXT and type(value) is str:
-            return self._text(value)
+        if isinstance(value, _EXACT[self.kind]) and type(value) is not bool:
+            return self._plain(value)
         try:
             read = _READERS[self.kind].validate_python(value)
         except ValidationError as error:
@@ -81,13 +88,22 @@ class Field:
         return self._plain(read)
 
     def _plain(self, value: Any) -> Scalar:
+        if isinstance(value, str):
+            return self._text(str.__str__(value))
         if isinstance(value, datetime):
-            return (value - _EPOCH) // timedelta(microseconds=1)
+            return self._microseconds(value)
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidInput("a number must be finite", field=self.name)
         if isinstance(value, int) and not -GREATEST_INTEGER <= value <= GREATEST_INTEGER:
             raise InvalidInput("an integer must fit 64 bits", field=self.name)
-        return self._text(str(value)) if isinstance(value, str) else value
+        scalar: Scalar = value
+        return scalar
+
+    def _microseconds(self, value: datetime) -> int:
+        if value.tzinfo is None:
+            raise InvalidInput("a time needs a time zone", field=self.name)
+        since = value - _EPOCH
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
     def _text(self, value: str) -> str:
         if "\x00" in value:

@@ -113,7 +113,7 @@ def _fts(name: str) -> list[str]:
     fts = search_table(name)
     forget = f'INSERT INTO "{fts}" ("{fts}", rowid, words) VALUES (\'delete\', old.seq, old.words);'  # noqa: S608 -- see Layout
     learn = f'INSERT INTO "{fts}" (rowid, words) VALUES (new.seq, new.words);'  # noqa: S608 -- names are checked by Layout
-    options = f"content='{name}', content_rowid='seq', tokenize='unicode61 remove_diacritics 0', prefix='2 3 4'"
+    options = f"content='{name}', content_rowid='seq', tokenize='unicode61 remove_diacritics 0'"
     changed = f'AFTER UPDATE OF words ON "{name}" WHEN old.words <> new.words'
     return [
         f'CREATE VIRTUAL TABLE "{fts}" USING fts5(words, {options})',

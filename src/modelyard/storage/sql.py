@@ -19,7 +19,7 @@ from modelyard.core.records import Page, Query, R, Table
 from modelyard.storage import schema
 from modelyard.storage.engines import engine_for
 from modelyard.storage.failures import translated
-from modelyard.storage.layout import Layouts, Search, write_cursor
+from modelyard.storage.layout import FieldKind, Layouts, Search, write_cursor
 from modelyard.storage.refusals import already_exists, not_found, refuse_append_only, refuse_reading, stale
 from modelyard.storage.statements import MANY_HITS, Statements
 
@@ -34,10 +34,10 @@ class SqlStorage:
         self.engine = engine_for(url, patience, durable)
         self._layouts = Layouts(tables)
         self._patience = patience
-        dialect = self.engine.dialect.name
+        dialect = self.engine.dialect
         self._statements = {layout.table.name: Statements(layout, dialect) for layout in self._layouts}
         # Threads of one process queue here: SQLite's own waiting is by polling and unfair.
-        self._turn = threading.Lock() if dialect == schema.SQLITE else None
+        self._turn = threading.Lock() if dialect.name == schema.SQLITE else None
 
     def create(self) -> None:
         """Create the declared tables that are missing, without migrations; for tests and tools."""
@@ -102,14 +102,14 @@ class SqlTransaction:
     def add(self, table: Table[R], record: R) -> R:
         statements = self._for_writing(table)
         row = self._row(statements, record)
-        if self._connection.execute(statements.add, row).rowcount == 0:
+        if statements.add.run(self._connection, row).rowcount == 0:
             self._refuse_taken(statements, row, others=False)
             raise Busy(f"{table.name}: the same record is being added elsewhere")
         return record
 
     def get(self, table: Table[R], record_id: str) -> R:
         statements = self._of(table)
-        body = self._connection.execute(statements.get, {"its_id": _plain_id(record_id)}).scalar()
+        body = statements.get.run(self._connection, {"its_id": _plain_id(record_id)}).scalar()
         if body is None:
             raise not_found(table, record_id)
         return table.record.model_validate_json(body)
@@ -124,7 +124,8 @@ class SqlTransaction:
         if len(rows) <= search.limit:
             return Page(items)
         last = rows[search.limit - 1]
-        return Page(items, write_cursor(query, last.place, last.id))
+        place = bool(last.place) if search.sort.kind is FieldKind.BOOLEAN and last.place is not None else last.place
+        return Page(items, write_cursor(query, place, last.id))
 
     def save(self, table: Table[R], record: R) -> R:
         statements = self._for_writing(table)
@@ -135,14 +136,14 @@ class SqlTransaction:
             self._refuse_taken(statements, row, others=True)
         values = row | {"its_id": record.id, "its_revision": record.revision}
         del values["id"]
-        if self._connection.execute(statements.save, values).rowcount == 0:
+        if statements.save.run(self._connection, values).rowcount == 0:
             self._refuse_stale(statements, record)
         return changed
 
     def remove(self, table: Table[R], record_id: str) -> None:
         statements = self._for_writing(table)
         refuse_append_only(table)
-        if self._connection.execute(statements.remove, {"its_id": _plain_id(record_id)}).rowcount == 0:
+        if statements.remove.run(self._connection, {"its_id": _plain_id(record_id)}).rowcount == 0:
             raise not_found(table, record_id)
 
     def _of(self, table: Table[Any]) -> Statements:
@@ -167,15 +168,15 @@ class SqlTransaction:
         for segment in statements.segments(search):
             statement, values = statements.find(search, segment, many_hits)
             values["limit"] = search.limit + 1 - len(rows)
-            rows += self._connection.execute(statement, values).all()
+            rows += statement.run(self._connection, values).all()
             if len(rows) > search.limit:
                 break
         return rows
 
     def _many_hits(self, statements: Statements, search: Search) -> bool:
-        if self._connection.dialect.name != schema.SQLITE:
+        if statements.hits is None:
             return False
-        hits = self._connection.execute(statements.hits, {"sought": statements.words_sought(search.words)}).scalar_one()
+        hits = statements.hits.run(self._connection, {"sought": statements.words_sought(search.words)}).scalar_one()
         return bool(hits > MANY_HITS)
 
     def _refuse_taken(self, statements: Statements, row: dict[str, Any], *, others: bool) -> None:
@@ -183,12 +184,12 @@ class SqlTransaction:
             values = {f"its_{name}": row[name] for name in group}
             if group != ("id",):
                 values["not_id"] = row["id"]
-            if None not in values.values() and self._connection.execute(statement, values).first():
+            if None not in values.values() and statement.run(self._connection, values).first():
                 raise already_exists(statements.layout.table, group)
 
     def _refuse_stale(self, statements: Statements, record: Any) -> None:
         table = statements.layout.table
-        kept = self._connection.execute(statements.revision, {"its_id": record.id}).scalar()
+        kept = statements.revision.run(self._connection, {"its_id": record.id}).scalar()
         raise not_found(table, record.id) if kept is None else stale(table, record)
 
 

@@ -23,6 +23,27 @@ MANY_HITS = 500
 Values = dict[str, Any]
 
 
+class Prepared:
+    """A statement compiled once: executing it again costs what the driver costs."""
+
+    def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self._text = str(compiled)
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self._order: list[str] | None = compiled.positiontup if compiled.positional else None
+        # A list of any length is written out at each execution, which only the statement itself can do.
+        self._statement = statement if compiled.post_compile_params else None
+
+    def run(self, connection: sa.Connection, values: Values) -> sa.CursorResult[Any]:
+        if self._statement is not None:
+            result: sa.CursorResult[Any] = connection.execute(self._statement, values)
+            return result
+        values = self._fixed | values
+        if self._order is None:
+            return connection.exec_driver_sql(self._text, values)
+        return connection.exec_driver_sql(self._text, tuple([values[name] for name in self._order]))
+
+
 @dataclass(frozen=True)
 class Segment:
     """A part of a sorted list: the rows whose sort field is absent, present, or either (the field is never absent)."""
@@ -34,19 +55,22 @@ class Segment:
 class Statements:
     """All statements of one table for one dialect."""
 
-    def __init__(self, layout: Layout[Any], dialect: str) -> None:
-        self.layout, self._dialect = layout, dialect
-        self._table = sql_table(shape_of(layout), dialect)
-        self._found: dict[Any, sa.Select[Any]] = {}
+    def __init__(self, layout: Layout[Any], dialect: sa.Dialect) -> None:
+        self.layout, self._dialect, self._dialect_of = layout, dialect.name, dialect
+        self._table = sql_table(shape_of(layout), dialect.name)
+        self._found: dict[Any, Prepared] = {}
         columns = self._table.c
         mine = columns.id == sa.bindparam("its_id")
-        self.get = sa.select(columns.body).where(mine)
-        self.revision = sa.select(columns.revision).where(mine)
-        self.remove = sa.delete(self._table).where(mine)
-        self.add = self._insert()
-        self.save = self._update().where(mine, columns.revision == sa.bindparam("its_revision"))
-        self.taken = [(("id",), self._taken(("id",))), *((group, self._taken(group)) for group in layout.table.unique)]
-        self.hits = self._hits()
+        self.get = self._prepared(sa.select(columns.body).where(mine))
+        self.revision = self._prepared(sa.select(columns.revision).where(mine))
+        self.remove = self._prepared(sa.delete(self._table).where(mine))
+        self.add = self._prepared(self._insert())
+        self.save = self._prepared(self._update().where(mine, columns.revision == sa.bindparam("its_revision")))
+        self.taken = [(group, self._prepared(self._taken(group))) for group in (("id",), *layout.table.unique)]
+        self.hits = self._prepared(self._hits()) if layout.table.text and dialect.name == SQLITE else None
+
+    def _prepared(self, statement: Any) -> Prepared:
+        return Prepared(statement, self._dialect_of)
 
     def row(self, scalars: dict[str, Scalar], body: str, words: Sequence[str]) -> Values:
         """The parameters that keep a record."""
@@ -68,7 +92,7 @@ class Statements:
         first = Segment(after.value is None, after)
         return [first, parts[1]] if first.absent is parts[0].absent else [first]
 
-    def find(self, search: Search, segment: Segment, many_hits: bool) -> tuple[sa.Select[Any], Values]:
+    def find(self, search: Search, segment: Segment, many_hits: bool) -> tuple[Prepared, Values]:
         """The statement that finds the rows of a segment, and its values; `limit` is left to the caller."""
         form = (
             tuple((c.field.name, c.operator, _value_form(c)) for c in search.conditions),
@@ -79,7 +103,7 @@ class Statements:
         )
         statement = self._found.get(form)
         if statement is None:
-            statement = self._found[form] = self._build(search, segment, many_hits)
+            statement = self._found[form] = self._prepared(self._build(search, segment, many_hits))
         return statement, self._values(search, segment)
 
     def words_sought(self, words: Sequence[str]) -> str:
