@@ -172,6 +172,12 @@ class Bus:
         """Every command that is handled, by the name of its action."""
         return sorted(self._handlings, key=lambda c: c.action)
 
+    def result_of(self, command: type[Command]) -> type[BaseModel]:
+        """The type that handling a command gives. Raises InvalidInput when nobody handles it."""
+        if command not in self._handlings:
+            raise InvalidInput(f"nobody handles {command.__name__}")
+        return self._handlings[command].result
+
     def handle(self, request: Request) -> BaseModel:
         """Do it, or raise one of the family of errors with the state as it was before."""
         handling = self._handlings.get(type(request.command))

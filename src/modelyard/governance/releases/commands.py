@@ -31,7 +31,7 @@ class RevokeRelease(Command):
 class RegisterKey(Command):
     """Make a public key known. With `replaces`, the older key is retired; what it signed stays valid."""
 
-    action: ClassVar[str] = "governance.rotate_key"
+    action: ClassVar[str] = "governance.register_key"
 
     key_id: str
     purposes: tuple[str, ...] = Field(min_length=1)

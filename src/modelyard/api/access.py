@@ -1,0 +1,42 @@
+"""Who asks: the bearer token becomes an actor; reads are authorised by the type of what is read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from modelyard.bootstrap import Platform
+from modelyard.core.errors import Unauthenticated
+from modelyard.core.messages import Actor
+from modelyard.governance.identity.service import authenticate
+
+
+def platform(request: Request) -> Platform:
+    """The platform that this process serves."""
+    found: Platform = request.app.state.platform
+    return found
+
+
+PlatformHere = Annotated[Platform, Depends(platform)]
+
+
+def actor(
+    here: PlatformHere,
+    authorization: Annotated[str | None, Header(description="`Bearer` and a token", include_in_schema=False)] = None,
+) -> Actor:
+    """The actor of the request. Raises Unauthenticated."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("there is no bearer token", hint="send `Authorization: Bearer <token>`")
+    with here.storage.reading() as tx:
+        return authenticate(tx, token.strip(), here.clock.now())
+
+
+Asker = Annotated[Actor, Depends(actor)]
+
+
+def require_read(here: Platform, asker: Actor, resource_type: str) -> None:
+    """Raises Forbidden when policy does not let the actor read records of that type."""
+    with here.storage.reading() as tx:
+        here.authorizer.authorise_read(tx, asker, resource_type)

@@ -1,0 +1,101 @@
+"""What runtimes pull (signed routes, releases, artifacts) and what they bring (refusals)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
+
+from modelyard.api.access import Asker, PlatformHere, require_read
+from modelyard.api.commands import FAULTS
+from modelyard.core.bus import Request
+from modelyard.core.digests import DIGEST
+from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.core.records import equals, first
+from modelyard.delivery.service import latest_routes
+from modelyard.governance.releases.commands import RecordRefusals, RuntimeRefusal
+from modelyard.governance.releases.model import RELEASES, RefusalsTaken
+
+GREATEST_WAIT = 30.0
+ENVELOPE = "application/vnd.in-toto+json"
+routes = APIRouter(tags=["runtime"])
+
+
+@routes.get(
+    "/runtime/routes",
+    responses={**FAULTS, 304: {"description": "Nothing newer"}, 200: {"content": {ENVELOPE: {}}}},
+    response_class=Response,
+    operation_id="pull_routes",
+    summary="Pull the signed routes, waiting for newer ones",
+)
+def pull_routes(
+    here: PlatformHere,
+    asker: Asker,
+    after: Annotated[int, Query(ge=0, le=2**53, description="The epoch that the runtime has")] = 0,
+    wait: Annotated[float, Query(ge=0, le=GREATEST_WAIT, description="Seconds to wait for a newer one")] = 0,
+) -> Response:
+    """The newest snapshot's envelope, or 304 when there is none after `after`."""
+    require_read(here, asker, "route_snapshots")
+
+    def newest() -> str | None:
+        with here.storage.reading() as tx:
+            found = latest_routes(tx, here.settings.organisation)
+        return found.envelope if found is not None and found.epoch > after else None
+
+    envelope = here.signals.wait_for(newest, wait)
+    if envelope is None:
+        return Response(status_code=304)
+    return Response(envelope, media_type=ENVELOPE)
+
+
+@routes.get(
+    "/runtime/releases/{digest}",
+    responses={**FAULTS, 200: {"content": {ENVELOPE: {}}}},
+    response_class=Response,
+    operation_id="pull_release",
+    summary="Pull a signed release by the digest of its payload",
+)
+def pull_release(here: PlatformHere, asker: Asker, digest: Annotated[str, Path(pattern=DIGEST.pattern)]) -> Response:
+    """The release's envelope."""
+    require_read(here, asker, "releases")
+    with here.storage.reading() as tx:
+        found = first(tx, RELEASES, equals("organisation", here.settings.organisation), equals("payload", digest))
+    if found is None:
+        raise NotFound(f"there is no release {digest}", field="digest")
+    return Response(found.envelope, media_type=ENVELOPE)
+
+
+@routes.get(
+    "/runtime/blobs/{digest}",
+    responses={**FAULTS, 200: {"content": {"application/octet-stream": {}}}},
+    response_class=Response,
+    operation_id="pull_blob",
+    summary="Pull an artifact or a manifest by its digest",
+)
+def pull_blob(here: PlatformHere, asker: Asker, digest: Annotated[str, Path(pattern=DIGEST.pattern)]) -> Response:
+    """The bytes, streamed."""
+    require_read(here, asker, "blobs")
+    return StreamingResponse(_stream(here, digest), media_type="application/octet-stream")
+
+
+def _stream(here: PlatformHere, digest: str) -> Iterator[bytes]:
+    if not here.blobs.exists(digest):
+        raise NotFound(f"there is no blob {digest}", field="digest")
+    return iter(here.blobs.open(digest))
+
+
+@routes.post(
+    "/runtime/refusals", responses=FAULTS, operation_id="bring_refusals", summary="Bring what a runtime refused to serve"
+)
+def bring_refusals(here: PlatformHere, asker: Asker, refusals: list[RuntimeRefusal]) -> RefusalsTaken:
+    """Taken in once each, however often they are brought."""
+    if len(refusals) > 1000:
+        raise InvalidInput("more than 1,000 refusals at once", field="refusals", hint="bring them in parts")
+    command = RecordRefusals(refusals=tuple(refusals))
+    taken = here.bus.handle(Request(command=command, actor=asker, organisation=here.settings.organisation))
+    assert isinstance(taken, RefusalsTaken)
+    return taken
+
+

@@ -1,0 +1,141 @@
+"""The body of a check job: the kind's own checks, and measures on test data, each result becoming evidence.
+
+Reads blobs and works in child processes; nothing here holds a transaction. The evidence goes through the bus like any other.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from modelyard.catalog.model import Version
+from modelyard.core.blobs import Blobs
+from modelyard.core.errors import InvalidInput
+from modelyard.evaluation.ports import Workshop
+from modelyard.evaluation.registration import fetch
+from modelyard.governance.assurance.commands import RecordEvidence
+from modelyard.governance.assurance.model import EvidenceType
+from modelyard.kinds.contract import CheckResult, Policy, Severity
+from modelyard.kinds.infer import read
+from modelyard.kinds.signature import FieldSpec, Role
+from modelyard.measures import measure
+
+SAMPLE = "sample.parquet"
+OF_SCORES = ("roc_auc", "average_precision", "log_loss", "brier", "ece")
+OF_ANSWERS = ("accuracy", "balanced_accuracy")
+OF_NUMBERS = ("rmse", "mae", "r2")
+EVEN_ODDS = 0.5
+
+
+def run_checks(
+    blobs: Blobs, workshop: Workshop, policy: Policy, version: Version, test: str | None, label: str | None
+) -> list[RecordEvidence]:
+    """The evidence that checking a version gives: scan, translation where there is one, test report."""
+    found = [_scan(version)]
+    if version.manifest.serving.digest != version.manifest.artifact.digest:
+        found.append(_translation(version))
+    with tempfile.TemporaryDirectory(prefix="modelyard-check-") as folder:
+        here = Path(folder)
+        serving = version.manifest.serving
+        artifact = fetch(blobs, serving.digest, here / "artifact" / (serving.filename or "model"))
+        inspection = version.manifest.inspection.model_copy(update={"format": serving.format})
+        results: Sequence[CheckResult] = ()
+        if version.sample is not None:
+            sample = fetch(blobs, version.sample, here / SAMPLE)
+            results = workshop.check(artifact, inspection, version.manifest.signature, sample, policy)
+        figures: Mapping[str, float] = {}
+        if test is not None:
+            rows = fetch(blobs, test, here / "test" / SAMPLE)
+            figures = _measured(workshop, policy, version, artifact, rows, here, label)
+    found.append(_report(version, results, figures, test))
+    return found
+
+
+def _scan(version: Version) -> RecordEvidence:
+    risks = version.manifest.inspection.risks
+    counts = {f"{s.value}s": float(sum(r.severity is s for r in risks)) for s in Severity}
+    return RecordEvidence(
+        version=version.id,
+        type=EvidenceType.SCAN,
+        metrics=counts | {"executes_code": float(version.manifest.inspection.executes_code)},
+        facts={"format": version.manifest.artifact.format, "risks": [r.model_dump(mode="json") for r in risks]},
+        summary=f"{version.manifest.artifact.format}: {len(risks)} risks found without running it",
+    )
+
+
+def _translation(version: Version) -> RecordEvidence:
+    facts = dict(version.manifest.inspection.facts.get("translation", {}))
+    numbers = {k: float(v) for k, v in facts.items() if isinstance(v, int | float)}
+    return RecordEvidence(
+        version=version.id,
+        type=EvidenceType.TRANSLATION,
+        metrics=numbers,
+        facts={"from": version.manifest.artifact.format, "to": version.manifest.serving.format},
+        summary=str(facts.get("sentence", "")),
+    )
+
+
+def _report(
+    version: Version, results: Sequence[CheckResult], figures: Mapping[str, float], test: str | None
+) -> RecordEvidence:
+    failed = [r for r in results if not r.passed]
+    names = ", ".join(r.name for r in failed) or "none"
+    return RecordEvidence(
+        version=version.id,
+        type=EvidenceType.TEST_REPORT,
+        metrics={"checks": float(len(results)), "checks_failed": float(len(failed)), **figures},
+        facts={"checks": [r.model_dump(mode="json") for r in results], "test": test or ""},
+        summary=f"{len(results)} checks, failed: {names}; {len(figures)} measures on test data",
+    )
+
+
+def _measured(
+    workshop: Workshop, policy: Policy, version: Version, artifact: Path, rows: Path, here: Path, label: str | None
+) -> dict[str, float]:
+    table = read(rows)
+    signature = version.manifest.signature
+    if label is None or label not in table.column_names:
+        raise InvalidInput(
+            f"the test data has no column {label!r}", field="label", hint=f"its columns: {', '.join(table.column_names[:30])}"
+        )
+    inputs = here / "inputs.parquet"
+    pq.write_table(table.select([f.name for f in signature.inputs]), inputs)
+    inspection = version.manifest.inspection.model_copy(update={"format": version.manifest.serving.format})
+    answers = pq.read_table(workshop.predict(artifact, inspection, signature, inputs, here / "answers", policy))
+    return measured(table[label], answers, signature.outputs)
+
+
+def measured(truth: pa.ChunkedArray, answers: pa.Table, outputs: Sequence[FieldSpec]) -> dict[str, float]:
+    """Measures of answers against the truth: those of two classes where there is a probability, else those of numbers."""
+    score = next((f for f in outputs if f.role is Role.SCORE and f.shape == ()), None)
+    if score is None:
+        raise InvalidInput("no output has the role `score` and one number a row", field="signature.outputs")
+    values = np.asarray(answers[score.name].to_numpy(zero_copy_only=False), dtype=np.float64)
+    found: dict[str, float] = {"rows": float(len(values))}
+    if score.minimum == 0 and score.maximum == 1:
+        labels = _positive(truth, score.positive)
+        for name in OF_SCORES:
+            found[name] = measure(name).compute(label=labels, score=values)
+        for name in OF_ANSWERS:
+            found[name] = measure(name).compute(label=labels, prediction=(values >= EVEN_ODDS).astype(np.float64))
+        found["base_rate"] = float(labels.mean())
+        return found
+    numbers = np.asarray(pc.cast(truth, pa.float64()).to_numpy(zero_copy_only=False))
+    for name in OF_NUMBERS:
+        found[name] = measure(name).compute(label=numbers, estimate=values)
+    return found
+
+
+def _positive(truth: pa.ChunkedArray, positive: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    if truth.null_count:
+        raise InvalidInput(f"{truth.null_count} rows of the test data have no label", field="label")
+    if positive is not None and pa.types.is_string(truth.type):
+        return np.asarray(pc.equal(truth, str(positive)).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return np.asarray(pc.cast(truth, pa.float64()).to_numpy(zero_copy_only=False))

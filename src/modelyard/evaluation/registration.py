@@ -1,0 +1,193 @@
+"""Letting a version in: the artifact is examined in a child process, its signature found, a safer or faster form made and
+checked against the original, and only then is `catalog.register_version` given to the bus.
+
+    uploaded blobs ─► inspect ─► signature (declared + inferred) ─► translate and compare ─► RegisterVersion
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modelyard.catalog.commands import RegisterVersion
+from modelyard.catalog.model import DataReference, GitFacts, Metric, Recipe, Version
+from modelyard.core.blobs import Blobs
+from modelyard.core.digests import DIGEST, digest_of
+from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.evaluation.ports import Workshop
+from modelyard.kinds.contract import Inspection, Policy, Translation
+from modelyard.kinds.infer import infer, merge
+from modelyard.kinds.manifest import ArtifactRef
+from modelyard.kinds.signature import FieldSpec, Signature
+
+FILENAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
+
+
+class Declared(BaseModel):
+    """What is declared of the signature; the rest is inferred from the artifact and the sample. A declared field replaces the
+    inferred one of its name; `exclude` names columns of the sample that are not inputs (the label, an index)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: tuple[FieldSpec, ...] | None = None
+    outputs: tuple[FieldSpec, ...] | None = None
+    exclude: tuple[str, ...] = Field(default=(), max_length=500)
+
+
+class Registration(BaseModel):
+    """A request to register a version of a model from uploaded blobs. `sample` is a small file of rows (Parquet, Arrow or
+    CSV) with the model's inputs; without it the signature must be in the artifact or declared whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(min_length=1, max_length=200)
+    artifact: str = Field(pattern=DIGEST.pattern)
+    filename: str = Field(pattern=FILENAME)
+    sample: str | None = Field(default=None, pattern=DIGEST.pattern)
+    sample_filename: str = Field(default="sample.parquet", pattern=FILENAME)
+    signature: Declared = Declared()
+    translate: bool = True
+    parents: tuple[str, ...] = Field(default=(), max_length=100)
+    data: tuple[DataReference, ...] = Field(default=(), max_length=200)
+    git: GitFacts | None = None
+    recipe: Recipe | None = None
+    environment_lock: str | None = Field(default=None, pattern=DIGEST.pattern)
+    metrics: dict[str, Metric] = Field(default={}, max_length=1000)
+    notes: str = Field(default="", max_length=4000)
+    tags: tuple[str, ...] = Field(default=(), max_length=50)
+    compute: str = Field(default="", max_length=200)
+    limitations: tuple[str, ...] = Field(default=(), max_length=100)
+
+
+class Registered(BaseModel):
+    """The version, and where what was declared differs from what was found."""
+
+    version: Version
+    differences: tuple[str, ...] = ()
+    translation: str = ""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What registration works with. `register` gives the command to the bus on behalf of who asks."""
+
+    blobs: Blobs
+    workshop: Workshop
+    policy: Policy
+    inspections: dict[str, Inspection]
+
+
+def prepare(desk: Desk, asked: Registration) -> tuple[RegisterVersion, tuple[str, ...], str]:
+    """The command, the differences between declared and inferred, and a sentence on the translation.
+
+    Raises InvalidArtifact, InvalidInput, NotFound (no such blob) and TimedOut; the catalog is untouched."""
+    with tempfile.TemporaryDirectory(prefix="modelyard-register-") as folder:
+        here = Path(folder)
+        artifact = fetch(desk.blobs, asked.artifact, here / "artifact" / asked.filename)
+        sample = None
+        if asked.sample is not None:
+            sample = fetch(desk.blobs, asked.sample, here / "sample" / asked.sample_filename)
+        inspection = _inspect(desk, asked, artifact)
+        signature, differences = _signature(desk, asked, artifact, inspection, sample)
+        serving, facts = _translate(desk, asked, artifact, inspection, signature, sample, here)
+    sentence = str(facts.get("sentence", ""))
+    command = RegisterVersion(
+        **asked.model_dump(exclude={"artifact", "filename", "sample_filename", "signature", "translate"}, exclude_unset=True),
+        artifact=ArtifactRef(
+            digest=asked.artifact, size=desk.blobs.size(asked.artifact), format=inspection.format, filename=asked.filename
+        ),
+        serving=serving,
+        inspection=inspection.model_copy(update={"facts": dict(inspection.facts) | ({"translation": facts} if facts else {})}),
+        signature=signature,
+    )
+    return command, differences, sentence
+
+
+def fetch(blobs: Blobs, digest: str, path: Path) -> Path:
+    """A blob as a file of that name, verified on the way. Raises NotFound, and Untrusted when it is not what its digest says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not blobs.exists(digest):
+        raise NotFound(f"there is no blob {digest}", hint="upload it first: `POST /api/v1/blobs`")
+    with path.open("wb") as file:
+        for part in blobs.open(digest):
+            file.write(part)
+    return path
+
+
+def _inspect(desk: Desk, asked: Registration, artifact: Path) -> Inspection:
+    """Inspection depends on nothing but the bytes, the name and the policy, so it is done once for each."""
+    key = digest_of([asked.artifact, asked.filename, desk.policy.model_dump(mode="json")])
+    found = desk.inspections.get(key)
+    if found is None:
+        found = desk.workshop.inspect(artifact, desk.policy)
+        if len(desk.inspections) >= 1000:
+            desk.inspections.pop(next(iter(desk.inspections)))
+        desk.inspections[key] = found
+    return found
+
+
+def _signature(
+    desk: Desk, asked: Registration, artifact: Path, inspection: Inspection, sample: Path | None
+) -> tuple[Signature, tuple[str, ...]]:
+    """What is declared leads; the sample tells the inputs that were not declared, the artifact the outputs.
+
+    Without a sample, the artifact's own signature counts, or everything must be declared."""
+    own, declared = inspection.signature, asked.signature
+    shown = infer(sample).inputs if sample is not None else (own.inputs if own is not None else ())
+    shown = tuple(field for field in shown if field.name not in declared.exclude)
+    inputs = _overridden(shown, declared.inputs or ())
+    if not inputs:
+        raise InvalidInput("nothing tells the model's inputs", field="signature.inputs", hint="give a sample, or declare them")
+    outputs = declared.outputs or (own.outputs if own is not None else ())
+    if not outputs:
+        outputs = desk.workshop.outputs(artifact, inspection, Signature(inputs=inputs, outputs=()), desk.policy)
+    seen = Signature(inputs=shown, outputs=own.outputs if own is not None else ())
+    return merge(Signature(inputs=inputs, outputs=outputs), seen)
+
+
+def _overridden(shown: tuple[FieldSpec, ...], declared: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
+    """Shown fields in their order, each as declared where it is; then declared ones that were not shown."""
+    by_name = {field.name: field for field in declared}
+    kept = tuple(by_name.pop(field.name, field) for field in shown)
+    return kept + tuple(by_name.values())
+
+
+def _translate(
+    desk: Desk,
+    asked: Registration,
+    artifact: Path,
+    inspection: Inspection,
+    signature: Signature,
+    sample: Path | None,
+    here: Path,
+) -> tuple[ArtifactRef | None, dict[str, Any]]:
+    if not asked.translate or sample is None:
+        return None, {}
+    made = desk.workshop.translate(artifact, inspection, signature, sample, here / "translation", desk.policy)
+    if made is None:
+        return None, {}
+    facts: dict[str, Any] = {
+        "format": made.format,
+        "largest_difference": made.largest_difference,
+        "label_changes": made.label_changes,
+        "rows": made.rows,
+        "sentence": _sentence(made),
+    }
+    if made.largest_difference > desk.policy.translation_tolerance or made.label_changes:
+        return None, facts | {"sentence": f"refused: {facts['sentence']}; the original serves"}
+    with made.path.open("rb") as file:
+        stored = desk.blobs.put(iter(lambda: file.read(1 << 20), b""))
+    reference = ArtifactRef(digest=stored.digest, size=stored.size, format=made.format, filename=made.path.name)
+    return reference, facts
+
+
+def _sentence(made: Translation) -> str:
+    return (
+        f"translated to {made.format}; largest difference {made.largest_difference:.3g} and {made.label_changes} changed "
+        f"labels over {made.rows} rows"
+    )
+
