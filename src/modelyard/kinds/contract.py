@@ -109,7 +109,9 @@ class Translation(BaseModel):
     """The same model in another format, written to `path`, and how far it strays from the original on the sample.
 
     `largest_difference` is the greatest absolute difference over numeric outputs; `label_changes` counts rows whose
-    discrete output differs; `rows` is how many rows were compared.
+    discrete output differs; `rows` is how many rows were compared. `refused` is empty when the translation may serve;
+    otherwise it says why not (it could not be made, or it strays beyond the policy's tolerance), nothing is left at `path`,
+    and the original serves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -119,6 +121,7 @@ class Translation(BaseModel):
     largest_difference: float
     label_changes: int
     rows: int
+    refused: str = ""
 
 
 class Policy(BaseModel):
@@ -129,6 +132,8 @@ class Policy(BaseModel):
     allow_pickle: bool = False
     trusted_types: tuple[str, ...] = ()
     translation_tolerance: float = 1e-4
+    max_artifact_bytes: int = 2 << 30
+    max_unpacked_bytes: int = 4 << 30
 
 
 @runtime_checkable
@@ -159,7 +164,10 @@ class Kind(Protocol):
         ...
 
     def load(self, artifact: Path, inspection: Inspection, signature: Signature, policy: Policy) -> Predictor:
-        """A predictor for the artifact. Raises InvalidArtifact when it cannot be loaded, Untrusted when policy forbids."""
+        """A predictor for the artifact. Raises InvalidArtifact when it cannot be loaded, Untrusted when policy forbids.
+
+        A `signature` without outputs is completed: the predictor's own signature names them by the kind's conventions.
+        """
         ...
 
     def checks(self, predictor: Predictor, sample: Batch) -> Sequence[CheckResult]:
@@ -169,5 +177,8 @@ class Kind(Protocol):
     def translate(
         self, artifact: Path, inspection: Inspection, signature: Signature, sample: Batch, into: Path, policy: Policy
     ) -> Translation | None:
-        """The model in a faster or safer format, written below `into`; None when there is no such format."""
+        """The model in a faster or safer format, written below `into`; None when there is no such format.
+
+        A translation that fails or strays beyond `policy.translation_tolerance` is returned with `refused` set.
+        """
         ...

@@ -1,0 +1,116 @@
+"""Starts and ends children: own session, clean environment, a private folder that goes with them, death told in words."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from modelyard.core.errors import InvalidArtifact, ModelyardError, TimedOut
+from modelyard.kinds.sandbox.limits import Limits
+
+_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_GRACE_SECONDS = 5.0
+
+
+def environment(own: Mapping[str, str], private: Path) -> dict[str, str]:
+    """What a child sees of our environment: how to find programs and to write text, one thread, and its own folder."""
+    kept = {name: value for name, value in own.items() if name in _KEPT or name.startswith("OPENBLAS_")}
+    folder = str(private)
+    return kept | dict.fromkeys(_ONE_THREAD, "1") | {"HOME": folder, "TMPDIR": folder, "PYTHONHASHSEED": "0"}
+
+
+def start(
+    arguments: list[str], private: Path, pass_fds: tuple[int, ...], stdin: IO[bytes] | None, python: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """A child running `modelyard.kinds.sandbox` as the head of its own process group; its stderr is a pipe."""
+    command = [str(python or sys.executable), "-I", "-m", "modelyard.kinds.sandbox", *arguments]
+    return subprocess.Popen(
+        command,
+        stdin=stdin if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        pass_fds=pass_fds,
+        cwd=private,
+        env=environment(os.environ, private),
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    """Kill the child's whole group, reap it and give its exit status; safe to call again."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):  # the head has not been reaped, so its number names this group and no other
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
+    return process.returncode
+
+
+def ended(process: subprocess.Popen[bytes]) -> int | None:
+    """How the child ended by itself, given a moment to do so; None when it had to be killed. Its group is gone after."""
+    if process.returncode is not None:
+        return process.returncode
+    by_itself = _ends(process)
+    code = end(process)
+    return code if by_itself else None
+
+
+def _ends(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the child ends within the grace period. A pidfd waits without reaping, so that `end` still names its group."""
+    if not hasattr(os, "pidfd_open"):  # not Linux
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+        return process.returncode is not None
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        return bool(poller.poll(_GRACE_SECONDS * 1000))
+    finally:
+        os.close(descriptor)
+
+
+def death(code: int | None, limits: Limits, stderr: str) -> ModelyardError:
+    """Why a child that gave no answer is gone, as an error that says which signal or limit."""
+    if code is None:
+        return TimedOut("the child closed its answer and did not end", hint="the artifact may be hostile")
+    if code == -signal.SIGXCPU:
+        return TimedOut(f"the work took more than {limits.cpu_seconds} seconds of processor time and was stopped")
+    if _out_of_memory(code, stderr):
+        return memory_error(limits)
+    said = f": {stderr[-300:].strip()}" if stderr.strip() else ""
+    if code < 0:
+        name = signal.Signals(-code).name if -code in {s.value for s in signal.Signals} else f"signal {-code}"
+        meaning = _MEANINGS.get(-code, "")
+        return InvalidArtifact(f"the artifact ended the process that read it with {name}{meaning}{said}", field="artifact")
+    return InvalidArtifact(f"the process that read the artifact ended with status {code} and no answer{said}", field="artifact")
+
+
+def memory_error(limits: Limits) -> InvalidArtifact:
+    """The artifact wanted more memory than it may have."""
+    return InvalidArtifact(
+        f"the artifact needs more than the {limits.memory_bytes >> 20} MB of memory allowed",
+        field="artifact",
+        hint="raise the memory limit if the model is honest",
+    )
+
+
+_MEANINGS: dict[int, str] = {
+    signal.SIGABRT: " (the engine gave up: a corrupt model file)",
+    signal.SIGSEGV: " (a fault in memory: a corrupt model file)",
+    signal.SIGKILL: " (killed, most likely for want of memory)",
+    signal.SIGXFSZ: " (it wrote a larger file than allowed)",
+}
+
+
+def _out_of_memory(code: int, stderr: str) -> bool:
+    return code in {-signal.SIGABRT, 1} and ("bad_alloc" in stderr or "MemoryError" in stderr or "Cannot allocate" in stderr)
