@@ -174,6 +174,16 @@ def test_countersigning_keeps_payload_and_digest(
     assert len(json.loads(countersign(second.envelope, other).envelope)["signatures"]) == 2
 
 
+def test_trust_lasts_as_long_as_the_last_good_key(
+    signer: Ed25519Signer, other: Ed25519Signer, root_of: Callable[..., TrustRoot], now: datetime
+) -> None:
+    roots = TrustRoots(roots=(root_of(signer, end=3), root_of(other, end=9)))
+    envelope = sign(STATEMENT, signer, other).envelope
+    assert verify(envelope, roots, Purpose.RELEASE, now).trusted_until == now + timedelta(days=9)
+    revoked = roots.revoking(other.key_id, now)
+    assert verify(envelope, revoked, Purpose.RELEASE, now).trusted_until == now + timedelta(days=3)
+
+
 def test_an_envelope_needs_a_signer() -> None:
     with pytest.raises(InvalidInput):
         sign(STATEMENT)

@@ -237,3 +237,39 @@ def test_a_node_cannot_pass_for_a_leaf() -> None:
 def test_hashes_of_another_length_are_refused() -> None:
     with pytest.raises(BadProof):
         verify_inclusion(LEAVES[0], 0, 2, (LEAVES[1] + b"x",), TREE.root(2))
+
+
+def test_a_genuine_proof_of_another_size_is_refused() -> None:
+    one, two, four = TREE.root(1), TREE.root(2), TREE.root(4)
+    for leaf, size, proof, root in (
+        (LEAVES[0], 2, (), one),
+        (LEAVES[0], 1, TREE.inclusion_proof(0, 2), two),
+        (LEAVES[0], 8, TREE.inclusion_proof(0, 2), two),
+    ):
+        with pytest.raises(BadProof):
+            verify_inclusion(leaf, 0, size, proof, root)
+    for second, root, proof in (
+        (4, two, TREE.consistency_proof(1, 2)),
+        (2, four, TREE.consistency_proof(1, 4)),
+    ):
+        with pytest.raises(BadProof):
+            verify_consistency(1, second, one, root, proof)
+    with pytest.raises(BadProof):
+        verify_consistency(3, 4, TREE.root(3), four, ())
+
+
+def test_a_proof_cannot_climb_above_the_root_of_its_size() -> None:
+    with pytest.raises(BadProof):
+        verify_inclusion(LEAVES[1], 0, 1, (LEAVES[0],), TREE.root(2))
+    older, newer, beside = TREE.root(3), TREE.root(4), LEAVES[9]
+    higher = [hashlib.sha256(b"\x01" + beside + root).digest() for root in (older, newer)]
+    with pytest.raises(BadProof):
+        verify_consistency(3, 4, higher[0], higher[1], (*TREE.consistency_proof(3, 4), beside))
+
+
+def test_bytes_cannot_move_from_one_child_to_the_other() -> None:
+    longer, shorter = LEAVES[0] + LEAVES[1][:1], LEAVES[1][1:]
+    with pytest.raises(BadProof):
+        verify_inclusion(longer, 0, 2, (shorter,), TREE.root(2))
+    with pytest.raises(BadProof):
+        verify_consistency(1, 2, longer, TREE.root(2), (shorter,))

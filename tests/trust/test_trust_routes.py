@@ -422,9 +422,23 @@ def test_shares_made_by_division_add_up(weights: list[int], endpoint_with: Make,
 
 
 def test_two_arms_of_one_name_or_two_champions_refuse_the_endpoint(yard: Yard, release_with: Make) -> None:
-    halves = [yard.arm(release_with(), CHAMPION, 0.5, name=name) for name in ("a", "b", "a")]
-    assert reasons(yard.check(*halves[:2])) == [(None, "not_approved", "arms")]
-    assert reasons(yard.check(halves[0], halves[2])) == [(None, "not_approved", "arms")]
+    release = release_with(roles=(CHAMPION, CHALLENGER))
+    champions = [yard.arm(release, CHAMPION, 0.5, name=name) for name in ("a", "b")]
+    namesake = yard.arm(release, CHALLENGER, 0.5, name="a")
+    for arms in (champions, (champions[0], namesake)):
+        check = yard.check(*arms)
+        assert check.endpoints == {}
+        assert reasons(check) == [(None, "not_approved", "arms")]
+
+
+def test_what_is_mirrored_to_a_shadow_does_not_count_as_traffic(yard: Yard, release_with: Make) -> None:
+    half = release_with(greatest_share=0.5)
+    check = yard.check(
+        yard.arm(half, CHAMPION, 0.5),
+        yard.arm(half, SHADOW, 0.5),
+        yard.arm(release_with(id="rel_2", roles=(CHALLENGER,)), CHALLENGER, 0.5),
+    )
+    assert names(check) == ["champion", "shadow", "challenger"]
 
 
 def test_an_endpoint_may_live_on_its_fallbacks_alone(yard: Yard, release_with: Make) -> None:
