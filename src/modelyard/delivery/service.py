@@ -336,6 +336,11 @@ def in_production_on(tx: Transaction, organisation: str, endpoint: str, at: date
     return items[0].after if items else ()
 
 
+def in_use(tx: Transaction, version_id: str) -> list[str]:
+    """The names of the endpoints where a version is an arm of any role."""
+    return sorted(e.name for e in every(tx, ENDPOINTS) if any(a.version == version_id for a in e.arms))
+
+
 def _subject(tx: Transaction, request: Request, command: Any) -> Subject:
     endpoint = endpoint_named(tx, request.organisation, command.endpoint)
     return Subject(

@@ -13,18 +13,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from modelyard.catalog.model import Version
 from modelyard.core.blobs import Blobs
 from modelyard.core.errors import InvalidInput
-from modelyard.evaluation.ports import Workshop
 from modelyard.evaluation.registration import fetch
 from modelyard.governance.assurance.commands import RecordEvidence
 from modelyard.governance.assurance.model import EvidenceType
-from modelyard.kinds.contract import CheckResult, Policy, Severity
-from modelyard.kinds.infer import read
-from modelyard.kinds.signature import FieldSpec, Role
+from modelyard.kinds.contract import Batch, CheckResult, Policy, Severity
+from modelyard.kinds.infer import decode, read
+from modelyard.kinds.sandbox import Limits, check_isolated, evaluate_isolated
+from modelyard.kinds.signature import FieldSpec, Role, Signature
 from modelyard.measures import measure
 
 SAMPLE = "sample.parquet"
@@ -35,7 +34,7 @@ EVEN_ODDS = 0.5
 
 
 def run_checks(
-    blobs: Blobs, workshop: Workshop, policy: Policy, version: Version, test: str | None, label: str | None
+    blobs: Blobs, policy: Policy, limits: Limits, version: Version, test: str | None, label: str | None
 ) -> list[RecordEvidence]:
     """The evidence that checking a version gives: scan, translation where there is one, test report."""
     found = [_scan(version)]
@@ -45,15 +44,14 @@ def run_checks(
         here = Path(folder)
         serving = version.manifest.serving
         artifact = fetch(blobs, serving.digest, here / "artifact" / (serving.filename or "model"))
-        inspection = version.manifest.inspection.model_copy(update={"format": serving.format})
         results: Sequence[CheckResult] = ()
         if version.sample is not None:
             sample = fetch(blobs, version.sample, here / SAMPLE)
-            results = workshop.check(artifact, inspection, version.manifest.signature, sample, policy)
+            results = check_isolated(artifact, sample, version.manifest.signature, policy, limits=limits).checks
         figures: Mapping[str, float] = {}
         if test is not None:
             rows = fetch(blobs, test, here / "test" / SAMPLE)
-            figures = _measured(workshop, policy, version, artifact, rows, here, label)
+            figures = _measured(artifact, version.manifest.signature, policy, limits, rows, label)
     found.append(_report(version, results, figures, test))
     return found
 
@@ -97,27 +95,23 @@ def _report(
 
 
 def _measured(
-    workshop: Workshop, policy: Policy, version: Version, artifact: Path, rows: Path, here: Path, label: str | None
+    artifact: Path, signature: Signature, policy: Policy, limits: Limits, rows: Path, label: str | None
 ) -> dict[str, float]:
     table = read(rows)
-    signature = version.manifest.signature
     if label is None or label not in table.column_names:
         raise InvalidInput(
             f"the test data has no column {label!r}", field="label", hint=f"its columns: {', '.join(table.column_names[:30])}"
         )
-    inputs = here / "inputs.parquet"
-    pq.write_table(table.select([f.name for f in signature.inputs]), inputs)
-    inspection = version.manifest.inspection.model_copy(update={"format": version.manifest.serving.format})
-    answers = pq.read_table(workshop.predict(artifact, inspection, signature, inputs, here / "answers", policy))
-    return measured(table[label], answers, signature.outputs)
+    inputs = decode(table.select([f.name for f in signature.inputs]), signature.model_copy(update={"outputs": ()}))
+    return measured(table[label], evaluate_isolated(artifact, signature, inputs, policy, limits=limits), signature.outputs)
 
 
-def measured(truth: pa.ChunkedArray, answers: pa.Table, outputs: Sequence[FieldSpec]) -> dict[str, float]:
+def measured(truth: pa.ChunkedArray, answers: Batch, outputs: Sequence[FieldSpec]) -> dict[str, float]:
     """Measures of answers against the truth: those of two classes where there is a probability, else those of numbers."""
     score = next((f for f in outputs if f.role is Role.SCORE and f.shape == ()), None)
     if score is None:
         raise InvalidInput("no output has the role `score` and one number a row", field="signature.outputs")
-    values = np.asarray(answers[score.name].to_numpy(zero_copy_only=False), dtype=np.float64)
+    values = np.asarray(answers[score.name], dtype=np.float64)
     found: dict[str, float] = {"rows": float(len(values))}
     if score.minimum == 0 and score.maximum == 1:
         labels = _positive(truth, score.positive)

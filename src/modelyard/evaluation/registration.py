@@ -18,10 +18,10 @@ from modelyard.catalog.model import DataReference, GitFacts, Metric, Recipe, Ver
 from modelyard.core.blobs import Blobs
 from modelyard.core.digests import DIGEST, digest_of
 from modelyard.core.errors import InvalidInput, NotFound
-from modelyard.evaluation.ports import Workshop
 from modelyard.kinds.contract import Inspection, Policy, Translation
 from modelyard.kinds.infer import infer, merge
 from modelyard.kinds.manifest import ArtifactRef
+from modelyard.kinds.sandbox import Limits, check_isolated, inspect_isolated, translate_isolated
 from modelyard.kinds.signature import FieldSpec, Signature
 
 FILENAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
@@ -76,8 +76,8 @@ class Desk:
     """What registration works with. `register` gives the command to the bus on behalf of who asks."""
 
     blobs: Blobs
-    workshop: Workshop
     policy: Policy
+    limits: Limits
     inspections: dict[str, Inspection]
 
 
@@ -93,7 +93,7 @@ def prepare(desk: Desk, asked: Registration) -> tuple[RegisterVersion, tuple[str
             sample = fetch(desk.blobs, asked.sample, here / "sample" / asked.sample_filename)
         inspection = _inspect(desk, asked, artifact)
         signature, differences = _signature(desk, asked, artifact, inspection, sample)
-        serving, facts = _translate(desk, asked, artifact, inspection, signature, sample, here)
+        serving, facts = _translate(desk, asked, artifact, signature, sample, here)
     sentence = str(facts.get("sentence", ""))
     command = RegisterVersion(
         **asked.model_dump(exclude={"artifact", "filename", "sample_filename", "signature", "translate"}, exclude_unset=True),
@@ -123,7 +123,7 @@ def _inspect(desk: Desk, asked: Registration, artifact: Path) -> Inspection:
     key = digest_of([asked.artifact, asked.filename, desk.policy.model_dump(mode="json")])
     found = desk.inspections.get(key)
     if found is None:
-        found = desk.workshop.inspect(artifact, desk.policy)
+        found = inspect_isolated(artifact, desk.policy, limits=desk.limits)
         if len(desk.inspections) >= 1000:
             desk.inspections.pop(next(iter(desk.inspections)))
         desk.inspections[key] = found
@@ -144,9 +144,21 @@ def _signature(
         raise InvalidInput("nothing tells the model's inputs", field="signature.inputs", hint="give a sample, or declare them")
     outputs = declared.outputs or (own.outputs if own is not None else ())
     if not outputs:
-        outputs = desk.workshop.outputs(artifact, inspection, Signature(inputs=inputs, outputs=()), desk.policy)
+        outputs = _loaded_outputs(desk, artifact, inputs, sample)
     seen = Signature(inputs=shown, outputs=own.outputs if own is not None else ())
     return merge(Signature(inputs=inputs, outputs=outputs), seen)
+
+
+def _loaded_outputs(
+    desk: Desk, artifact: Path, inputs: tuple[FieldSpec, ...], sample: Path | None
+) -> tuple[FieldSpec, ...]:
+    """What the loaded model says it answers, for formats that do not tell without loading."""
+    if sample is None:
+        raise InvalidInput(
+            "nothing tells the model's outputs", field="signature.outputs", hint="give a sample, or declare the outputs"
+        )
+    unfinished = Signature(inputs=inputs, outputs=())
+    return check_isolated(artifact, sample, unfinished, desk.policy, limits=desk.limits).signature.outputs
 
 
 def _overridden(shown: tuple[FieldSpec, ...], declared: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
@@ -160,14 +172,13 @@ def _translate(
     desk: Desk,
     asked: Registration,
     artifact: Path,
-    inspection: Inspection,
     signature: Signature,
     sample: Path | None,
     here: Path,
 ) -> tuple[ArtifactRef | None, dict[str, Any]]:
     if not asked.translate or sample is None:
         return None, {}
-    made = desk.workshop.translate(artifact, inspection, signature, sample, here / "translation", desk.policy)
+    made = translate_isolated(artifact, signature, sample, here / "translation", desk.policy, limits=desk.limits)
     if made is None:
         return None, {}
     facts: dict[str, Any] = {
@@ -177,8 +188,8 @@ def _translate(
         "rows": made.rows,
         "sentence": _sentence(made),
     }
-    if made.largest_difference > desk.policy.translation_tolerance or made.label_changes:
-        return None, facts | {"sentence": f"refused: {facts['sentence']}; the original serves"}
+    if made.refused:
+        return None, facts | {"sentence": f"no translation: {made.refused}; the original serves"}
     with made.path.open("rb") as file:
         stored = desk.blobs.put(iter(lambda: file.read(1 << 20), b""))
     reference = ArtifactRef(digest=stored.digest, size=stored.size, format=made.format, filename=made.path.name)

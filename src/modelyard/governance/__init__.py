@@ -1,0 +1,70 @@
+"""Governance: who may do what, what is known of a version, who took responsibility, and what may serve.
+
+`identity` people, roles and tokens · `policy` Cedar · `assurance` evidence, gates and approvals · `releases` what is signed ·
+`audit` the log that shows whether anything was altered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.core.bus import Handling
+from modelyard.core.messages import Event
+from modelyard.core.records import Table
+from modelyard.governance import bootstrap
+from modelyard.governance.assurance import events as assurance_events
+from modelyard.governance.assurance import model as assurance_model
+from modelyard.governance.assurance import service as assurance
+from modelyard.governance.audit import model as audit_model
+from modelyard.governance.bootstrap import bootstrap_gates, bootstrap_keys
+from modelyard.governance.identity import events as identity_events
+from modelyard.governance.identity import model as identity_model
+from modelyard.governance.identity import service as identity
+from modelyard.governance.identity.service import authenticate, bootstrap_administrator
+from modelyard.governance.policy import events as policy_events
+from modelyard.governance.policy import model as policy_model
+from modelyard.governance.policy import service as policy
+from modelyard.governance.policy.authorizer import CedarAuthorizer
+from modelyard.governance.releases import events as releases_events
+from modelyard.governance.releases import model as releases_model
+from modelyard.governance.releases import service as releases
+from modelyard.governance.releases.ports import Signing
+
+TABLES: tuple[Table[Any], ...] = (
+    *identity_model.TABLES,
+    *policy_model.TABLES,
+    *assurance_model.TABLES,
+    *releases_model.TABLES,
+    *audit_model.TABLES,
+)
+
+EVENTS: tuple[type[Event], ...] = (
+    *identity_events.EVENTS,
+    *policy_events.EVENTS,
+    *assurance_events.EVENTS,
+    *releases_events.EVENTS,
+)
+
+
+def handlings(signing: Signing) -> list[Handling[Any]]:
+    """Every command of governance."""
+    return [
+        *identity.handlings(),
+        *policy.handlings(),
+        *assurance.handlings(),
+        *releases.handlings(signing),
+        *bootstrap.handlings(),
+    ]
+
+
+__all__ = [
+    "EVENTS",
+    "TABLES",
+    "CedarAuthorizer",
+    "Signing",
+    "authenticate",
+    "bootstrap_administrator",
+    "bootstrap_gates",
+    "bootstrap_keys",
+    "handlings",
+]

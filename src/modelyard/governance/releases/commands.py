@@ -56,11 +56,15 @@ class RuntimeRefusal(BaseModel):
     id: str = Field(min_length=1, max_length=100)
     at: datetime
     runtime: str = Field(max_length=200)
-    endpoint: str = Field(default="", max_length=200)
-    arm: str = Field(default="", max_length=200)
-    release: str = Field(default="", max_length=200)
     code: str = Field(max_length=100)
     detail: str = Field(max_length=4000)
+    clause: str | None = Field(default=None, max_length=200)
+    epoch: int | None = None
+    snapshot: str | None = Field(default=None, max_length=200)
+    endpoint: str | None = Field(default=None, max_length=200)
+    arm: str | None = Field(default=None, max_length=200)
+    release: str | None = Field(default=None, max_length=200)
+    manifest: str | None = Field(default=None, max_length=200)
 
 
 class RecordRefusals(Command):

