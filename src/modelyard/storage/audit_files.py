@@ -44,11 +44,14 @@ class AuditFiles:
         self._known: _State | None = None
 
     def checkpoints(self) -> list[bytes]:
-        return [_note(line) for line in _whole_lines(self._folder / CHECKPOINTS)]
+        with _translated():
+            return [_note(line) for line in _whole_lines(self._folder / CHECKPOINTS)]
 
     def entries(self) -> list[LogEntry]:
+        with _translated():
+            lines = _whole_lines(self._folder / LEAVES)
         found: list[LogEntry] = []
-        for line in _whole_lines(self._folder / LEAVES):
+        for line in lines:
             entry = _entry(line)
             if entry is None or entry.position != len(found):
                 break

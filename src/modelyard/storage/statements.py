@@ -84,6 +84,8 @@ class Statements:
         after = search.after
         if not search.sort.nullable:
             return [Segment(None, after)]
+        if any(c.field == search.sort and _present_only(c) for c in search.conditions):
+            return [Segment(False, after)]
         parts = [Segment(True, None), Segment(False, None)]
         if search.descending:
             parts.reverse()
@@ -187,6 +189,13 @@ class Statements:
             if not segment.absent and search.sort.name != "id":
                 values["after_value"] = segment.after.value
         return values
+
+
+def _present_only(condition: Condition) -> bool:
+    """Whether the condition never holds for an absent value."""
+    if condition.operator == "in":
+        return None not in condition.value
+    return (condition.operator == "ne") == (condition.value is None)
 
 
 def _value_form(condition: Condition) -> Any:
