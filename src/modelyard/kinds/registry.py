@@ -71,6 +71,7 @@ class UnknownFormat(InvalidArtifact):
     code = "unknown_format"
 
 
+@cache  # reading the metadata of every distribution takes milliseconds; what is installed later is seen by the next process
 def _entry_points() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUP):

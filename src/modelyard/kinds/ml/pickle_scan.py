@@ -21,7 +21,7 @@ from modelyard.core.errors import InvalidArtifact
 
 _MAX_DEPTH = 8
 _WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
-_ERRORS = (ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, AttributeError, struct.error, MemoryError)
+_ERRORS = (ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, AttributeError, struct.error)
 
 
 @dataclass(frozen=True)

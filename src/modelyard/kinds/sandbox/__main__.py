@@ -16,6 +16,7 @@ import msgspec
 from modelyard.core.errors import InvalidArtifact, ModelyardError
 from modelyard.kinds.sandbox import frames
 from modelyard.kinds.sandbox.limits import Limits
+from modelyard.kinds.sandbox.process import STARVED
 
 
 def main(arguments: list[str]) -> int:
@@ -72,13 +73,22 @@ def _answered(work: Callable[[], Any]) -> bytes:
     """The work's result as a frame, or its error: nothing that a model does may end the child without a word."""
     try:
         return frames.pack({"result": work()})
-    except ModelyardError as error:
-        return frames.pack({"error": frames.from_error(error)})
-    except MemoryError:
-        return frames.pack({"error": {"code": "memory", "detail": "out of memory", "field": None, "hint": None}})
     except Exception as error:  # noqa: BLE001  a stranger's kind may raise anything; the parent tells it as an error of ours
+        if _starved(error):
+            return frames.pack({"error": {"code": "memory", "detail": "out of memory", "field": None, "hint": None}})
+        if isinstance(error, ModelyardError):
+            return frames.pack({"error": frames.from_error(error)})
         told = InvalidArtifact(f"{type(error).__name__}: {str(error)[:1000]}", field="artifact")
         return frames.pack({"error": frames.from_error(told)})
+
+
+def _starved(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is want of memory: engines and the dynamic linker say so only in words."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in STARVED):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 if __name__ == "__main__":

@@ -104,6 +104,9 @@ def memory_error(limits: Limits) -> InvalidArtifact:
     )
 
 
+STARVED = ("bad_alloc", "bad allocation", "memoryerror", "unable to allocate", "cannot allocate memory", "failed to map segment")
+"""How engines and the dynamic linker say that there is no memory."""
+
 _MEANINGS: dict[int, str] = {
     signal.SIGABRT: " (the engine gave up: a corrupt model file)",
     signal.SIGSEGV: " (a fault in memory: a corrupt model file)",
@@ -113,4 +116,4 @@ _MEANINGS: dict[int, str] = {
 
 
 def _out_of_memory(code: int, stderr: str) -> bool:
-    return code in {-signal.SIGABRT, 1} and ("bad_alloc" in stderr or "MemoryError" in stderr or "Cannot allocate" in stderr)
+    return code in {-signal.SIGABRT, 1} and any(words in stderr.lower() for words in STARVED)
