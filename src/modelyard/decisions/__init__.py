@@ -9,6 +9,7 @@ An append is durable when it returns. Readers see whole batches or none of them,
 """
 
 from modelyard.decisions.errors import LogDamaged, LogUnwritable
+from modelyard.decisions.files import exclusive, try_lock, write_atomically
 from modelyard.decisions.journal import Limits
 from modelyard.decisions.log import DecisionLog
 from modelyard.decisions.minting import DecisionIds
@@ -35,5 +36,8 @@ __all__ = [
     "Rows",
     "Time",
     "Window",
+    "exclusive",
     "join",
+    "try_lock",
+    "write_atomically",
 ]

@@ -18,6 +18,7 @@ from modelyard.core.errors import Busy, TooLarge, WrongState
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import layout
 from modelyard.decisions.errors import storage_error
+from modelyard.decisions.files import try_lock, write_atomically
 from modelyard.decisions.framing import LARGEST_PAYLOAD, Frame, FrameMeta, Header, encode_frame, encode_header
 from modelyard.decisions.layout import FrameRef, SegmentPath
 from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
@@ -67,7 +68,7 @@ class Journal:
         self._open: _Open | None = None
         self._prefix = len(table.schema.serialize())
         self._folder = layout.writer_folder(root, writer)
-        lock = layout.try_lock(self._folder)
+        lock = try_lock(self._folder / layout.LOCK)
         if lock is None:
             raise Busy(f"another process writes the log as {writer!r}", field="writer", hint="give each its own name")
         self._lock = lock
@@ -117,7 +118,7 @@ class Journal:
         for folder in layout.writer_folders(self._root):
             if folder == self._folder:
                 continue
-            lock = layout.try_lock(folder)
+            lock = try_lock(folder / layout.LOCK)
             if lock is None:
                 continue
             with lock:
@@ -186,7 +187,7 @@ class Journal:
                 self._table.schema.serialize().to_pybytes(),
             )
         )
-        layout.write_atomically(path.data, header)
+        write_atomically(path.data, header)
         self._faults.reach("decisions.segment.started")
         self._open = _Open(path, os.open(path.data, os.O_RDWR), nonce, len(header), now, [])
         return self._open
@@ -232,4 +233,4 @@ def _cut_and_seal(path: SegmentPath) -> None:
 
 
 def _write_seal(path: SegmentPath, size: int, frames: list[FrameRef]) -> None:
-    layout.write_atomically(path.seal, msgspec.json.encode(layout.seal_of(size, frames)))
+    write_atomically(path.seal, msgspec.json.encode(layout.seal_of(size, frames)))

@@ -7,19 +7,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 from modelyard.core.errors import InvalidInput
 from modelyard.decisions.errors import storage_error
+from modelyard.decisions.files import sync_folder
 from modelyard.decisions.framing import Frame, FrameMeta
 
 LOCK = "lock"
@@ -112,53 +108,3 @@ def writer_folder(root: Path, writer: str) -> Path:
     except OSError as error:
         raise storage_error(error, folder) from error
     return folder
-
-
-def try_lock(folder: Path) -> IO[bytes] | None:
-    """The writer's lock, held until the file is closed or the process dies; None while somebody else holds it."""
-    try:
-        handle = (folder / LOCK).open("ab")
-    except OSError as error:
-        raise storage_error(error, folder / LOCK) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        return None
-    return handle
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """One process (and thread) at a time; waits for its turn."""
-    try:
-        handle = path.open("ab")
-    except OSError as error:
-        raise storage_error(error, path) from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """The file appears whole and durable, or not at all. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

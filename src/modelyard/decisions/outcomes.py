@@ -16,7 +16,7 @@ from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.digests import canonical
 from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults
-from modelyard.decisions import layout
+from modelyard.decisions.files import exclusive
 from modelyard.decisions.journal import Journal, Limits
 from modelyard.decisions.reader import TableReader
 from modelyard.decisions.schema import OUTCOME_TABLE, TIME, Rows, to_batch
@@ -79,7 +79,7 @@ class OutcomeLog:
         texts = [_values(outcome) for outcome in outcomes]
         ids = [outcome.decision_id for outcome in outcomes]
         known = self._decisions.known(ids)
-        with layout.exclusive(self._turn):
+        with exclusive(self._turn):
             latest = self._reader.latest(ids)
             fresh, corrections, repeated = _sort_out(ids, texts, latest)
             if fresh:

@@ -1,0 +1,82 @@
+"""`python -m modelyard.runtime`: the data plane as a program of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from modelyard.core.errors import ModelyardError
+from modelyard.runtime.compose import Settings, hosted
+from modelyard.trust import TrustRoots
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight. Returns 0; 2 when the configuration is wrong."""
+    options = _options(arguments)
+    settings = Settings(
+        home=options.home,
+        source=options.source,
+        trust_roots=options.trust_roots,
+        name=f"runtime-{options.port}",
+        token_file=options.token_file,
+        log=options.log,
+        pseudonym_key_file=options.pseudonym_key_file,
+        policy_file=options.policy_file,
+        largest_body=options.largest_body,
+    )
+    try:
+        _check(settings)
+    except (ModelyardError, OSError) as error:
+        sys.stderr.write(f"modelyard runtime: {error}\n")
+        return 2
+    _serve(settings, options)
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("modelyard.runtime", description="Serves released model versions.")
+    parser.add_argument("--home", type=Path, required=True, help="where cache, spool and decision log are kept")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--source", required=True, help="address of the control plane, or a folder it publishes to")
+    parser.add_argument("--trust-roots", type=Path, required=True, help="JSON file of the public keys to trust")
+    parser.add_argument("--token-file", type=Path, help="file with the bearer token for the control plane")
+    parser.add_argument("--log", type=Path, help="folder of the decision log (default: <home>/decisions)")
+    parser.add_argument("--pseudonym-key-file", type=Path, help="secret for pseudonyms (default: made in <home>)")
+    parser.add_argument("--policy-file", type=Path, help="JSON of what kinds may load (default: nothing risky)")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--largest-body", type=int, default=64 << 20, help="largest request in bytes")
+    return parser.parse_args(arguments)
+
+
+def _check(settings: Settings) -> None:
+    """What would fail in every worker fails here once, with a sentence. Raises Malformed or OSError."""
+    TrustRoots.from_json(settings.trust_roots.read_bytes())
+    settings.home.mkdir(parents=True, exist_ok=True)
+    for path in (settings.token_file, settings.pseudonym_key_file, settings.policy_file):
+        if path is not None:
+            path.read_bytes()
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    server = Granian(
+        "modelyard.runtime",
+        address=options.host,
+        port=options.port,
+        interface=Interfaces.RSGI,
+        workers=options.workers,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+    )
+    server.serve(target_loader=partial(hosted, settings), wrap_loader=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

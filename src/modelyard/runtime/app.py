@@ -1,0 +1,247 @@
+"""The HTTP face: a bare RSGI application. Every error is `{"error": …}` with the protocol's status."""
+
+from __future__ import annotations
+
+from time import perf_counter, time
+from typing import Any, Protocol
+
+import structlog
+
+from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, TooLarge, Unavailable
+from modelyard.runtime import metrics as exposition
+from modelyard.runtime import protocol
+from modelyard.runtime.answering import Answering, endpoint_of
+from modelyard.runtime.metrics import Metrics
+from modelyard.runtime.shadows import Shadows
+from modelyard.runtime.spool import RefusalSpool
+from modelyard.runtime.table import ServedEndpoint, Table
+from modelyard.trust.statements import Stale
+
+_JSON = [("content-type", "application/json")]
+_TEXT = [("content-type", exposition.CONTENT_TYPE)]
+_LOG = structlog.get_logger("modelyard.runtime")
+_BINARY = "inference-header-content-length"
+
+
+class Headers(Protocol):
+    def get(self, name: str) -> str | None: ...
+
+
+class Scope(Protocol):
+    """RSGI's scope, as far as it is used."""
+
+    proto: str
+    method: str
+    path: str
+    headers: Headers
+
+
+class MethodNotAllowed(InvalidInput):
+    code, status = "method_not_allowed", 405
+
+
+class UnsupportedMedia(InvalidInput):
+    code, status = "unsupported_media", 415
+
+
+class App:
+    """Answers HTTP requests against the table of the moment; `table` is replaced whole, requests in flight keep theirs."""
+
+    def __init__(self, answering: Answering, shadows: Shadows, metrics: Metrics, spool: RefusalSpool, largest_body: int) -> None:
+        self._answering, self._shadows, self._metrics, self._spool = answering, shadows, metrics, spool
+        self._largest_body = largest_body
+        self.table: Table | None = None
+        self.refusals: Any = tuple
+
+    async def __call__(self, scope: Scope, proto: Any) -> None:
+        """One request."""
+        started = perf_counter()
+        path = scope.path
+        if path.startswith("/v2/models/") and path.endswith("/infer"):
+            await self._infer(scope, proto, path, started)
+            return
+        try:
+            status, body = 200, self._look(scope.method, path)
+        except Exception as error:  # noqa: BLE001 - the last line of defence; told below
+            status, body = _problem(error)
+        if isinstance(body, str):
+            proto.response_str(status, _TEXT, body)
+        else:
+            proto.response_bytes(status, _JSON, body)
+
+    async def _infer(self, scope: Scope, proto: Any, path: str, started: float) -> None:
+        table, call = self.table, None
+        ids: list[str] = []
+        name, version = "", None
+        try:
+            name, version = _target(path)
+            if scope.method != "POST":
+                raise MethodNotAllowed(f"{scope.method} is not how to ask for an inference", hint="POST")
+            if table is None:
+                raise Unavailable("no route snapshot has been accepted yet")
+            _require_json(scope)
+            body = await self._body(scope, proto)
+            answer, call, ids = await self._answering.answer(table, name, version, body, _trace(scope))
+            status = 200
+        except Exception as error:  # noqa: BLE001 - the last line of defence; told below
+            status, answer = _problem(error)
+        proto.response_bytes(status, _JSON, answer)
+        known = name if table is not None and name in table.endpoints else ""
+        self._metrics.requests[known, status] += 1
+        self._metrics.latency[known].observe(perf_counter() - started)
+        if call is not None and call.endpoint.shadows:
+            self._shadows.mirror(call, ids)
+
+    async def _body(self, scope: Scope, proto: Any) -> bytes:
+        length = scope.headers.get("content-length")
+        if length is not None and length.isdigit():
+            if int(length) > self._largest_body:
+                raise self._too_large()
+            whole: bytes = await proto()
+            return whole
+        pieces, total = [], 0
+        async for piece in proto:
+            total += len(piece)
+            if total > self._largest_body:
+                raise self._too_large()
+            pieces.append(bytes(piece))
+        return b"".join(pieces)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body is larger than {self._largest_body} bytes", hint="send fewer rows at once")
+
+    def _look(self, method: str, path: str) -> bytes | str:
+        if method != "GET":
+            raise MethodNotAllowed(f"{method} {path[:80]} is not possible", hint="GET")
+        if path == "/metrics":
+            return self._metrics.text(self._gauges())
+        if path == "/status":
+            return protocol.encode(self._status())
+        if path in {"/v2", "/v2/"}:
+            return protocol.encode({"name": "modelyard", "version": "0.1.0", "extensions": []})
+        if path == "/v2/health/live":
+            return protocol.encode({"live": True})
+        if path == "/v2/health/ready":
+            self._table()
+            return protocol.encode({"ready": True})
+        if path.startswith("/v2/models/"):
+            return self._model(path.removeprefix("/v2/models/").split("/"))
+        raise NotFound(f"there is no {path[:80]}")
+
+    def _model(self, steps: list[str]) -> bytes:
+        ready = len(steps) > 1 and steps[-1] == "ready"
+        steps = steps[:-1] if ready else steps
+        if not (len(steps) == 1 or (len(steps) == 3 and steps[1] == "versions")) or not all(steps):
+            raise NotFound("there is no such path")
+        endpoint = endpoint_of(self._table(), steps[0])
+        if len(steps) == 3:
+            endpoint.version(steps[2])
+        if not ready:
+            return protocol.encode(_metadata(endpoint))
+        if not _can_answer(endpoint):
+            raise Unavailable(f"endpoint {steps[0]!r} cannot answer now")
+        return protocol.encode({"name": steps[0], "ready": True})
+
+    def _table(self) -> Table:
+        if self.table is None:
+            raise Unavailable("no route snapshot has been accepted yet")
+        return self.table
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        table = self.table
+        age = time() - table.issued_at.timestamp() if table else float("nan")
+        return {
+            "modelyard_epoch": ("Epoch of the route snapshot in force.", float(table.epoch if table else 0)),
+            "modelyard_snapshot_age_seconds": ("Age of the route snapshot in force.", age),
+            "modelyard_refusals_waiting": ("Refusals not yet handed over.", float(len(self._spool.waiting()))),
+            "modelyard_refusals": ("Refusals recorded since the start.", float(self._spool.recorded)),
+        }
+
+    def _status(self) -> dict[str, Any]:
+        table = self.table
+        return {
+            "epoch": table.epoch if table else None,
+            "snapshot": table.digest if table else None,
+            "issued_at": table.issued_at if table else None,
+            "endpoints": [_endpoint_status(e) for e in table.endpoints.values()] if table else [],
+            "refused_endpoints": table.refused if table else {},
+            "refusals": self.refusals(),
+            "refusals_waiting": len(self._spool.waiting()),
+        }
+
+
+def _target(path: str) -> tuple[str, str | None]:
+    steps = path.removeprefix("/v2/models/").split("/")
+    if len(steps) == 2 and steps[0]:
+        return steps[0], None
+    if len(steps) == 4 and steps[1] == "versions" and steps[0] and steps[2]:
+        return steps[0], steps[2]
+    raise NotFound("there is no such path")
+
+
+def _require_json(scope: Scope) -> None:
+    kind = scope.headers.get("content-type")
+    if kind is not None and "json" not in kind.lower():
+        raise UnsupportedMedia(f"content type {kind:.80} is not read here", hint="application/json")
+    if scope.headers.get(_BINARY) is not None:
+        raise UnsupportedMedia("binary tensors are not read here", hint="send the data as JSON")
+
+
+def _trace(scope: Scope) -> str | None:
+    """The trace id of a W3C `traceparent` header."""
+    header = scope.headers.get("traceparent")
+    if header is None:
+        return None
+    parts = header.split("-")
+    return parts[1][:32] if len(parts) >= 4 else None
+
+
+def _problem(error: Exception) -> tuple[int, bytes]:
+    if not isinstance(error, ModelyardError):
+        _LOG.error("a request failed", exc_info=error)
+        return 500, protocol.encode({"error": "the runtime failed; its log says why"})
+    status = 400 if error.status == 422 else error.status
+    return status, protocol.encode({"error": str(error)})
+
+
+def _can_answer(endpoint: ServedEndpoint) -> bool:
+    now = time()
+    policy = endpoint.policy(now)
+    if policy is Stale.REFUSE:
+        return False
+    arms = endpoint.fallbacks if policy is Stale.FALLBACK else [a for a in endpoint.arms if a not in endpoint.shadows]
+    return endpoint.routes.constant is not None or any(now < arm.until for arm in arms)
+
+
+def _metadata(endpoint: ServedEndpoint) -> dict[str, Any]:
+    signature = endpoint.contract.predictor.signature if endpoint.contract else None
+    described: dict[str, Any] = {
+        "name": endpoint.routes.name,
+        "versions": list(dict.fromkeys(slot.arm.version for slot in endpoint.live if slot.arm)),
+        "platform": "modelyard",
+    }
+    for side in ("inputs", "outputs"):
+        specs = getattr(signature, side) if signature else ()
+        described[side] = [{"name": s.name, "datatype": s.type.value, "shape": [-1, *s.shape]} for s in specs]
+    return described
+
+
+def _endpoint_status(endpoint: ServedEndpoint) -> dict[str, Any]:
+    now = time()
+    return {
+        "name": endpoint.routes.name,
+        "stage": endpoint.routes.stage,
+        "stale": now >= endpoint.stale_at,
+        "arms": [
+            {
+                "name": arm.name,
+                "role": arm.role.value,
+                "share": arm.share,
+                "version": arm.version,
+                "manifest": arm.manifest,
+                "ended": now >= arm.until,
+            }
+            for arm in endpoint.arms
+        ],
+        "missing": {slot.name: slot.refused for slot in endpoint.live if slot.arm is None},
+    }

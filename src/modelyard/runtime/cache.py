@@ -1,0 +1,114 @@
+"""What the runtime keeps of its own: everything it accepted, so that it restarts alone, and the highest epoch it ever saw."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from modelyard.core.digests import DIGEST
+from modelyard.core.errors import InvalidInput, StorageFull, Untrusted
+from modelyard.decisions import exclusive, write_atomically
+
+
+class Highest(msgspec.Struct, frozen=True):
+    """The greatest epoch of a genuine snapshot, and that snapshot's digest."""
+
+    epoch: int = 0
+    digest: str | None = None
+
+
+class Cache:
+    """Files below a folder. Content-addressed files are verified whenever they are read; several processes may share it."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._blobs = home / "blobs"
+        self._releases = home / "releases"
+        for folder in (home, self._blobs, self._releases):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def routes(self) -> bytes | None:
+        """The envelope of the last snapshot that was accepted."""
+        path = self._home / "routes.dsse.json"
+        return path.read_bytes() if path.exists() else None
+
+    def accept(self, envelope: bytes, highest: Highest) -> None:
+        """Remember a snapshot and that its epoch was seen; durable on return. An epoch never goes back."""
+        with exclusive(self._home / "epoch.lock"):
+            if highest.epoch < self.highest().epoch:
+                return
+            write_atomically(self._home / "epoch.json", msgspec.json.encode(highest))
+            write_atomically(self._home / "routes.dsse.json", envelope)
+
+    def highest(self) -> Highest:
+        """What `accept` remembered. Raises Untrusted when the file is broken: without it an old snapshot could come back."""
+        path = self._home / "epoch.json"
+        if not path.exists():
+            return Highest()
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Highest)
+        except msgspec.DecodeError as error:
+            raise Untrusted("the record of the highest epoch is broken", hint=f"look at {path}") from error
+
+    def release(self, wanted: str) -> bytes | None:
+        """An envelope kept under its payload's digest. It is verified by whoever reads it."""
+        path = self._releases / f"{_hex(wanted)}.dsse.json"
+        return path.read_bytes() if path.exists() else None
+
+    def keep_release(self, wanted: str, envelope: bytes) -> None:
+        """Remember an envelope."""
+        write_atomically(self._releases / f"{_hex(wanted)}.dsse.json", envelope)
+
+    def blob(self, wanted: str) -> Path | None:
+        """The file with that digest, hashed anew; None when it is absent, or was altered (then it is removed)."""
+        path = self._blobs / _hex(wanted)
+        if not path.exists():
+            return None
+        if _file_digest(path) == wanted:
+            return path
+        path.unlink()
+        return None
+
+    def keep_blob(self, wanted: str, pieces: Iterator[bytes], largest: int) -> Path:
+        """Store what comes if it has that digest. Raises Untrusted otherwise, and when more than `largest` bytes come."""
+        descriptor, name = tempfile.mkstemp(dir=self._blobs, prefix=".incoming-")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                for piece in _limited(pieces, wanted, largest):
+                    handle.write(piece)
+                handle.flush()
+                os.fsync(handle.fileno())
+            found = _file_digest(temporary)
+            if found != wanted:
+                raise Untrusted(f"the bytes that came for {wanted} have the digest {found}", field="digest")
+            return temporary.replace(self._blobs / _hex(wanted))
+        except OSError as error:
+            raise StorageFull(f"cannot keep a blob: {error.strerror}", hint=f"look at {self._blobs}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _limited(pieces: Iterator[bytes], wanted: str, largest: int) -> Iterator[bytes]:
+    total = 0
+    for piece in pieces:
+        total += len(piece)
+        if total > largest:
+            raise Untrusted(f"more than {largest} bytes came for {wanted}", field="size")
+        yield piece
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as handle:
+        return "sha256:" + hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _hex(wanted: str) -> str:
+    if not DIGEST.match(wanted):
+        raise InvalidInput(f"{wanted!r:.80} is no digest")
+    return wanted.removeprefix("sha256:")

@@ -1,0 +1,196 @@
+"""Wires one runtime process together. Only this module names concrete adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+
+from modelyard.core.clock import Clock, SystemClock
+from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, try_lock, write_atomically
+from modelyard.kinds.contract import Policy
+from modelyard.runtime.answering import Answering
+from modelyard.runtime.app import App
+from modelyard.runtime.cache import Cache
+from modelyard.runtime.engine import LogWriter
+from modelyard.runtime.loading import Models
+from modelyard.runtime.metrics import Metrics
+from modelyard.runtime.ports import RefusalRecord, Source
+from modelyard.runtime.reconcile import Reconciler
+from modelyard.runtime.shadows import Shadows
+from modelyard.runtime.sources import FolderSource, HttpSource
+from modelyard.runtime.spool import RefusalSpool
+from modelyard.runtime.table import ServedEndpoint, ServingArm, Table
+from modelyard.trust import TrustRoots
+
+_log = structlog.get_logger("modelyard.runtime")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a runtime needs to know. `source` is an http(s) address or a folder; sizes are in bytes."""
+
+    home: Path
+    source: str
+    trust_roots: Path
+    name: str
+    token_file: Path | None = None
+    log: Path | None = None
+    pseudonym_key_file: Path | None = None
+    policy_file: Path | None = None
+    largest_body: int = 64 << 20
+    most_rows: int = 100_000
+    shadow_capacity: int = 1000
+
+
+class Runtime:
+    """One process's parts, started and stopped together. `app` answers from `start` on."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
+        self._stop = threading.Event()
+        self._predicting = ThreadPoolExecutor(4, "predict")
+        self._logging = ThreadPoolExecutor(1, "log")
+        roots = TrustRoots.from_json(settings.trust_roots.read_bytes())
+        source = _source(settings, self._stop)
+        cache = Cache(settings.home / "cache")
+        self._spool = RefusalSpool(settings.home / "spool" / f"{settings.name}.jsonl")
+        self._decisions = DecisionLog(settings.log or settings.home / "decisions", settings.name)
+        ids, pseudonyms, metrics = DecisionIds(clock), Pseudonyms(_pseudonym_key(settings)), Metrics()
+        writer = LogWriter(self._decisions, self._logging)
+        self._shadows = Shadows(writer, ids, pseudonyms, metrics, settings.shadow_capacity)
+        answering = Answering(writer, ids, pseudonyms, metrics, self._ended, settings.most_rows)
+        self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body)
+        models = self._models = Models(cache, source, self._predicting, _policy(settings))
+        self._reconciler = Reconciler(settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop)
+        self.app.refusals = lambda: self._reconciler.refusals
+        self._threads = [
+            threading.Thread(target=self._reconcile, name="reconcile", daemon=True),
+            threading.Thread(target=self._tend, name="tend", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Serve what was accepted before, and go looking for more."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish: nothing is answered any more. The decision log is sealed."""
+        self._stop.set()
+        self._logging.shutdown(wait=True)
+        self._predicting.shutdown(wait=False, cancel_futures=True)
+        self._models.close()
+        self._decisions.close()
+
+    def step(self, wait: float = 0.0) -> None:
+        """One turn of reconciling, for programs that have no thread for it."""
+        self._reconciler.step(wait)
+
+    def restore(self) -> None:
+        """Serve what was accepted before."""
+        self._reconciler.restore()
+
+    def _reconcile(self) -> None:
+        try:
+            self._reconciler.restore()
+        except Exception:  # noqa: BLE001  the source may still have something that serves
+            _log.exception("what was accepted before the restart cannot serve")
+        self._reconciler.run()
+
+    def _tend(self) -> None:
+        """Seal what is old, take over what dead writers left; end with the parent process."""
+        parent = os.getppid()
+        while not self._stop.wait(5.0):
+            try:
+                self._decisions.seal_if_due()
+                self._decisions.adopt_dead()
+            except Exception:  # noqa: BLE001  tried again in a moment
+                _log.exception("tending the decision log failed")
+            if os.getppid() != parent:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    def _swap(self, table: Table) -> None:
+        self.app.table = table
+
+    def _ended(self, table: Table, endpoint: ServedEndpoint, arm: ServingArm) -> None:
+        record = self._reconciler.refusal(
+            code="not_approved",
+            detail="the release ended while it served",
+            clause="until",
+            epoch=table.epoch,
+            snapshot=table.digest,
+            endpoint=endpoint.routes.name,
+            arm=arm.name,
+            release=arm.release,
+            manifest=arm.manifest,
+        )
+        self._record(record)
+
+    def _record(self, record: RefusalRecord) -> None:
+        self._spool.record([record])
+
+
+class Hosted:
+    """A runtime as granian wants it: made in the worker process, started with its loop, stopped when it drains."""
+
+    def __init__(self, settings: Settings, lock: IO[bytes]) -> None:
+        self._lock = lock
+        self._runtime = Runtime(settings)
+
+    def __rsgi__(self, scope: Any, proto: Any) -> Any:
+        return self._runtime.app(scope, proto)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        sys.setswitchinterval(0.001)
+        self._runtime.start()
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._runtime.stop()
+
+
+def hosted(settings: Settings) -> Any:
+    """The application of one worker process, made inside it. Each takes the first free number below the runtime's name, so
+    that a worker that replaces a dead one goes on with its spool and its log."""
+    (settings.home / "workers").mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        lock = try_lock(settings.home / "workers" / f"{settings.name}-{number}.lock")
+        if lock is not None:
+            return Hosted(replace(settings, name=f"{settings.name}-{number}"), lock)
+    raise AssertionError("numbers do not end")
+
+
+def _source(settings: Settings, stop: threading.Event) -> Source:
+    if settings.source.startswith(("http://", "https://")):
+        token = settings.token_file.read_text().strip() if settings.token_file else None
+        return HttpSource(settings.source, token)
+    return FolderSource(Path(settings.source), stop)
+
+
+def _policy(settings: Settings) -> Policy:
+    """What kinds may load here; without a file the safe defaults."""
+    if settings.policy_file is None:
+        return Policy()
+    return Policy.model_validate_json(settings.policy_file.read_bytes())
+
+
+def _pseudonym_key(settings: Settings) -> bytes:
+    """The key of the file given, or one made for this home on its first start."""
+    if settings.pseudonym_key_file is not None:
+        return settings.pseudonym_key_file.read_bytes().strip()
+    path = settings.home / "pseudonym.key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        write_atomically(path, secrets.token_hex(32).encode())
+        path.chmod(0o600)
+    return path.read_bytes().strip()

@@ -1,0 +1,23 @@
+"""Why the runtime does not answer. All of them reach a caller of the protocol as `{"error": …}`."""
+
+from __future__ import annotations
+
+from modelyard.core.errors import Refused, Unavailable
+
+
+class NoAnswer(Unavailable):
+    """No arm, fallback or constant of the endpoint may or can answer now."""
+
+    code = "no_answer"
+
+
+class SourceDown(Unavailable):
+    """The control plane (or the folder it publishes to) cannot be reached; try again later."""
+
+    code = "source_down"
+
+
+class IncompatibleOutputs(Refused):
+    """An arm does not give the outputs that callers of its endpoint rely on."""
+
+    code = "incompatible_outputs"

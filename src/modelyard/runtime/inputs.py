@@ -1,0 +1,206 @@
+"""A plan for a signature: worked out once, so that a request costs one typed decoding a field and one array a type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from math import prod
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from modelyard.core.errors import InvalidInput
+from modelyard.kinds.contract import Batch
+from modelyard.kinds.signature import DataType, FieldSpec, Signature
+from modelyard.runtime.protocol import TensorIn
+
+Columns = list[list[Any]]
+"""One list a field in the order of the plan; a row's value of a vector field is a list."""
+
+_FLOATS = {"FP16": 65504.0, "FP32": 3.4028234663852886e38, "FP64": None}
+_NUMBERS: set[DataType] = {t for t in DataType if t not in (DataType.BOOL, DataType.BYTES)}
+_WHOLE: set[DataType] = {t for t in _NUMBERS if t.value not in _FLOATS}
+_MOST_ROWS = 1_000_000
+
+
+class FieldPlan:
+    """How the values of one field are read and checked."""
+
+    def __init__(self, spec: FieldSpec) -> None:
+        self.name = spec.name
+        self.spec = spec
+        self.size = prod(spec.shape)
+        self.accepts = frozenset(t.value for t in _accepted(spec.type))
+        item = _item_type(spec)
+        self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[item])  # type: ignore[valid-type]
+        self._nested: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+        self._item = item
+        self._check = _value_check(spec)
+
+    def read(self, tensor: TensorIn) -> tuple[int, list[Any]]:
+        """How many rows, and a value for each. Raises InvalidInput naming the field."""
+        if tensor.datatype not in self.accepts:
+            raise self._wrong(f"should be {self.spec.type}, not {tensor.datatype[:20]}")
+        rows = self._rows(tensor.shape)
+        values = self._decode(tensor.data)
+        if len(values) != rows * self.size:
+            raise self._wrong(f"has {len(values)} values, its shape asks for {rows * self.size}")
+        if self._check is not None:
+            self._check(values)
+        if self.spec.shape:
+            values = [values[i : i + self.size] for i in range(0, len(values), self.size)]
+        return rows, values
+
+    def _rows(self, shape: list[int]) -> int:
+        if not shape or min(shape) < 1 or prod(shape[1:]) != self.size:
+            wanted = ", ".join(["rows", *map(str, self.spec.shape)])
+            raise self._wrong(f"has shape {shape[:8]}, should be [{wanted}] with at least one row")
+        if shape[0] > _MOST_ROWS:
+            raise self._wrong(f"has {shape[0]} rows, at most {_MOST_ROWS} are taken")
+        return shape[0]
+
+    def _decode(self, data: msgspec.Raw) -> list[Any]:
+        try:
+            return self._decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            flat = self._flattened(data)
+            if flat is None:
+                raise self._wrong(f"is not right: {error}") from error
+            return flat
+
+    def _flattened(self, data: msgspec.Raw) -> list[Any] | None:
+        """The protocol allows nested lists in row-major order as well; None when it is not that either."""
+        try:
+            nested = self._nested.decode(data)
+            for _ in range(8):
+                if not isinstance(nested, list) or not nested or not all(isinstance(item, list) for item in nested):
+                    break
+                nested = list(chain.from_iterable(nested))
+            return msgspec.convert(nested, list[self._item])  # type: ignore[name-defined]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _wrong(self, detail: str) -> InvalidInput:
+        return InvalidInput(f"input {self.name!r} {detail}", field=self.name)
+
+
+class InputPlan:
+    """Reads requests for one signature's inputs, and makes batches of what it read."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.fields = {spec.name: FieldPlan(spec) for spec in signature.inputs}
+        self.names = list(self.fields)
+        self._blocks = _blocks(signature.inputs)
+
+    def read(self, tensors: dict[str, TensorIn]) -> tuple[int, Columns]:
+        """How many rows, and the columns. Raises InvalidInput naming the field that is missing or wrong."""
+        columns: Columns = []
+        rows = 0
+        for name, field in self.fields.items():
+            tensor = tensors.get(name)
+            if tensor is None:
+                raise InvalidInput(f"input {name!r} is missing", field=name, hint=f"needed: {', '.join(self.names)}")
+            count, values = field.read(tensor)
+            if columns and count != rows:
+                raise InvalidInput(f"input {name!r} has {count} rows, {self.names[0]!r} has {rows}", field=name)
+            rows = count
+            columns.append(values)
+        return rows, columns
+
+    def batch(self, columns: Columns) -> Batch:
+        """The columns as arrays: one conversion for all scalar fields of a type."""
+        batch: Batch = {}
+        for dtype, places in self._blocks:
+            block = np.array([columns[place] for place in places], dtype=dtype)
+            for place, array in zip(places, block, strict=True):
+                batch[self.names[place]] = array
+        return batch
+
+
+def _blocks(specs: Sequence[FieldSpec]) -> list[tuple[Any, list[int]]]:
+    """Fields that can share one conversion: same array type, same shape. Whole numbers with nulls stay Python objects."""
+    groups: dict[tuple[Any, tuple[int, ...]], list[int]] = {}
+    for place, spec in enumerate(specs):
+        dtype = np.dtype(object) if spec.nullable and spec.type.numpy.kind in "iub" else spec.type.numpy
+        groups.setdefault((dtype, spec.shape), []).append(place)
+    return [(dtype, places) for (dtype, _), places in groups.items()]
+
+
+def merged(parts: Sequence[Columns]) -> Columns:
+    """The columns of several requests one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    return [list(chain.from_iterable(column)) for column in zip(*parts, strict=True)]
+
+
+def rows_of(columns: Columns, places: Sequence[int]) -> Columns:
+    """Some rows of the columns."""
+    return [[column[place] for place in places] for column in columns]
+
+
+def by_name(tensors: Sequence[TensorIn]) -> dict[str, TensorIn]:
+    """Inputs by name. Raises InvalidInput when a name comes twice."""
+    named = {tensor.name: tensor for tensor in tensors}
+    if len(named) < len(tensors):
+        raise InvalidInput("an input is given twice", field="inputs")
+    return named
+
+
+def untyped(tensors: dict[str, TensorIn]) -> tuple[int, list[str], Columns]:
+    """Rows and columns of a request nobody has a signature for (an endpoint that lives on its constant alone)."""
+    rows = 0
+    columns: Columns = []
+    for name, tensor in tensors.items():
+        count = tensor.shape[0] if tensor.shape else 0
+        try:
+            values = msgspec.json.decode(tensor.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidInput(f"input {name!r} is not right: {error}", field=name) from error
+        if not isinstance(values, list) or len(values) != count or not count or (columns and count != rows):
+            raise InvalidInput(f"input {name!r}: shape and data do not fit", field=name, hint="one value a row")
+        rows = count
+        columns.append(values)
+    return rows, list(tensors), columns
+
+
+def _accepted(kind: DataType) -> set[DataType]:
+    if kind not in _NUMBERS:
+        return {kind}
+    return set(_WHOLE) if kind in _WHOLE else set(_NUMBERS)
+
+
+def _item_type(spec: FieldSpec) -> Any:
+    kind = spec.type
+    item: Any
+    if kind is DataType.BOOL:
+        item = bool
+    elif kind is DataType.BYTES:
+        item = str
+    elif kind.value in _FLOATS:
+        limit = _FLOATS[kind.value]
+        item = float if limit is None else Annotated[float, msgspec.Meta(ge=-limit, le=limit)]
+    else:
+        info = np.iinfo(kind.numpy.name)
+        top = min(int(info.max), (1 << 63) - 1)
+        item = Annotated[int, msgspec.Meta(ge=int(info.min), le=top)]
+    return item | None if spec.nullable else item
+
+
+def _value_check(spec: FieldSpec) -> Callable[[list[Any]], None] | None:
+    if spec.allowed is None and spec.minimum is None and spec.maximum is None:
+        return None
+    allowed = None if spec.allowed is None else frozenset(spec.allowed)
+    low = -float("inf") if spec.minimum is None else spec.minimum
+    high = float("inf") if spec.maximum is None else spec.maximum
+    bounded = spec.minimum is not None or spec.maximum is not None
+
+    def check(values: list[Any]) -> None:
+        present = [v for v in values if v is not None] if spec.nullable else values
+        if allowed is not None and not allowed.issuperset(present):
+            strange = next(v for v in present if v not in allowed)
+            raise InvalidInput(f"input {spec.name!r}: {strange!r:.60} is not an allowed value", field=spec.name)
+        if bounded and present and not (low <= min(present) and max(present) <= high):
+            raise InvalidInput(f"input {spec.name!r} is outside {low:g} to {high:g}", field=spec.name)
+
+    return check

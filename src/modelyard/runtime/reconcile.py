@@ -1,0 +1,268 @@
+"""Desired against actual: take a snapshot, verify all of it, load what may serve, swap. Runs in a thread of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+
+import structlog
+
+from modelyard.core.clock import Clock
+from modelyard.core.errors import ModelyardError, NotFound, Unavailable
+from modelyard.kinds.signature import FieldSpec
+from modelyard.runtime.cache import Cache, Highest
+from modelyard.runtime.errors import IncompatibleOutputs, SourceDown
+from modelyard.runtime.loading import Models
+from modelyard.runtime.ports import RefusalRecord, Source
+from modelyard.runtime.routing import Shares
+from modelyard.runtime.spool import RefusalSpool
+from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
+from modelyard.trust import AllowedArm, AllowedEndpoint, TrustRoots, VerifiedRoutes, check_routes, verify_releases
+from modelyard.trust.dsse import statement_digest
+from modelyard.trust.errors import Malformed
+from modelyard.trust.routes import LIVE, Refusal, verify_routes
+from modelyard.trust.statements import Arm, ArmRole
+
+_log = structlog.get_logger("modelyard.runtime")
+_LOOK_AGAIN = 30.0
+_FETCH_ATTEMPTS = 3
+
+
+@dataclass
+class _Work:
+    """One snapshot on its way to a table: what was refused so far, and whether something is only late."""
+
+    verified: VerifiedRoutes
+    refusals: list[Refusal] = field(default_factory=list)
+    late: bool = False
+
+
+class Reconciler:
+    """Keeps the table that `swap` was last given in line with the source. What is refused is spooled before the swap."""
+
+    def __init__(
+        self,
+        name: str,
+        roots: TrustRoots,
+        source: Source,
+        cache: Cache,
+        models: Models,
+        spool: RefusalSpool,
+        clock: Clock,
+        swap: Callable[[Table], None],
+        stop: threading.Event,
+        wait: float = 20.0,
+    ) -> None:
+        self._name, self._roots, self._source, self._cache = name, roots, source, cache
+        self._models, self._spool, self._clock, self._swap, self._stop = models, spool, clock, swap, stop
+        self._wait = wait
+        self._again: bytes | None = None
+        self._again_at = 0.0
+        self._epoch = 0
+        self.refusals: tuple[RefusalRecord, ...] = ()
+
+    def restore(self) -> None:
+        """Serve what was accepted before the restart, as far as it may still serve. Needs no source, but uses it for what
+        is missing."""
+        envelope = self._cache.routes()
+        if envelope is not None:
+            self.take(envelope)
+
+    def run(self) -> None:
+        """Until stopped: wait for the next snapshot, act on it, hand over refusals."""
+        while not self._stop.is_set():
+            try:
+                self.step(self._wait)
+            except SourceDown as down:
+                _log.warning("source down", detail=down.detail, hint=down.hint)
+                self._stop.wait(1.0)
+            except Exception:  # noqa: BLE001  one bad turn must not end the loop that brings the next snapshot
+                _log.exception("reconciling failed")
+                self._stop.wait(1.0)
+
+    def step(self, wait: float) -> None:
+        """One turn of `run`. Raises SourceDown."""
+        if self._spool.waiting():
+            self._spool.acknowledge(self._source.report(self._spool.waiting()))
+        if self._again is not None:
+            wait = min(wait, max(0.0, self._again_at - monotonic()))
+        envelope = self._source.routes(self._epoch, wait)
+        if envelope is None and monotonic() >= self._again_at:
+            envelope = self._again
+        if envelope is not None:
+            self._retry(envelope, 1.0)
+            if not self.take(envelope):
+                self._stop.wait(1.0)
+
+    def _retry(self, envelope: bytes | None, after: float) -> None:
+        self._again, self._again_at = envelope, monotonic() + after
+
+    def take(self, envelope: bytes) -> bool:
+        """Verify and act on a snapshot; False when it was refused as a whole. Nothing that is refused ever serves."""
+        try:
+            verified = verify_routes(envelope, self._roots, self._clock.now())
+            highest = self._cache.highest()
+            work = _Work(verified)
+            releases = verify_releases(self._envelopes(work), self._roots, self._clock.now())
+            seen = highest.digest if highest.epoch == verified.snapshot.epoch else None
+            check = check_routes(verified, releases, highest.epoch, self._clock.now(), seen)
+        except ModelyardError as error:
+            self._refuse_snapshot(envelope, error)
+            self._retry(None, 0.0)
+            return False
+        work.refusals.extend(check.refusals)
+        self._cache.accept(envelope, Highest(check.epoch, check.digest))
+        table = self._table(work, check.endpoints)
+        self._record(work)
+        self._swap(table)
+        self._epoch = check.epoch
+        early = any(refusal.clause == "not_before" for refusal in self.refusals)
+        self._retry(envelope if work.late or early else None, 1.0 if work.late else _LOOK_AGAIN)
+        _log.info("routes in force", epoch=check.epoch, endpoints=len(table.endpoints), refusals=len(work.refusals))
+        return True
+
+    def _envelopes(self, work: _Work) -> list[bytes]:
+        """The envelopes of all releases that the snapshot names, as far as they exist."""
+        found = []
+        snapshot = work.verified.snapshot
+        for wanted in dict.fromkeys(arm.release for e in snapshot.endpoints for arm in e.arms):
+            envelope = self._cache.release(wanted)
+            if envelope is None:
+                envelope = self._fetched(wanted, work)
+            if envelope is not None:
+                found.append(envelope)
+        return found
+
+    def _fetched(self, wanted: str, work: _Work) -> bytes | None:
+        try:
+            envelope = self._source.release(wanted)
+        except NotFound:
+            return None
+        except SourceDown:
+            work.late = True
+            return None
+        try:
+            genuine = statement_digest(envelope) == wanted
+        except Malformed:
+            genuine = False
+        if genuine:
+            self._cache.keep_release(wanted, envelope)
+        return envelope
+
+    def _table(self, work: _Work, allowed: dict[str, AllowedEndpoint]) -> Table:
+        snapshot = work.verified.snapshot
+        endpoints = {name: self._endpoint(work, endpoint) for name, endpoint in allowed.items()}
+        refused = {r.endpoint: r.detail for r in work.refusals if r.arm is None}
+        self._models.trim({arm.manifest for e in endpoints.values() for arm in e.arms})
+        return Table(snapshot.epoch, work.verified.digest, snapshot.organisation, snapshot.issued_at, endpoints, refused)
+
+    def _endpoint(self, work: _Work, allowed: AllowedEndpoint) -> ServedEndpoint:
+        arms = {a.arm.name: a for a in allowed.arms}
+        loaded: dict[str, ServingArm] = {}
+        ordered = sorted(allowed.routes.arms, key=lambda arm: arm.role is not ArmRole.CHAMPION)
+        for arm in ordered:
+            if arm.name in arms:
+                found = self._load(work, allowed, arms[arm.name], loaded)
+                if found is not None:
+                    loaded[arm.name] = found
+        why = {r.arm: r.detail for r in work.refusals if r.endpoint == allowed.routes.name}
+        live = [arm for arm in allowed.routes.arms if arm.role in LIVE]
+        return ServedEndpoint(
+            routes=allowed.routes,
+            live=tuple(LiveSlot(a.name, loaded.get(a.name), why.get(a.name, "not loaded yet")) for a in live),
+            shares=Shares([arm.share for arm in live]),
+            fallbacks=_in_role(allowed.routes.arms, loaded, ArmRole.FALLBACK),
+            shadows=_in_role(allowed.routes.arms, loaded, ArmRole.SHADOW),
+            stale_at=work.verified.snapshot.issued_at.timestamp() + allowed.routes.greatest_age,
+        )
+
+    def _load(
+        self, work: _Work, endpoint: AllowedEndpoint, allowed: AllowedArm, loaded: dict[str, ServingArm]
+    ) -> ServingArm | None:
+        arm, release = allowed.arm, allowed.release
+        for attempt in range(_FETCH_ATTEMPTS):
+            try:
+                model = self._models.get(allowed)
+                _require_same_answers(model.predictor.signature.outputs, loaded)
+            except SourceDown as down:
+                _log.warning("artifact not there yet", arm=arm.name, detail=down.detail)
+                if attempt + 1 < _FETCH_ATTEMPTS and not self._stop.wait(0.2):
+                    continue
+                work.late = True
+                return None
+            except ModelyardError as error:
+                work.refusals.append(_refusal(endpoint, arm.name, error))
+                return None
+            except Exception as error:  # noqa: BLE001  a kind may raise anything on a strange artifact: that arm is refused
+                _log.exception("loading failed", arm=arm.name)
+                work.refusals.append(_refusal(endpoint, arm.name, Unavailable(f"loading failed: {error!r:.300}")))
+                return None
+            break
+        return ServingArm(
+            arm.name,
+            arm.role,
+            arm.share,
+            release.release.version,
+            arm.manifest,
+            arm.release,
+            allowed.until.timestamp(),
+            model,
+        )
+
+    def _record(self, work: _Work) -> None:
+        snapshot = work.verified.snapshot
+        arms = {(e.name, arm.name): arm for e in snapshot.endpoints for arm in e.arms}
+        self.refusals = tuple(
+            self.refusal(
+                code=r.code,
+                detail=r.detail,
+                clause=r.clause,
+                epoch=snapshot.epoch,
+                snapshot=work.verified.digest,
+                endpoint=r.endpoint,
+                arm=r.arm,
+                release=arms[r.endpoint, r.arm].release if r.arm is not None else None,
+                manifest=arms[r.endpoint, r.arm].manifest if r.arm is not None else None,
+            )
+            for r in work.refusals
+        )
+        self._spool.record(self.refusals)
+
+    def _refuse_snapshot(self, envelope: bytes, error: ModelyardError) -> None:
+        try:
+            snapshot = statement_digest(envelope)
+        except Malformed:
+            snapshot = "sha256:" + hashlib.sha256(envelope).hexdigest()
+        record = self.refusal(code=error.code, detail=error.detail, clause=error.field, snapshot=snapshot)
+        _log.warning("snapshot refused", code=error.code, detail=error.detail)
+        self._spool.record([record])
+
+    def refusal(self, code: str, detail: str, **facts: str | int | None) -> RefusalRecord:
+        """A record of this runtime; its id depends on what was refused and why, not on when."""
+        what = "\0".join(str(facts.get(k)) for k in ("snapshot", "endpoint", "arm", "release", "clause"))
+        key = hashlib.sha256(f"{self._name}\0{code}\0{what}".encode()).hexdigest()[:32]
+        at = self._clock.now().isoformat()
+        return RefusalRecord(id=f"ref_{key}", runtime=self._name, at=at, code=code, detail=detail, **facts)  # type: ignore[arg-type]
+
+
+def _in_role(arms: tuple[Arm, ...], loaded: dict[str, ServingArm], role: ArmRole) -> tuple[ServingArm, ...]:
+    return tuple(loaded[arm.name] for arm in arms if arm.role is role and arm.name in loaded)
+
+
+def _refusal(endpoint: AllowedEndpoint, arm: str, error: ModelyardError) -> Refusal:
+    return Refusal(endpoint.routes.name, arm, error.code, error.field, error.detail)
+
+
+def _require_same_answers(outputs: tuple[FieldSpec, ...], loaded: dict[str, ServingArm]) -> None:
+    """Callers rely on the first arm's outputs: every other arm must give them too, of the same type and shape."""
+    if not loaded:
+        return
+    first = next(iter(loaded.values()))
+    mine = {spec.name: spec for spec in outputs}
+    for spec in first.model.predictor.signature.outputs:
+        other = mine.get(spec.name)
+        if other is None or (other.type, other.shape) != (spec.type, spec.shape):
+            raise IncompatibleOutputs(f"gives no output {spec.name!r} as arm {first.name!r} does", field=spec.name)

@@ -1,0 +1,79 @@
+"""Shadow arms answer after the caller has its answer, from a bounded queue; what does not fit is dropped and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from time import perf_counter, time
+
+import structlog
+
+from modelyard.decisions import DecisionIds, Pseudonyms
+from modelyard.runtime.answering import Call, Part, decision_rows
+from modelyard.runtime.engine import LogWriter
+from modelyard.runtime.metrics import Metrics
+from modelyard.runtime.routing import draw
+from modelyard.runtime.table import ServingArm
+from modelyard.trust.statements import Stale
+
+_structlog = structlog.get_logger("modelyard.runtime")
+
+
+class Shadows:
+    """A queue and the task that works through it. Event loop only."""
+
+    def __init__(self, log: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, metrics: Metrics, capacity: int = 1000) -> None:
+        self._log, self._ids, self._pseudonyms, self._metrics = log, ids, pseudonyms, metrics
+        self._queue: asyncio.Queue[tuple[Call, ServingArm, list[str]]] = asyncio.Queue(capacity)
+        self._task: asyncio.Task[None] | None = None
+
+    def mirror(self, call: Call, ids: list[str]) -> None:
+        """Queue the request for each shadow whose share it falls into. Returns at once."""
+        for arm in call.endpoint.shadows:
+            if not self._chosen(call, arm):
+                continue
+            try:
+                self._queue.put_nowait((call, arm, ids))
+            except asyncio.QueueFull:
+                self._metrics.shadow_dropped += 1
+        if self._task is None and not self._queue.empty():
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def stop(self) -> None:
+        """Give up what is queued; it is counted as dropped."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._metrics.shadow_dropped += self._queue.qsize()
+
+    def _chosen(self, call: Call, arm: ServingArm) -> bool:
+        if arm.share >= 1:
+            return True
+        key = call.key(0)
+        number = secrets.randbits(53) / (1 << 53) if key is None else draw(f"{call.endpoint.routes.sticky_salt}\0{arm.name}", key)
+        return number < arm.share
+
+    async def _work(self) -> None:
+        while True:
+            call, arm, ids = await self._queue.get()
+            try:
+                await self._answer(call, arm, ids)
+            except Exception as error:  # noqa: BLE001  a shadow never hurts anybody: its failure is counted and told
+                self._metrics.shadow_failed += 1
+                _structlog.warning("shadow failed", arm=arm.name, detail=str(error))
+
+    async def _answer(self, call: Call, arm: ServingArm, ids: Sequence[str]) -> None:
+        now = time()
+        if now >= arm.until or call.endpoint.policy(now) is not Stale.SERVE:
+            self._metrics.shadow_dropped += 1
+            return
+        call.started = perf_counter()
+        columns = call.columns(arm, None)
+        answer = await arm.model.answer(columns, call.rows)
+        names = arm.model.plan.names
+        part = Part(None, None, arm.share, arm, names, columns, call.rows, answer.outputs, answer.queue_time, None)
+        await self._log.append([decision_rows(call, part, self._ids.mint(call.rows), self._pseudonyms, ids)])
+        self._metrics.decisions[call.endpoint.routes.name, arm.name, arm.role.value] += call.rows

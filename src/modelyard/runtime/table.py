@@ -1,0 +1,99 @@
+"""What is served now: worked out from one verified snapshot, immutable, swapped whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.kinds.signature import FieldSpec
+from modelyard.runtime.engine import ModelServer
+from modelyard.runtime.routing import Shares
+from modelyard.trust.statements import ArmRole, EndpointRoutes, Stale
+
+
+@dataclass(frozen=True)
+class ServingArm:
+    """An arm that may answer until `until` (seconds since 1970), with its loaded model."""
+
+    name: str
+    role: ArmRole
+    share: float
+    version: str
+    manifest: str
+    release: str
+    until: float
+    model: ModelServer
+
+
+@dataclass(frozen=True)
+class LiveSlot:
+    """A champion or challenger of the snapshot, in its order; without an arm when it was refused, and then why."""
+
+    name: str
+    arm: ServingArm | None
+    refused: str
+
+
+@dataclass(frozen=True)
+class ServedEndpoint:
+    """One endpoint: who takes part in the draw, who stands in, and what holds when the snapshot grows old."""
+
+    routes: EndpointRoutes
+    live: tuple[LiveSlot, ...]
+    shares: Shares
+    fallbacks: tuple[ServingArm, ...]
+    shadows: tuple[ServingArm, ...]
+    stale_at: float
+    inputs: frozenset[str] = field(init=False)
+    contract: ModelServer | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        models = [arm.model for arm in self.arms]
+        object.__setattr__(self, "inputs", frozenset(name for model in models for name in model.plan.names))
+        object.__setattr__(self, "contract", models[0] if models else None)
+
+    @property
+    def arms(self) -> tuple[ServingArm, ...]:
+        """All that are loaded: champion first, then challengers, fallbacks, shadows."""
+        live = [slot.arm for slot in self.live if slot.arm is not None]
+        live.sort(key=lambda arm: arm.role is not ArmRole.CHAMPION)
+        return (*live, *self.fallbacks, *self.shadows)
+
+    @property
+    def outputs(self) -> tuple[FieldSpec, ...]:
+        """What callers get: the outputs of the first arm (the champion, when it is there)."""
+        return self.contract.predictor.signature.outputs if self.contract else ()
+
+    def version(self, wanted: str) -> LiveSlot:
+        """The champion or challenger of that version (name or manifest digest). Raises NotFound: others may not be asked
+        for by name."""
+        for slot in self.live:
+            if slot.arm is not None and wanted in (slot.arm.version, slot.arm.manifest):
+                return slot
+        raise NotFound(f"version {wanted!r:.80} is no champion or challenger of {self.routes.name!r}")
+
+    def policy(self, now: float) -> Stale:
+        """What to do at this moment: SERVE unless the snapshot is too old."""
+        return Stale.SERVE if now < self.stale_at else self.routes.stale
+
+    def check_inputs(self, names: Sequence[str]) -> None:
+        """Raises InvalidInput for an input that no arm knows."""
+        if self.inputs:
+            for name in names:
+                if name not in self.inputs:
+                    known = ", ".join(self.contract.plan.names) if self.contract else ""
+                    raise InvalidInput(f"unknown input {name!r:.80}", field=name, hint=f"the model takes: {known}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """All endpoints of a snapshot; `refused` says why an endpoint is not served at all."""
+
+    epoch: int
+    digest: str
+    organisation: str
+    issued_at: datetime
+    endpoints: dict[str, ServedEndpoint]
+    refused: dict[str, str]
