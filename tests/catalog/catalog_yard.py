@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.catalog import TABLES, commands, service
+from modelyard.catalog.errors import InvalidManifestFile
 from modelyard.core.bus import Bus, Permit, Request
 from modelyard.core.clock import ManualClock
 from modelyard.core.digests import digest
@@ -92,3 +93,12 @@ def version(model: str = "flight-delay", content: bytes = b"one", **more: Any) -
     format_ = more.pop("format_", "onnx")
     given = {"inspection": Inspection(kind="ml", format=format_), "signature": signature()} | more
     return commands.RegisterVersion(model=model, artifact=artifact(content, format_), **given)
+
+
+def refusal(read: Callable[..., object], text: str) -> InvalidManifestFile | None:
+    """What `read` has against the text, None when it reads it."""
+    try:
+        read(text, "f")
+    except InvalidManifestFile as refused:
+        return refused
+    return None

@@ -180,9 +180,7 @@ def test_parents_exist_and_are_named_once(yard: Yard) -> None:
     assert yard.read(lambda tx: tx.get(NUMBERING, first.model_id)).last == 1
 
 
-@pytest.mark.parametrize(
-    "bad", ["flight-delay@0", "flight-delay@-1", "flight-delay@1e3", f"flight-delay@{10**20}", "x"]
-)
+@pytest.mark.parametrize("bad", ["flight-delay@0", "flight-delay@-1", "flight-delay@1e3", f"flight-delay@{10**20}", "x"])
 def test_references_that_name_no_version(yard: Yard, bad: str) -> None:
     yard.model()
     with pytest.raises(InvalidInput):

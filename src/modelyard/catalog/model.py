@@ -78,6 +78,7 @@ class UseCase(Record):
     operation: Operation = Operation()
     governance: Governance = Governance()
     value: Value = Value()
+    registered_by: str = ""
     stamps: dict[str, Stamp] = {}
     words: str = ""
 
@@ -88,7 +89,7 @@ class ModelState(StrEnum):
 
 
 class Model(Record):
-    """Anything that makes or informs the use case's decision. `kind` names an installed kind."""
+    """Anything that makes or informs the use case's decision. `kind` names an installed kind, `owner` the technical owner."""
 
     name: Name
     use_case_id: str
@@ -98,6 +99,7 @@ class Model(Record):
     owner: Line = ""
     state: ModelState = ModelState.ACTIVE
     retired_at: AwareDatetime | None = None
+    retired_by: str = ""
     retired_reason: str = ""
     tags: Tags = ()
     people: People = People()
@@ -105,6 +107,7 @@ class Model(Record):
     dependencies: Dependencies = Dependencies()
     assurance: Assurance = Assurance()
     operation: Operation = Operation()
+    registered_by: str = ""
     stamps: dict[str, Stamp] = {}
     words: str = ""
 

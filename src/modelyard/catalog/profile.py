@@ -52,10 +52,8 @@ class Purpose(Section):
 
 
 class People(Section):
-    """Who answers for it, by the ids of people or teams."""
+    """Who else answers for it, by the ids of people or teams. Owners stand on the use case and on the model."""
 
-    business_owner: Line | None = None
-    technical_owner: Line | None = None
     validator: Line | None = None
     vendor: Line | None = None
 

@@ -68,7 +68,7 @@ TOP = ("title", "description", "business_owner", "owner", "tier", "regulatory_cl
 
 def register_use_case(work: Work, command: RegisterUseCase) -> UseCase:
     """Raises AlreadyExists when the organisation has a use case of that name."""
-    record = UseCase(**work.new("uc"), **_given(command))
+    record = UseCase(**work.new("uc"), **_given(command), registered_by=work.actor.id)
     kept = work.add(USE_CASES, _described(record, {}, work.actor.id, work.now))
     work.emit(UseCaseRegistered(use_case_id=kept.id, name=kept.name, tier=kept.tier), f"use_case:{kept.id}")
     return kept
@@ -92,7 +92,7 @@ def register_model(work: Work, command: RegisterModel, kinds: Collection[str]) -
         raise InvalidInput(f"no kind named {command.kind!r}", field="kind", hint=f"known kinds: {', '.join(sorted(kinds))}")
     use_case = find_use_case(work.tx, work.organisation, command.use_case)
     given = _given(command) | {"use_case": use_case.name, "use_case_id": use_case.id}
-    record = Model(**work.new("mdl"), **given)
+    record = Model(**work.new("mdl"), **given, registered_by=work.actor.id)
     kept = work.add(MODELS, _described(record, {}, work.actor.id, work.now))
     work.add(NUMBERING, Numbering(id=kept.id, organisation=kept.organisation, created_at=work.now))
     event = ModelRegistered(model_id=kept.id, name=kept.name, kind=kept.kind, use_case_id=kept.use_case_id)
@@ -196,7 +196,7 @@ def retire_model(work: Work, command: RetireModel, in_use: InUse) -> Model:
     for state in every(work.tx, VERSION_STATES, equals("model_id", model.id)):
         if state.status is not Status.RETIRED:
             _retired(work, state, command.reason, in_use)
-    fields = {"state": ModelState.RETIRED, "retired_at": work.now, "retired_reason": command.reason}
+    fields = {"state": ModelState.RETIRED, "retired_at": work.now, "retired_by": work.actor.id, "retired_reason": command.reason}
     kept = work.save(MODELS, model.model_copy(update=fields))
     work.emit(ModelRetired(model_id=kept.id, name=kept.name, reason=command.reason), f"model:{kept.id}")
     return kept
