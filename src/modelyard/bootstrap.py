@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from modelyard import catalog, delivery, evaluation, governance, jobs, monitoring, value
-from modelyard.core import deliveries, leases, messages
+from modelyard.catalog.ports import Contributor
+from modelyard.core import leases, messages, outbox
 from modelyard.core.bus import Bus
 from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import InvalidInput
@@ -30,19 +31,18 @@ from modelyard.governance import CedarAuthorizer, bootstrap_administrator, boots
 from modelyard.kinds import registry
 from modelyard.kinds.contract import Inspection, Policy
 from modelyard.kinds.sandbox import Limits
-from modelyard.storage.audit_files import CheckpointFiles
+from modelyard.storage.audit_files import AuditFiles
 from modelyard.storage.blobs import BlobStore
 from modelyard.storage.key_files import KeyFiles
 from modelyard.storage.migrations import upgrade
 from modelyard.storage.sql import SqlStorage
 
 TABLES: tuple[Table[Any], ...] = (
-    messages.OUTBOX,
     messages.AUDIT,
     messages.AUDIT_PENDING,
     messages.IDEMPOTENCY,
-    *leases.TABLES,
-    *deliveries.TABLES,
+    leases.LEASES,
+    *outbox.TABLES,
     *jobs.TABLES,
     *catalog.TABLES,
     *governance.TABLES,
@@ -155,7 +155,7 @@ class Platform:
     ids: Ids
     authorizer: CedarAuthorizer
     keys: KeyFiles
-    checkpoints: CheckpointFiles
+    checkpoints: AuditFiles
     events: EventTypes
     signals: Signals = field(default_factory=Signals)
     inspections: dict[str, Inspection] = field(default_factory=dict)
@@ -170,6 +170,16 @@ class Platform:
         """What a child process may use when it works on an artifact."""
         seconds = self.settings.check_seconds
         return Limits(memory_bytes=self.settings.check_memory, cpu_seconds=seconds, wall_seconds=seconds)
+
+    @property
+    def origin(self) -> str:
+        """The audit log's name, part of what its checkpoints sign."""
+        return f"modelyard/{self.settings.organisation}"
+
+    @property
+    def contributors(self) -> tuple[Contributor, ...]:
+        """Who fills inventory fields that the catalog does not know."""
+        return ()
 
     @property
     def desk(self) -> Desk:
@@ -187,6 +197,20 @@ class Platform:
     @cached_property
     def outcome_reader(self) -> OutcomeReader:
         return OutcomeReader(self.settings.home / "outcomes")
+
+    def decisions_in(self, window: Window, limit: int) -> list[dict[str, Any]]:
+        """The first decisions of a window with their outcomes, as plain rows."""
+        return self._with_outcomes(self.decisions.scan(window).slice(0, limit))
+
+    def decision(self, decision_id: str) -> dict[str, Any] | None:
+        """One decision with its outcome, or None."""
+        rows = self._with_outcomes(self.decisions.find([decision_id]))
+        return rows[0] if rows else None
+
+    def _with_outcomes(self, table: Any) -> list[dict[str, Any]]:
+        outcomes = self.outcome_reader.find(table["id"].to_pylist())
+        rows: list[dict[str, Any]] = join(table, outcomes).to_pylist()
+        return rows
 
     def close(self) -> None:
         """Give back what was opened. Idempotent."""
@@ -242,7 +266,7 @@ def assemble(
         ids=ids,
         authorizer=authorizer,
         keys=keys,
-        checkpoints=CheckpointFiles(settings.home / "audit"),
+        checkpoints=AuditFiles(settings.home / "audit"),
         events=_event_types(),
     )
 
@@ -259,11 +283,3 @@ def first_start(platform: Platform) -> str | None:
     bootstrap_keys(platform.bus, platform.storage, platform.keys)
     bootstrap_gates(platform.bus, platform.storage, platform.settings.organisation)
     return bootstrap_administrator(platform.bus, platform.storage, platform.clock.now())
-
-
-def decisions_in(platform: Platform, window: Window, limit: int) -> list[dict[str, Any]]:
-    """The first decisions of a window with their outcomes, as plain rows."""
-    table = platform.decisions.scan(window)
-    joined = join(table.slice(0, limit), platform.outcome_reader.scan())
-    rows: list[dict[str, Any]] = joined.to_pylist()
-    return rows

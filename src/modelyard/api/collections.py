@@ -1,7 +1,7 @@
 """Reading: every table that people may look at is a collection, filtered, sorted and paged by the database.
 
-    GET /api/v1/versions?q=delay&kind=ml&status=released&sort=-created_at&limit=20
-    GET /api/v1/versions/ver_…
+GET /api/v1/versions?q=delay&kind=ml&status=released&sort=-created_at&limit=20
+GET /api/v1/versions/ver_…
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from modelyard.api.access import Asker, PlatformHere, require_read
 from modelyard.api.commands import FAULTS
 from modelyard.bootstrap import Platform
 from modelyard.catalog import model as catalog
-from modelyard.core import messages
+from modelyard.catalog.search import parse
+from modelyard.core import messages, outbox
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.records import Query as Search
 from modelyard.core.records import Record, Table, equals, first
@@ -34,6 +35,7 @@ from modelyard.monitoring import model as monitoring
 from modelyard.value import model as value
 
 LONGEST_PAGE = 200
+WORDS = "Words of the record's text, and conditions like `tier=high` or `number>=3`"
 R = TypeVar("R", bound=Record)
 
 
@@ -81,11 +83,12 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/alerts", monitoring.ALERTS, "monitoring"),
     Collection("/value", value.LEDGER, "value"),
     Collection("/audit", messages.AUDIT, "audit"),
-    Collection("/events", messages.OUTBOX, "audit"),
+    Collection("/events", outbox.EVENTS, "audit"),
+    Collection("/deliveries", outbox.INBOX, "audit"),
 )
 
 
-def router(here: Platform) -> APIRouter:
+def router() -> APIRouter:
     """A list and a look-up for each collection."""
     routes = APIRouter()
     for collection in COLLECTIONS:
@@ -101,17 +104,20 @@ def _add_list(routes: APIRouter, collection: Collection) -> None:
     def listed(
         here: PlatformHere,
         asker: Asker,
-        q: Annotated[str, Query(max_length=500, description="Words that occur in the record's text")] = "",
+        q: Annotated[
+            str, Query(max_length=500, description="Words of the record's text, and conditions like `tier=high` or `number>=3`")
+        ] = "",
         sort: Annotated[str, Query(max_length=100, description="A field; `-field` for descending")] = "-created_at",
         limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = 50,
         after: Annotated[str | None, Query(max_length=2000, description="`next` of the page before")] = None,
         **wanted: Any,
     ) -> Any:
         require_read(here, asker, table.name)
-        where = [equals("organisation", here.settings.organisation)]
+        conditions, words = parse(q, table)
+        where = [equals("organisation", here.settings.organisation), *conditions]
         where += [equals(name, value) for name, value in wanted.items() if value is not None]
         query = Search(
-            where=tuple(where), text=q, sort=sort.removeprefix("-"), descending=sort.startswith("-"), limit=limit, after=after
+            where=tuple(where), text=words, sort=sort.removeprefix("-"), descending=sort.startswith("-"), limit=limit, after=after
         )
         with here.storage.reading() as tx:
             page = tx.find(table, query)

@@ -121,7 +121,7 @@ def _add(routes: APIRouter, here: Platform, row: Row) -> None:
     def handle(
         here: PlatformHere,
         asker: Asker,
-        payload: Any = Body(default=None),
+        payload: BaseModel,
         reason: Annotated[str, Query(max_length=2000, description="Why: kept in the audit log")] = "",
         dry_run: Annotated[bool, Query(description="Do everything, keep nothing")] = False,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
@@ -185,7 +185,9 @@ def _body_of(row: Row) -> type[BaseModel]:
         if name not in row.parameters
     }
     body: type[BaseModel] = create_model(
-        f"{row.command.__name__}Body", __config__=ConfigDict(extra="forbid"), **fields  # type: ignore[call-overload]
+        f"{row.command.__name__}Body",
+        __config__=ConfigDict(extra="forbid"),
+        **fields,  # type: ignore[call-overload]
     )
     body.__doc__ = row.command.__doc__
     return body

@@ -111,7 +111,9 @@ def list_decisions(
 
 @routes.get("/decisions/{id}", responses=FAULTS, operation_id="get_decision", summary="Show one decision")
 def get_decision(
-    here: PlatformHere, asker: Asker, id: Annotated[str, Path(min_length=1, max_length=100)]  # noqa: A002
+    here: PlatformHere,
+    asker: Asker,
+    id: Annotated[str, Path(min_length=1, max_length=100)],  # noqa: A002
 ) -> dict[str, Any]:
     """One decision with its outcome."""
     require_read(here, asker, "decisions")

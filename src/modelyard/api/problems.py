@@ -46,9 +46,7 @@ def problem(error: ModelyardError, errors: list[dict[str, Any]] | None = None) -
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
     if isinstance(error, Unavailable):
         headers["Retry-After"] = "1"
-    return JSONResponse(
-        body.model_dump(exclude_none=True), status_code=error.status, media_type=MEDIA_TYPE, headers=headers
-    )
+    return JSONResponse(body.model_dump(exclude_none=True), status_code=error.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def invalid(faults: list[dict[str, Any]]) -> JSONResponse:

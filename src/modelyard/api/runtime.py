@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -10,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from modelyard.api.access import Asker, PlatformHere, require_read
 from modelyard.api.commands import FAULTS
+from modelyard.catalog.model import VERSIONS
 from modelyard.core.bus import Request
 from modelyard.core.digests import DIGEST
 from modelyard.core.errors import InvalidInput, NotFound
@@ -75,15 +75,13 @@ def pull_release(here: PlatformHere, asker: Asker, digest: Annotated[str, Path(p
     summary="Pull an artifact or a manifest by its digest",
 )
 def pull_blob(here: PlatformHere, asker: Asker, digest: Annotated[str, Path(pattern=DIGEST.pattern)]) -> Response:
-    """The bytes, streamed."""
+    """The bytes, streamed. A version's manifest is kept with the version; everything else is a blob."""
     require_read(here, asker, "blobs")
-    return StreamingResponse(_stream(here, digest), media_type="application/octet-stream")
-
-
-def _stream(here: PlatformHere, digest: str) -> Iterator[bytes]:
-    if not here.blobs.exists(digest):
-        raise NotFound(f"there is no blob {digest}", field="digest")
-    return iter(here.blobs.open(digest))
+    with here.storage.reading() as tx:
+        mine = equals("organisation", here.settings.organisation)
+        version = first(tx, VERSIONS, mine, equals("manifest_digest", digest))
+    pieces = iter((version.manifest.encode(),)) if version is not None else here.blobs.open(digest)
+    return StreamingResponse(pieces, media_type="application/octet-stream")
 
 
 @routes.post(
@@ -97,5 +95,3 @@ def bring_refusals(here: PlatformHere, asker: Asker, refusals: list[RuntimeRefus
     taken = here.bus.handle(Request(command=command, actor=asker, organisation=here.settings.organisation))
     assert isinstance(taken, RefusalsTaken)
     return taken
-
-

@@ -1,0 +1,94 @@
+"""The control plane's HTTP application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+
+from modelyard import __version__
+from modelyard.api import collections, commands, files, log, problems, runtime, views
+from modelyard.api.access import PlatformHere
+from modelyard.bootstrap import Platform
+from modelyard.core.errors import TooLarge
+from modelyard.core.records import Query
+from modelyard.delivery.model import ROUTES
+
+GREATEST_BODY = 64 << 20
+UPLOADS = "/api/v1/blobs"
+
+
+def create_app(platform: Platform) -> FastAPI:
+    """The application for a platform that is wired already."""
+    app = FastAPI(
+        title="Modelyard",
+        version=__version__,
+        description="The governed life of every model: inventory, evidence, approvals, releases, delivery, monitoring.",
+        docs_url="/docs",
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        separate_input_output_schemas=False,
+    )
+    app.state.platform = platform
+    problems.install(app)
+    app.middleware("http")(_bounded)
+    api = APIRouter(prefix="/api/v1")
+    for routes in (views.routes, files.routes, commands.router(platform), log.routes, runtime.routes, collections.router()):
+        api.include_router(routes)
+    app.include_router(api)
+    app.include_router(_health())
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _bounded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse bodies that are announced as larger than any command can be; uploads have their own limit."""
+    announced = request.headers.get("content-length", "0")
+    if request.url.path != UPLOADS and announced.isdigit() and int(announced) > GREATEST_BODY:
+        return problems.problem(TooLarge(f"the body has {announced} bytes, more than {GREATEST_BODY}", field="body"))
+    return await call_next(request)
+
+
+def _health() -> APIRouter:
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/health/live", operation_id="live", summary="The process answers")
+    def live() -> dict[str, str]:
+        return {"status": "live", "version": __version__}
+
+    @routes.get(
+        "/health/ready",
+        operation_id="ready",
+        summary="The database answers",
+        responses={503: {"model": problems.Problem, "description": "The database does not answer"}},
+    )
+    def ready(here: PlatformHere) -> dict[str, str]:
+        with here.storage.reading() as tx:
+            tx.find(ROUTES, Query(limit=1, sort="id"))
+        return {"status": "ready", "version": __version__}
+
+    return routes
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI 3.1, with the bearer token as the way to be known."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        for path, methods in schema["paths"].items():
+            for operation in methods.values():
+                _problems_as_problems(operation)
+                if path.startswith("/api/"):
+                    operation["security"] = [{"token": []}]
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _problems_as_problems(operation: dict[str, Any]) -> None:
+    """Faults are documented with the media type that they have."""
+    for status, response in operation["responses"].items():
+        content = response.get("content", {})
+        if status.startswith(("4", "5")) and "application/json" in content:
+            response["content"] = {problems.MEDIA_TYPE: content["application/json"]}

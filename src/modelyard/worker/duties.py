@@ -1,0 +1,150 @@
+"""What a worker does, duty by duty. Each is safe to repeat and to run in several workers at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+
+from modelyard.bootstrap import Platform
+from modelyard.core import leases
+from modelyard.core.bus import Request
+from modelyard.core.errors import Conflict
+from modelyard.core.messages import SYSTEM, Command, EventEnvelope
+from modelyard.core.outbox import Consumer, Deliveries, distribute
+from modelyard.core.records import every, equals
+from modelyard.core.transactions import in_transaction
+from modelyard.delivery.commands import PublishRoutes
+from modelyard.delivery.model import ENDPOINTS
+from modelyard.delivery.service import latest_routes
+from modelyard.governance.audit import Sequencer
+from modelyard.governance.releases.commands import RevokeRelease
+from modelyard.governance.releases.service import sweep
+from modelyard.jobs import Queue
+from modelyard.monitoring.loop import Watchman
+from modelyard.trust import Purpose
+from modelyard.worker.jobs import run_next
+from modelyard.worker.loops import Loop
+
+SEQUENCER = "audit-sequencer"
+SWEEPER = "release-sweep"
+WATCHMAN = "monitors"
+REFRESH = timedelta(minutes=5)
+
+
+def worker_name() -> str:
+    """Who holds leases: host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class HeldLease:
+    """A named lease that is taken or prolonged whenever it is asked for."""
+
+    def __init__(self, platform: Platform, name: str, lasting: timedelta) -> None:
+        self._platform, self._name, self._lasting, self._me = platform, name, lasting, worker_name()
+
+    def hold(self) -> bool:
+        now = self._platform.clock.now()
+        taken = in_transaction(
+            self._platform.storage,
+            lambda tx: leases.acquire(tx, self._name, holder=self._me, now=now, lasting=self._lasting),
+        )
+        return taken is not None
+
+
+def loops(platform: Platform) -> list[Loop]:
+    """Every duty with its rhythm."""
+    queue = Queue(platform.storage, platform.clock, platform.ids)
+    deliveries = Deliveries(platform.storage, platform.clock)
+    consumers = [Consumer("routes", _republish(platform), frozenset({"governance.release_revoked"}))]
+    return [
+        Loop("audit", 0.3, lambda: sequence(platform)),
+        Loop("jobs", 0.3, lambda: run_next(platform, queue, worker_name())),
+        Loop("schedules", 1.0, lambda: bool(queue.run_schedules())),
+        Loop("outbox", 0.3, lambda: hand_over(platform, deliveries, consumers)),
+        Loop("routes", 5.0, lambda: refresh_routes(platform)),
+        Loop("releases", 15.0, lambda: sweep_releases(platform)),
+        Loop("monitors", 2.0, lambda: watch(platform)),
+    ]
+
+
+def sequence(platform: Platform) -> bool:
+    """Give waiting audit records their place and sign what is so."""
+    sequencer = Sequencer(
+        platform.storage,
+        platform.checkpoints,
+        platform.keys.signer(Purpose.AUDIT),
+        platform.clock,
+        platform.origin,
+        lease=HeldLease(platform, SEQUENCER, timedelta(seconds=10)),
+    )
+    return sequencer.sequence_once() > 0
+
+
+def hand_over(platform: Platform, deliveries: Deliveries, consumers: list[Consumer]) -> bool:
+    """Move events from the outbox to their consumers."""
+    now = platform.clock.now()
+    moved = in_transaction(platform.storage, lambda tx: distribute(tx, consumers, now))
+    handled = sum(deliveries.run(consumer) for consumer in consumers)
+    return moved + handled > 0
+
+
+def _republish(platform: Platform):  # type: ignore[no-untyped-def]
+    def handle(envelope: EventEnvelope) -> None:
+        command = PublishRoutes(cause=f"release {envelope.payload['release']} was revoked")
+        _give(platform, command, envelope.organisation, "a revoked release must not serve", envelope.id)
+
+    return handle
+
+
+def refresh_routes(platform: Platform) -> bool:
+    """Sign the routes again before they grow stale: at a third of the shortest age that an endpoint permits."""
+    organisation = platform.settings.organisation
+    with platform.storage.reading() as tx:
+        newest = latest_routes(tx, organisation)
+        ages = [e.greatest_age for e in every(tx, ENDPOINTS, equals("organisation", organisation))]
+    if newest is None or not ages:
+        return False
+    permitted = min(REFRESH, timedelta(seconds=min(ages) / 3))
+    if platform.clock.now() - newest.created_at >= permitted:
+        key = f"refresh-{newest.epoch}"
+        _give(platform, PublishRoutes(cause="refresh"), organisation, "routes must not grow stale", key)
+    return False
+
+
+def sweep_releases(platform: Platform) -> bool:
+    """Verify every live release, its evidence and its approvals again; revoke those that are no longer what was signed."""
+    if not HeldLease(platform, SWEEPER, timedelta(seconds=60)).hold():
+        return False
+    organisation = platform.settings.organisation
+    with platform.storage.reading() as tx:
+        unsound = sweep(tx, organisation, platform.keys.roots(), platform.clock.now())
+    for release, reason in unsound:
+        command = RevokeRelease(release=release.id, cause=f"verification failed: {reason}")
+        _give(platform, command, organisation, "the sweep found a mismatch", f"sweep-{release.id}")
+    return False
+
+
+def watch(platform: Platform) -> bool:
+    """Judge the windows of all monitors that have closed."""
+    if not HeldLease(platform, WATCHMAN, timedelta(seconds=120)).hold():
+        return False
+    watchman = Watchman(
+        platform.storage,
+        platform.bus,
+        platform.decisions,
+        platform.outcome_reader,
+        platform.blob_bytes,
+        platform.clock,
+        platform.settings.organisation,
+    )
+    return bool(watchman.run_due())
+
+
+def _give(platform: Platform, command: Command, organisation: str, reason: str, key: str) -> None:
+    """Give a command on behalf of the platform; what another worker has done already is done."""
+    request = Request(command=command, actor=SYSTEM, organisation=organisation, reason=reason, idempotency_key=key)
+    try:
+        platform.bus.handle(request)
+    except Conflict:
+        return

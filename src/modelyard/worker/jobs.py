@@ -1,0 +1,91 @@
+"""Running jobs: one at a time in each worker, with a heartbeat beside it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from modelyard.bootstrap import Platform
+from modelyard.catalog.model import VERSIONS
+from modelyard.core.bus import Request
+from modelyard.core.errors import Conflict, InvalidInput, ModelyardError, Refused, TimedOut
+from modelyard.core.messages import SYSTEM
+from modelyard.evaluation import JOB_KIND
+from modelyard.evaluation.checks import run_checks
+from modelyard.governance.assurance.model import Evidence
+from modelyard.jobs import Job, Queue
+
+HEARTBEAT = 5.0
+FINAL = (InvalidInput, Refused, Conflict)
+"""Errors that trying again does not mend."""
+
+_log = structlog.get_logger(__name__)
+
+
+def check_version(platform: Platform, job: Job) -> dict[str, Any]:
+    """Check a version and record what was found; recorded twice, should the job run twice, it is recorded once."""
+    payload = job.payload
+    with platform.storage.reading() as tx:
+        version = tx.get(VERSIONS, str(payload["version"]))
+    found = run_checks(platform.blobs, platform.policy, platform.limits, version, payload["test"], payload["label"])
+    recorded = []
+    for number, command in enumerate(found):
+        request = Request(
+            command=command,
+            actor=SYSTEM,
+            organisation=job.organisation,
+            idempotency_key=f"{job.id}-{number}",
+            reason=f"checks asked for by {job.enqueued_by}",
+        )
+        evidence = platform.bus.handle(request)
+        assert isinstance(evidence, Evidence)
+        recorded.append({"id": evidence.id, "type": evidence.type.value, "summary": evidence.summary})
+    return {"evidence": recorded}
+
+
+BODIES: Mapping[str, Callable[[Platform, Job], dict[str, Any]]] = {JOB_KIND: check_version}
+
+
+def run_next(platform: Platform, queue: Queue, worker: str) -> bool:
+    """Run one due job to its end; says whether there was one."""
+    job = queue.claim(worker, BODIES)
+    if job is None:
+        return False
+    try:
+        with _kept_alive(queue, job):
+            result = BODIES[job.kind](platform, job)
+        queue.complete(job, result)
+    except FINAL as error:
+        queue.fail(job, str(error), retry=False)
+    except ModelyardError as error:
+        queue.fail(job, str(error))
+    except Exception as error:
+        _log.error("a job's body failed", job=job.id, kind=job.kind, exc_info=error)
+        queue.fail(job, f"{type(error).__name__}: {error}")
+    return True
+
+
+@contextmanager
+def _kept_alive(queue: Queue, job: Job) -> Iterator[None]:
+    """Send heartbeats while the body works. A job that was taken over or timed out cannot write its result: it is fenced."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(HEARTBEAT):
+            try:
+                queue.heartbeat(job)
+            except (Conflict, TimedOut) as error:
+                _log.warning("the job is no longer ours", job=job.id, reason=str(error))
+                return
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{job.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
