@@ -1,0 +1,37 @@
+"""What monitoring needs from outside. The decision log's readers and the bus fit as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from modelyard.core.bus import Request
+from modelyard.decisions import Window
+
+
+class Decisions(Protocol):
+    """Reads the decision log; `modelyard.decisions.DecisionReader` does."""
+
+    def scan(self, window: Window, columns: Sequence[str] | None = None) -> Any: ...
+
+
+class Outcomes(Protocol):
+    """Reads outcomes; `modelyard.decisions.OutcomeReader` does."""
+
+    def find(self, ids: Sequence[str]) -> Any: ...
+
+
+class Blobs(Protocol):
+    """Where reference profiles are kept."""
+
+    def read(self, digest: str) -> bytes:
+        """The bytes of that digest. Raises NotFound."""
+        ...
+
+
+class Commands(Protocol):
+    """Handles a command; `modelyard.core.bus.Bus` does."""
+
+    def handle(self, request: Request) -> BaseModel: ...
