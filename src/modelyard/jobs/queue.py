@@ -36,8 +36,8 @@ from modelyard.core.records import (
     Where,
     equals,
     first,
-    retrying,
 )
+from modelyard.core.transactions import in_transaction
 from modelyard.jobs import model
 from modelyard.jobs.events import JobCancelled, JobDone, JobFailed
 from modelyard.jobs.model import JOBS, SCHEDULES, Job, JobState, Schedule
