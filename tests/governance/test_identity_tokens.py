@@ -15,8 +15,19 @@ from modelyard.core.errors import AlreadyExists, Forbidden, InvalidInput, NotFou
 from modelyard.core.ids import CountedIds
 from modelyard.core.messages import AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX, Actor, Command
 from modelyard.core.records import every
-from modelyard.governance import identity, policy
-from modelyard.governance.identity import IdentityKind, Role, mint
+from modelyard.governance.identity import (
+    IDENTITIES,
+    ROLE_GRANTS,
+    TOKENS,
+    IdentityKind,
+    Minted,
+    Role,
+    authenticate,
+    bootstrap_administrator,
+    mint,
+)
+from modelyard.governance.identity import TABLES as IDENTITY_TABLES
+from modelyard.governance.identity import handlings as identity_handlings
 from modelyard.governance.identity.commands import (
     CreateIdentity,
     DeactivateIdentity,
@@ -26,6 +37,9 @@ from modelyard.governance.identity.commands import (
     RevokeToken,
 )
 from modelyard.governance.identity.model import covers, within
+from modelyard.governance.policy import TABLES as POLICY_TABLES
+from modelyard.governance.policy import CedarAuthorizer
+from modelyard.governance.policy import handlings as policy_handlings
 from modelyard.storage.memory import MemoryStorage
 
 DAY = timedelta(days=1)
@@ -43,17 +57,17 @@ class House:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.storage = MemoryStorage((*identity.TABLES, *policy.TABLES, AUDIT, AUDIT_PENDING, OUTBOX, IDEMPOTENCY))
-        self.bus = Bus(self.storage, policy.CedarAuthorizer(), self.clock, CountedIds())
-        self.bus.register(*identity.handlings(), *policy.handlings())
-        token = identity.bootstrap_administrator(self.bus, self.storage, self.clock.now())
+        self.storage = MemoryStorage((*IDENTITY_TABLES, *POLICY_TABLES, AUDIT, AUDIT_PENDING, OUTBOX, IDEMPOTENCY))
+        self.bus = Bus(self.storage, CedarAuthorizer(), self.clock, CountedIds())
+        self.bus.register(*identity_handlings(), *policy_handlings())
+        token = bootstrap_administrator(self.bus, self.storage, self.clock.now())
         assert token is not None
         self.administrator_token = token
         self.administrator = self.who(token)
 
     def who(self, token: str) -> Actor:
         with self.storage.reading() as tx:
-            return identity.authenticate(tx, token, self.clock.now())
+            return authenticate(tx, token, self.clock.now())
 
     def do(self, command: Command, actor: Actor | None = None, key: str | None = None):
         return self.bus.handle(Request(command=command, actor=actor or self.administrator, idempotency_key=key))
@@ -70,7 +84,7 @@ class House:
         self.do(self.issue(identity_id, minted, scopes), actor)
         return minted.text
 
-    def issue(self, identity_id: str, minted: identity.Minted, scopes: tuple[str, ...] = ()) -> IssueToken:
+    def issue(self, identity_id: str, minted: Minted, scopes: tuple[str, ...] = ()) -> IssueToken:
         return IssueToken(
             identity=identity_id,
             name="test",
@@ -88,10 +102,10 @@ def house() -> House:
 
 def test_the_first_start_makes_one_administrator_and_later_starts_none(house: House) -> None:
     assert house.administrator.roles == {"administrator"}
-    assert identity.bootstrap_administrator(house.bus, house.storage, house.clock.now()) is None
+    assert bootstrap_administrator(house.bus, house.storage, house.clock.now()) is None
     with house.storage.reading() as tx:
         assert [record.action for record in every(tx, AUDIT)] == ["governance.bootstrap_administrator"]
-        assert len(every(tx, identity.IDENTITIES)) == 1
+        assert len(every(tx, IDENTITIES)) == 1
 
 
 def test_a_member_is_known_by_the_token_with_the_roles_of_now(house: House) -> None:
@@ -114,7 +128,7 @@ def test_nothing_that_is_kept_contains_the_secret(house: House) -> None:
     assert house.do(house.issue(dana.id, minted), key="once").key == minted.key
     secret = minted.text.rsplit("_", 1)[1]
     with house.storage.reading() as tx:
-        tables = (*identity.TABLES, AUDIT, AUDIT_PENDING, OUTBOX, IDEMPOTENCY)
+        tables = (*IDENTITY_TABLES, AUDIT, AUDIT_PENDING, OUTBOX, IDEMPOTENCY)
         kept = "".join(record.model_dump_json() for table in tables for record in every(tx, table))
     assert minted.key in kept
     assert secret not in kept
@@ -144,7 +158,7 @@ def test_what_is_not_quite_the_token_is_unknown(house: House, spoil) -> None:
 @given(st.text(max_size=120))
 def test_no_text_at_all_breaks_authentication(text: str) -> None:
     with HOUSE.storage.reading() as tx, pytest.raises(Unauthenticated):
-        identity.authenticate(tx, text, HOUSE.clock.now())
+        authenticate(tx, text, HOUSE.clock.now())
 
 
 HOUSE = House()
@@ -163,7 +177,7 @@ def test_a_revoked_token_is_dead_and_others_live(house: House) -> None:
     token = house.member("dana", Role.DEVELOPER)
     other = house.token(house.who(token).id)
     with house.storage.reading() as tx:
-        kept = next(t for t in every(tx, identity.TOKENS) if t.key in token)
+        kept = next(t for t in every(tx, TOKENS) if t.key in token)
     house.do(RevokeToken(token=kept.id))
     with pytest.raises(Unauthenticated, match="revoked"):
         house.who(token)
@@ -215,7 +229,7 @@ def test_a_role_is_granted_once_and_revoked_once(house: House) -> None:
         house.do(RevokeRole(identity=dana.id, role=Role.DEVELOPER))
     house.do(GrantRole(identity=dana.id, role=Role.DEVELOPER))
     with house.storage.reading() as tx:
-        history = [grant for grant in every(tx, identity.ROLE_GRANTS) if grant.identity == dana.id]
+        history = [grant for grant in every(tx, ROLE_GRANTS) if grant.identity == dana.id]
     assert [grant.revoked_by for grant in history] == [house.administrator.id, None]
 
 

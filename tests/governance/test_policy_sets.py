@@ -13,9 +13,12 @@ from modelyard.core.errors import Forbidden, InvalidInput, NotFound, TooLarge, U
 from modelyard.core.ids import CountedIds
 from modelyard.core.messages import AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX, Actor, Command
 from modelyard.core.records import every
-from modelyard.governance import identity, policy
+from modelyard.governance.identity import TABLES as IDENTITY_TABLES
+from modelyard.governance.identity import handlings as identity_handlings
 from modelyard.governance.identity.commands import CreateIdentity
 from modelyard.governance.policy import POLICY_SETS, CedarAuthorizer, PolicySet, default_text, read_policies, write_policies
+from modelyard.governance.policy import TABLES as POLICY_TABLES
+from modelyard.governance.policy import handlings as policy_handlings
 from modelyard.governance.policy.commands import ActivatePolicies, ProposePolicies
 from modelyard.storage.memory import MemoryStorage
 
@@ -30,10 +33,10 @@ REASONED = (
 
 class House:
     def __init__(self) -> None:
-        self.storage = MemoryStorage((*identity.TABLES, *policy.TABLES, AUDIT, AUDIT_PENDING, OUTBOX, IDEMPOTENCY))
+        self.storage = MemoryStorage((*IDENTITY_TABLES, *POLICY_TABLES, AUDIT, AUDIT_PENDING, OUTBOX, IDEMPOTENCY))
         self.authorizer = CedarAuthorizer()
         self.bus = Bus(self.storage, self.authorizer, ManualClock(), CountedIds())
-        self.bus.register(*identity.handlings(), *policy.handlings())
+        self.bus.register(*identity_handlings(), *policy_handlings())
 
     def do(self, actor: Actor, command: Command, reason: str = ""):
         return self.bus.handle(Request(command=command, actor=actor, reason=reason))
