@@ -28,9 +28,12 @@ from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Table
 from modelyard.decisions import DecisionReader, OutcomeLog, OutcomeReader, Window, join
 from modelyard.evaluation.registration import Desk
 from modelyard.governance import CedarAuthorizer, bootstrap_administrator, bootstrap_gates, bootstrap_keys
+from modelyard.jobs import events as job_events
+from modelyard.jobs import service as job_service
 from modelyard.kinds import registry
 from modelyard.kinds.contract import Inspection, Policy
 from modelyard.kinds.sandbox import Limits
+from modelyard.monitoring.windows import WindowKind
 from modelyard.storage.audit_files import AuditFiles
 from modelyard.storage.blobs import BlobStore
 from modelyard.storage.key_files import KeyFiles
@@ -42,7 +45,10 @@ TABLES: tuple[Table[Any], ...] = (
     messages.AUDIT_PENDING,
     messages.IDEMPOTENCY,
     leases.LEASES,
-    *outbox.TABLES,
+    messages.OUTBOX,
+    outbox.EVENTS,
+    outbox.INBOX,
+    outbox.POSITION,
     *jobs.TABLES,
     *catalog.TABLES,
     *governance.TABLES,
@@ -51,6 +57,15 @@ TABLES: tuple[Table[Any], ...] = (
     *value.TABLES,
 )
 """Every table of the platform; the migrations make exactly these."""
+
+EXPLAINED_TABLES: tuple[Table[Any], ...] = (
+    *catalog.TABLES,
+    *governance.EXPLAINED_TABLES,
+    *delivery.TABLES,
+    *monitoring.TABLES,
+    *value.TABLES,
+)
+"""Tables whose every row is explained by the audit log; the others are the log itself and queues."""
 
 T = TypeVar("T")
 PREFIX = "MODELYARD_"
@@ -77,6 +92,7 @@ class Settings(BaseModel):
     trusted_types: tuple[str, ...] = ()
     accepted_risks: tuple[str, ...] = ()
     greatest_upload: int = Field(default=20 << 30, ge=1)
+    monitor_window: WindowKind = WindowKind.WEEK
     check_memory: int = Field(default=4 << 30, ge=64 << 20)
     check_seconds: float = Field(default=300, gt=0)
 
@@ -198,6 +214,10 @@ class Platform:
     def outcome_reader(self) -> OutcomeReader:
         return OutcomeReader(self.settings.home / "outcomes")
 
+    def blob(self, digest: str) -> bytes:
+        """A small blob whole."""
+        return b"".join(self.blobs.open(digest))
+
     def decisions_in(self, window: Window, limit: int) -> list[dict[str, Any]]:
         """The first decisions of a window with their outcomes, as plain rows."""
         return self._with_outcomes(self.decisions.scan(window).slice(0, limit))
@@ -251,7 +271,7 @@ def assemble(
             accepted_risks=settings.accepted_risks,
         ),
         *governance.handlings(keys),
-        *jobs.handlings(),
+        *job_service.handlings(),
         *evaluation.handlings(),
         *delivery.handlings(keys),
         *monitoring.handlings(),
@@ -273,7 +293,7 @@ def assemble(
 
 def _event_types() -> EventTypes:
     events = EventTypes()
-    for package in (catalog, governance, jobs, evaluation, delivery, monitoring, value):
+    for package in (catalog, governance, job_events, evaluation, delivery, monitoring, value):
         events.register(*package.EVENTS)
     return events
 

@@ -79,9 +79,9 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/policies", policy.POLICY_SETS, "policy"),
     Collection("/jobs", jobs.JOBS, "jobs"),
     Collection("/monitors", monitoring.MONITORS, "monitoring", named=True),
-    Collection("/monitor-runs", monitoring.RUNS, "monitoring"),
+    Collection("/monitor-runs", monitoring.MONITOR_RUNS, "monitoring"),
     Collection("/alerts", monitoring.ALERTS, "monitoring"),
-    Collection("/value", value.LEDGER, "value"),
+    Collection("/value", value.VALUE_ENTRIES, "value"),
     Collection("/audit", messages.AUDIT, "audit"),
     Collection("/events", outbox.EVENTS, "audit"),
     Collection("/deliveries", outbox.INBOX, "audit"),
@@ -172,6 +172,8 @@ def _filter_type(record: type[Record], name: str) -> Any:
     annotation = record.model_fields[name].annotation
     if get_origin(annotation) in (Union, UnionType):
         annotation = next(a for a in get_args(annotation) if a is not NoneType)
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     known = inspect.isclass(annotation) and issubclass(annotation, (str, int, float, bool, datetime, Enum))
     if not known:
         raise InvalidInput(f"{record.__name__}.{name} cannot be a filter")

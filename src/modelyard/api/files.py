@@ -59,9 +59,11 @@ async def upload_blob(
             _let_pass(pieces)
             raise
 
+    kept: list[BlobInfo] = []
     async with anyio.create_task_group() as group:
         group.start_soon(_feed, request, pieces)
-        return await anyio.to_thread.run_sync(keep)
+        kept.append(await anyio.to_thread.run_sync(keep))
+    return kept[0]
 
 
 async def _feed(request: Request, pieces: Queue[bytes | Exception | None]) -> None:
@@ -119,4 +121,3 @@ def register_version(
     )
     assert isinstance(version, Version)
     return Registered(version=version, differences=differences, translation=translation)
-

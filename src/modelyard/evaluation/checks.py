@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,21 @@ OF_NUMBERS = ("rmse", "mae", "r2")
 EVEN_ODDS = 0.5
 
 
-def run_checks(
-    blobs: Blobs, policy: Policy, limits: Limits, version: Version, test: str | None, label: str | None
-) -> list[RecordEvidence]:
-    """The evidence that checking a version gives: scan, translation where there is one, test report."""
+@dataclass(frozen=True)
+class Checked:
+    """What checking a version found: the evidence, and the rows it answered with their answers (from which a reference profile
+    for monitors is made)."""
+
+    evidence: tuple[RecordEvidence, ...]
+    inputs: Batch
+    answers: Batch
+
+
+def run_checks(blobs: Blobs, policy: Policy, limits: Limits, version: Version, test: str | None, label: str | None) -> Checked:
+    """Scan, translation where there is one, test report. Measures are taken on `test`; without it the sample is answered."""
     found = [_scan(version)]
+    inputs: Batch = {}
+    answers: Batch = {}
     if version.manifest.serving.digest != version.manifest.artifact.digest:
         found.append(_translation(version))
     with tempfile.TemporaryDirectory(prefix="modelyard-check-") as folder:
@@ -49,11 +60,14 @@ def run_checks(
             sample = fetch(blobs, version.sample, here / SAMPLE)
             results = check_isolated(artifact, sample, version.manifest.signature, policy, limits=limits).checks
         figures: Mapping[str, float] = {}
-        if test is not None:
-            rows = fetch(blobs, test, here / "test" / SAMPLE)
-            figures = _measured(artifact, version.manifest.signature, policy, limits, rows, label)
-    found.append(_report(version, results, figures, test))
-    return found
+        rows_digest = test or version.sample
+        if rows_digest is not None:
+            table = read(fetch(blobs, rows_digest, here / "rows" / SAMPLE))
+            inputs, answers = _answered(artifact, version.manifest.signature, policy, limits, table)
+            if test is not None:
+                figures = measured(_labels(table, label), answers, version.manifest.signature.outputs)
+    found.append(_report(version, results, figures, test, label))
+    return Checked(tuple(found), inputs, answers)
 
 
 def _scan(version: Version) -> RecordEvidence:
@@ -81,7 +95,7 @@ def _translation(version: Version) -> RecordEvidence:
 
 
 def _report(
-    version: Version, results: Sequence[CheckResult], figures: Mapping[str, float], test: str | None
+    version: Version, results: Sequence[CheckResult], figures: Mapping[str, float], test: str | None, label: str | None
 ) -> RecordEvidence:
     failed = [r for r in results if not r.passed]
     names = ", ".join(r.name for r in failed) or "none"
@@ -89,21 +103,25 @@ def _report(
         version=version.id,
         type=EvidenceType.TEST_REPORT,
         metrics={"checks": float(len(results)), "checks_failed": float(len(failed)), **figures},
-        facts={"checks": [r.model_dump(mode="json") for r in results], "test": test or ""},
+        facts={"checks": [r.model_dump(mode="json") for r in results], "test": test or "", "label": label or ""},
         summary=f"{len(results)} checks, failed: {names}; {len(figures)} measures on test data",
     )
 
 
-def _measured(
-    artifact: Path, signature: Signature, policy: Policy, limits: Limits, rows: Path, label: str | None
-) -> dict[str, float]:
-    table = read(rows)
+def _answered(artifact: Path, signature: Signature, policy: Policy, limits: Limits, table: pa.Table) -> tuple[Batch, Batch]:
+    missing = [f.name for f in signature.inputs if f.name not in table.column_names]
+    if missing:
+        raise InvalidInput(f"the rows lack the inputs {', '.join(missing)}", field="test", hint="give every input of the model")
+    inputs = decode(table.select([f.name for f in signature.inputs]), signature.model_copy(update={"outputs": ()}))
+    return inputs, evaluate_isolated(artifact, signature, inputs, policy, limits=limits)
+
+
+def _labels(table: pa.Table, label: str | None) -> pa.ChunkedArray:
     if label is None or label not in table.column_names:
         raise InvalidInput(
             f"the test data has no column {label!r}", field="label", hint=f"its columns: {', '.join(table.column_names[:30])}"
         )
-    inputs = decode(table.select([f.name for f in signature.inputs]), signature.model_copy(update={"outputs": ()}))
-    return measured(table[label], evaluate_isolated(artifact, signature, inputs, policy, limits=limits), signature.outputs)
+    return table[label]
 
 
 def measured(truth: pa.ChunkedArray, answers: Batch, outputs: Sequence[FieldSpec]) -> dict[str, float]:

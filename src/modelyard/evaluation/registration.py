@@ -149,9 +149,7 @@ def _signature(
     return merge(Signature(inputs=inputs, outputs=outputs), seen)
 
 
-def _loaded_outputs(
-    desk: Desk, artifact: Path, inputs: tuple[FieldSpec, ...], sample: Path | None
-) -> tuple[FieldSpec, ...]:
+def _loaded_outputs(desk: Desk, artifact: Path, inputs: tuple[FieldSpec, ...], sample: Path | None) -> tuple[FieldSpec, ...]:
     """What the loaded model says it answers, for formats that do not tell without loading."""
     if sample is None:
         raise InvalidInput(
@@ -201,4 +199,3 @@ def _sentence(made: Translation) -> str:
         f"translated to {made.format}; largest difference {made.largest_difference:.3g} and {made.label_changes} changed "
         f"labels over {made.rows} rows"
     )
-

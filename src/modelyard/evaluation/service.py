@@ -12,7 +12,7 @@ from modelyard.core.records import Transaction
 from modelyard.evaluation.commands import RecordComparison, RunChecks
 from modelyard.evaluation.events import ChecksRequested, ComparisonRecorded
 from modelyard.governance.assurance.model import EVIDENCE, Evidence, EvidenceType
-from modelyard.jobs import Job, enqueue
+from modelyard.jobs import Job, Order, enqueue
 
 JOB_KIND = "evaluation.checks"
 LONGEST_CHECK = 900.0
@@ -24,7 +24,7 @@ def request_checks(work: Work, command: RunChecks) -> Job:
     if (command.test is None) != (command.label is None):
         raise InvalidInput("test data and the name of its label column go together", field="label")
     payload = {"version": version.id, "test": command.test, "label": command.label}
-    job = enqueue(work, JOB_KIND, payload, timeout=LONGEST_CHECK)
+    job = enqueue(work, Order(JOB_KIND, payload, timeout_s=LONGEST_CHECK, max_attempts=3))
     work.emit(ChecksRequested(version=version.id, job=job.id), f"version:{version.id}")
     return job
 

@@ -30,13 +30,15 @@ from modelyard.governance.releases import model as releases_model
 from modelyard.governance.releases import service as releases
 from modelyard.governance.releases.ports import Signing
 
-TABLES: tuple[Table[Any], ...] = (
+EXPLAINED_TABLES: tuple[Table[Any], ...] = (
     *identity_model.TABLES,
     *policy_model.TABLES,
     *assurance_model.TABLES,
     *releases_model.TABLES,
-    *audit_model.TABLES,
 )
+"""Tables whose every row is explained by the audit log."""
+
+TABLES: tuple[Table[Any], ...] = (*EXPLAINED_TABLES, *audit_model.TABLES)
 
 EVENTS: tuple[type[Event], ...] = (
     *identity_events.EVENTS,
@@ -59,6 +61,7 @@ def handlings(signing: Signing) -> list[Handling[Any]]:
 
 __all__ = [
     "EVENTS",
+    "EXPLAINED_TABLES",
     "TABLES",
     "CedarAuthorizer",
     "Signing",

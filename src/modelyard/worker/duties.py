@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
+from functools import partial
 
 from modelyard.bootstrap import Platform
 from modelyard.core import leases
@@ -12,7 +13,7 @@ from modelyard.core.bus import Request
 from modelyard.core.errors import Conflict
 from modelyard.core.messages import SYSTEM, Command, EventEnvelope
 from modelyard.core.outbox import Consumer, Deliveries, distribute
-from modelyard.core.records import every, equals
+from modelyard.core.records import equals, every
 from modelyard.core.transactions import in_transaction
 from modelyard.delivery.commands import PublishRoutes
 from modelyard.delivery.model import ENDPOINTS
@@ -25,6 +26,7 @@ from modelyard.monitoring.loop import Watchman
 from modelyard.trust import Purpose
 from modelyard.worker.jobs import run_next
 from modelyard.worker.loops import Loop
+from modelyard.worker.monitors import watch_arms
 
 SEQUENCER = "audit-sequencer"
 SWEEPER = "release-sweep"
@@ -56,7 +58,10 @@ def loops(platform: Platform) -> list[Loop]:
     """Every duty with its rhythm."""
     queue = Queue(platform.storage, platform.clock, platform.ids)
     deliveries = Deliveries(platform.storage, platform.clock)
-    consumers = [Consumer("routes", _republish(platform), frozenset({"governance.release_revoked"}))]
+    consumers = [
+        Consumer("routes", partial(_republish, platform), frozenset({"governance.release_revoked"})),
+        Consumer("monitors", partial(watch_arms, platform), frozenset({"delivery.arms_changed"})),
+    ]
     return [
         Loop("audit", 0.3, lambda: sequence(platform)),
         Loop("jobs", 0.3, lambda: run_next(platform, queue, worker_name())),
@@ -89,12 +94,9 @@ def hand_over(platform: Platform, deliveries: Deliveries, consumers: list[Consum
     return moved + handled > 0
 
 
-def _republish(platform: Platform):  # type: ignore[no-untyped-def]
-    def handle(envelope: EventEnvelope) -> None:
-        command = PublishRoutes(cause=f"release {envelope.payload['release']} was revoked")
-        _give(platform, command, envelope.organisation, "a revoked release must not serve", envelope.id)
-
-    return handle
+def _republish(platform: Platform, envelope: EventEnvelope) -> None:
+    command = PublishRoutes(cause=f"release {envelope.payload['release']} was revoked")
+    _give(platform, command, envelope.organisation, "a revoked release must not serve", envelope.id)
 
 
 def refresh_routes(platform: Platform) -> bool:
@@ -125,6 +127,16 @@ def sweep_releases(platform: Platform) -> bool:
     return False
 
 
+class BlobsWhole:
+    """Small blobs as bytes."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def read(self, digest: str) -> bytes:
+        return self._platform.blob(digest)
+
+
 def watch(platform: Platform) -> bool:
     """Judge the windows of all monitors that have closed."""
     if not HeldLease(platform, WATCHMAN, timedelta(seconds=120)).hold():
@@ -134,7 +146,7 @@ def watch(platform: Platform) -> bool:
         platform.bus,
         platform.decisions,
         platform.outcome_reader,
-        platform.blob_bytes,
+        BlobsWhole(platform),
         platform.clock,
         platform.settings.organisation,
     )

@@ -18,6 +18,7 @@ from modelyard.evaluation import JOB_KIND
 from modelyard.evaluation.checks import run_checks
 from modelyard.governance.assurance.model import Evidence
 from modelyard.jobs import Job, Queue
+from modelyard.worker.monitors import PROFILE, keep_profile
 
 HEARTBEAT = 5.0
 FINAL = (InvalidInput, Refused, Conflict)
@@ -32,8 +33,11 @@ def check_version(platform: Platform, job: Job) -> dict[str, Any]:
     with platform.storage.reading() as tx:
         version = tx.get(VERSIONS, str(payload["version"]))
     found = run_checks(platform.blobs, platform.policy, platform.limits, version, payload["test"], payload["label"])
+    report = found.evidence[-1]
+    profile = keep_profile(platform, version, found, report.metrics)
+    final = report.model_copy(update={"facts": report.facts | ({PROFILE: profile} if profile else {})})
     recorded = []
-    for number, command in enumerate(found):
+    for number, command in enumerate((*found.evidence[:-1], final)):
         request = Request(
             command=command,
             actor=SYSTEM,
@@ -63,7 +67,7 @@ def run_next(platform: Platform, queue: Queue, worker: str) -> bool:
         queue.fail(job, str(error), retry=False)
     except ModelyardError as error:
         queue.fail(job, str(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- kept with the job and logged with its trace; the worker goes on
         _log.error("a job's body failed", job=job.id, kind=job.kind, exc_info=error)
         queue.fail(job, f"{type(error).__name__}: {error}")
     return True
