@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from modelyard.catalog import TABLES, commands, service
@@ -22,8 +20,6 @@ from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
 
 ALL_TABLES = (*TABLES, AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX)
 ANNA = Actor(id="anna", roles=frozenset({"developer"}))
-
-HAS_SQL = importlib.util.find_spec("modelyard.storage.sql") is not None
 
 
 class AllowAll:
@@ -65,17 +61,6 @@ class Yard:
         use_case = f"{name}-case"
         self.do(commands.RegisterUseCase(name=use_case, business_owner="bea"))
         return self.do(commands.RegisterModel(name=name, use_case=use_case, kind="ml", **more))
-
-
-def sql(folder: Path) -> Storage:
-    from modelyard.storage.sql import SqlStorage
-
-    storage = SqlStorage(f"sqlite:///{folder / 'catalog.db'}", ALL_TABLES)
-    for name in ("create", "create_all", "prepare"):
-        if hasattr(storage, name):
-            getattr(storage, name)()
-            break
-    return storage
 
 
 def signature(*inputs: FieldSpec) -> Signature:

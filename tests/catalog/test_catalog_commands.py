@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from catalog_yard import ALL_TABLES, ANNA, HAS_SQL, Yard, sql, version
+from catalog_yard import ALL_TABLES, ANNA, Yard, version
 from pydantic import ValidationError
 
 from modelyard.catalog import find_model, find_use_case, find_version, service
@@ -181,10 +180,10 @@ def test_parents_exist_and_are_named_once(yard: Yard) -> None:
 
 
 @pytest.mark.parametrize("bad", ["flight-delay@0", "flight-delay@-1", "flight-delay@1e3", f"flight-delay@{10**20}", "x"])
-def test_references_that_name_no_version(yard: Yard, bad: str) -> None:
-    yard.model()
+def test_references_that_name_no_version(quick_yard: Yard, bad: str) -> None:
+    quick_yard.model()
     with pytest.raises(InvalidInput):
-        yard.read(lambda tx: find_version(tx, "default", bad))
+        quick_yard.read(lambda tx: find_version(tx, "default", bad))
 
 
 @pytest.mark.parametrize(
@@ -197,12 +196,12 @@ def test_references_that_name_no_version(yard: Yard, bad: str) -> None:
         ({"data": (DataReference(name="a", purpose=DataPurpose.TEST),) * 2}, "data"),
     ],
 )
-def test_parts_that_contradict_each_other(yard: Yard, change: dict[str, object], field: str) -> None:
-    yard.model()
+def test_parts_that_contradict_each_other(quick_yard: Yard, change: dict[str, object], field: str) -> None:
+    quick_yard.model()
     with pytest.raises(InvalidInput) as caught:
-        yard.do(version(**change))
+        quick_yard.do(version(**change))
     assert caught.value.field == field
-    assert yard.read(lambda tx: every(tx, VERSIONS)) == []
+    assert quick_yard.read(lambda tx: every(tx, VERSIONS)) == []
 
 
 @pytest.mark.parametrize("facts", [{"x": "\x00"}, {"x": "\ud800"}, {"x": "y" * 5_000_000}], ids=["nul", "surrogate", "huge"])
@@ -374,21 +373,11 @@ def test_unique_costs_and_values_are_finite() -> None:
         Value.model_validate({"cost_matrix": {"currency": "usd", "false_positive": 1, "false_negative": 1}})
 
 
-@pytest.mark.skipif(not HAS_SQL, reason="no SQL adapter yet")
-def test_registrations_at_once_get_distinct_numbers(tmp_path: Path) -> None:
-    yard = Yard(sql(tmp_path))
+def test_registrations_at_once_get_distinct_numbers(yard: Yard) -> None:
     yard.model()
-    with ThreadPoolExecutor(8) as pool:
-        kept = list(pool.map(lambda n: yard.do(version(content=str(n).encode())), range(24)))
-    assert sorted(v.number for v in kept) == list(range(1, 25))
-
-
-def test_registrations_at_once_get_distinct_numbers_in_memory() -> None:
-    yard = Yard(MemoryStorage(ALL_TABLES))
-    yard.model()
-    with ThreadPoolExecutor(8) as pool:
-        kept = list(pool.map(lambda n: yard.do(version(content=str(n).encode())), range(40)))
-    assert sorted(v.number for v in kept) == list(range(1, 41))
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda n: yard.do(version(content=str(n).encode())), range(16)))
+    assert sorted(v.number for v in kept) == list(range(1, 17))
 
 
 def test_table_names_are_unique() -> None:

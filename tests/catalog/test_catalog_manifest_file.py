@@ -26,6 +26,7 @@ from modelyard.catalog.manifest_commands import (
 from modelyard.catalog.manifest_file import ManifestFile, dump, json_schema, parse
 from modelyard.catalog.model import Metric
 from modelyard.catalog.profile import Tier
+from modelyard.catalog.yaml_text import read
 from modelyard.core.digests import digest
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds.contract import Inspection
@@ -232,6 +233,16 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     assert json.loads(json.dumps(schema)) == schema
 
 
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [(FULL, True), (MINIMAL, True), (FULL.replace("title:", "titel:"), False), (FULL.replace("reason", "x"), False)],
+)
+def test_an_editor_judges_by_the_schema_as_the_reader_does(text: str, valid: bool) -> None:
+    jsonschema_rs = pytest.importorskip("jsonschema_rs")
+    assert jsonschema_rs.validator_for(json_schema()).is_valid(read(text, "f").value) is valid
+    assert (refusal(parse, text) is None) is valid
+
+
 def test_a_file_becomes_the_commands_that_register_it(yard: Yard) -> None:
     manifest = parse(FULL)
     yard.do(register_use_case(manifest))
@@ -250,26 +261,26 @@ def test_a_file_becomes_the_commands_that_register_it(yard: Yard) -> None:
     }  # fmt: skip
 
 
-def test_a_file_that_says_nothing_new_changes_nothing(yard: Yard) -> None:
+def test_a_file_that_says_nothing_new_changes_nothing(quick_yard: Yard) -> None:
     manifest = parse(FULL)
-    use_case, model = yard.do(register_use_case(manifest)), yard.do(register_model(manifest, "ml"))
+    use_case, model = quick_yard.do(register_use_case(manifest)), quick_yard.do(register_model(manifest, "ml"))
     assert update_use_case(manifest, use_case) is None
     assert update_model(manifest, model) is None
     changed = parse(FULL.replace("tier: medium", "tier: high").replace("owner: olaf", "owner: ole"))
     update = update_use_case(changed, use_case)
     assert update is not None
-    assert yard.do(update).tier is Tier.HIGH
+    assert quick_yard.do(update).tier is Tier.HIGH
     model_update = update_model(changed, model)
     assert model_update is not None
-    assert yard.do(model_update).owner == "ole"
+    assert quick_yard.do(model_update).owner == "ole"
     assert refers_only(parse(MINIMAL).use_case)
     assert not refers_only(changed.use_case)
 
 
-def test_a_model_does_not_change_its_kind(yard: Yard) -> None:
+def test_a_model_does_not_change_its_kind(quick_yard: Yard) -> None:
     manifest = parse(FULL)
-    yard.do(register_use_case(manifest))
-    model = yard.do(register_model(manifest, "ml"))
+    quick_yard.do(register_use_case(manifest))
+    model = quick_yard.do(register_model(manifest, "ml"))
     with pytest.raises(InvalidInput, match="kind"):
         update_model(parse(FULL.replace("kind: ml", "kind: rules")), model)
 

@@ -127,8 +127,8 @@ def test_the_most_specific_word_counts_and_can_be_taken_back(yard: Yard) -> None
         assert limitations() == expected
 
 
-def test_other_rooms_fill_their_fields_and_only_known_ones(yard: Yard) -> None:
-    kept = rich(yard)
+def test_other_rooms_fill_their_fields_and_only_known_ones(quick_yard: Yard) -> None:
+    kept = rich(quick_yard)
 
     def approvals(tx: Transaction, of: Version) -> Mapping[str, Provenanced]:
         return {"governance.approvals": Provenanced(value=[of.name], source=Source.DERIVED, by="governance")}
@@ -136,18 +136,18 @@ def test_other_rooms_fill_their_fields_and_only_known_ones(yard: Yard) -> None:
     def wrong(tx: Transaction, of: Version) -> Mapping[str, Provenanced]:
         return {"governance.aprovals": Provenanced(value=1, source=Source.DERIVED)}
 
-    record = yard.read(lambda tx: inventory(tx, kept.id, [approvals]))
+    record = quick_yard.read(lambda tx: inventory(tx, kept.id, [approvals]))
     assert record.field("governance.approvals").value == ["delay@2"]
     assert "governance.approvals" not in record.missing()
-    assert "governance.approvals" in yard.read(lambda tx: inventory(tx, kept.id)).missing()
+    assert "governance.approvals" in quick_yard.read(lambda tx: inventory(tx, kept.id)).missing()
     with pytest.raises(InvalidInput):
-        yard.read(lambda tx: inventory(tx, kept.id, [wrong]))
+        quick_yard.read(lambda tx: inventory(tx, kept.id, [wrong]))
 
 
-def test_the_record_leaves_as_json_and_as_csv(yard: Yard) -> None:
-    kept = rich(yard)
-    yard.do(AnnotateVersion(version=kept.id, field="purpose.business_problem", value="=HYPERLINK(1)"))
-    record = yard.read(lambda tx: inventory(tx, kept.id))
+def test_the_record_leaves_as_json_and_as_csv(quick_yard: Yard) -> None:
+    kept = rich(quick_yard)
+    quick_yard.do(AnnotateVersion(version=kept.id, field="purpose.business_problem", value="=HYPERLINK(1)"))
+    record = quick_yard.read(lambda tx: inventory(tx, kept.id))
     exported = json.loads(json.dumps(record.export()))
     assert exported["sections"]["people"]["business_owner"]["from"] == "use case"
     assert {s: set(f) for s, f in exported["sections"].items()} == {s: set(f) for s, f in INVENTORY.items()}
@@ -186,9 +186,9 @@ def test_search_by_words_and_fields(yard: Yard) -> None:
 
 
 @pytest.mark.parametrize("text", ["colour=red", "tier='x", "number>many", "x" * 3000])
-def test_searches_that_cannot_be_answered_say_why(yard: Yard, text: str) -> None:
+def test_searches_that_cannot_be_answered_say_why(quick_yard: Yard, text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        yard.read(lambda tx: search(tx, VERSION_STATES, "default", text))
+        quick_yard.read(lambda tx: search(tx, VERSION_STATES, "default", text))
     assert caught.value.field
 
 
@@ -257,10 +257,10 @@ onnx==1.18.0 \\
 """
 
 
-def test_two_versions_side_by_side(yard: Yard) -> None:
-    kept = rich(yard)
-    first = yard.read(lambda tx: inventory(tx, kept.parents[0])).version_id
-    before = yard.do(
+def test_two_versions_side_by_side(quick_yard: Yard) -> None:
+    kept = rich(quick_yard)
+    first = quick_yard.read(lambda tx: inventory(tx, kept.parents[0])).version_id
+    before = quick_yard.do(
         version("delay", b"0", metrics={"auc": Metric(value=0.6, data="january", reason="x"), "f1": Metric(value=1.0)})
     )
     newer = LOCK.replace("2.1.0", "2.2.0").replace("sha256:ee", "sha256:ff").replace("Scikit_Learn[extra]==1.6.0", "scipy==1.15")
@@ -287,10 +287,10 @@ def test_two_versions_side_by_side(yard: Yard) -> None:
     assert diff(kept, kept).packages is None
 
 
-def test_moved_fields_are_told_apart_from_changed_ones(yard: Yard) -> None:
-    yard.model()
+def test_moved_fields_are_told_apart_from_changed_ones(quick_yard: Yard) -> None:
+    quick_yard.model()
     a, b = (FieldSpec(name=n, type=DataType.FP32) for n in "ab")
-    one, two = yard.do(version(signature=signature(a, b))), yard.do(version(signature=signature(b, a)))
+    one, two = quick_yard.do(version(signature=signature(a, b))), quick_yard.do(version(signature=signature(b, a)))
     found = diff(one, two).signature
     assert [(f.field, f.moved, f.attributes) for f in found] == [("b", True, ()), ("a", True, ())]
 
