@@ -12,21 +12,15 @@ from modelyard.catalog.profile import Tier
 from modelyard.catalog.texts import Line, Name, Words
 from modelyard.catalog.yaml_text import write
 
-_FORMATS = {
-    ".onnx": ("ml", "onnx"),
-    ".skops": ("ml", "skops"),
-    ".joblib": ("ml", "joblib"),
-    ".pkl": ("ml", "pickle"),
-    ".pickle": ("ml", "pickle"),
-    ".ubj": ("ml", "xgboost-ubj"),
-    ".pmml": ("ml", "pmml"),
-    ".dmn": ("rules", "dmn"),
-    ".ttl": ("graph", "turtle"),
-    ".nq": ("graph", "n-quads"),
-    ".mps": ("optimization", "mps"),
-    ".lp": ("optimization", "lp"),
-    ".mzn": ("optimization", "minizinc"),
-    ".gguf": ("language", "gguf"),
+_KINDS = {
+    ".dmn": "rules",
+    ".ttl": "graph",
+    ".nq": "graph",
+    ".jsonld": "graph",
+    ".mps": "optimization",
+    ".lp": "optimization",
+    ".mzn": "optimization",
+    ".gguf": "language",
 }
 """A guess by the name alone, to fill in a kind; the artifact itself is looked at when it is registered."""
 
@@ -53,7 +47,7 @@ def answers_for(artifact: str) -> FirstAnswers:
     path = PurePosixPath(artifact)
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "model"
     name = plain[:80] if not re.match(r"^(uc|mdl|ver)_", plain) else f"model-{plain[:70]}"
-    kind, _ = _FORMATS.get(path.suffix.lower(), ("ml", ""))
+    kind = _KINDS.get(path.suffix.lower(), "ml")
     return FirstAnswers(model=name, use_case=f"{name}-use-case", kind=kind, artifact=artifact)
 
 
