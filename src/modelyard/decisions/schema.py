@@ -122,7 +122,8 @@ def to_batch(table: TableSpec, groups: Sequence[Rows]) -> Any:
     for group in groups:
         _check(table, group)
     total = sum(group.count for group in groups)
-    arrays = [_array(column, groups, total) for column in table.columns]
+    given = frozenset().union(*(group.rows for group in groups), *(group.shared for group in groups))
+    arrays = [_array(column, groups, total, given) for column in table.columns]
     return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
 
 
@@ -135,9 +136,9 @@ def _check(table: TableSpec, group: Rows) -> None:
             raise InvalidInput(f"the {table.name} log has no such column", field=min(names.keys() - table.names))
 
 
-def _array(column: Column, groups: Sequence[Rows], total: int) -> Any:
+def _array(column: Column, groups: Sequence[Rows], total: int, given: frozenset[str]) -> Any:
     name, kind, nullable = column
-    values = _values(name, groups, total)
+    values = _values(name, groups, total) if name in given or name == "schema_version" else None
     if values is None:
         array = pa.nulls(total, kind)
     else:
@@ -150,12 +151,11 @@ def _array(column: Column, groups: Sequence[Rows], total: int) -> Any:
     return array
 
 
-def _values(name: str, groups: Sequence[Rows], total: int) -> list[Any] | None:
-    """The column's values, or None when no group has any."""
+def _values(name: str, groups: Sequence[Rows], total: int) -> list[Any]:
     if name == "schema_version":
         return [SCHEMA_VERSION] * total
-    if not any(name in group.rows or name in group.shared for group in groups):
-        return None
+    if len(groups) == total and all(group.count == 1 for group in groups):
+        return [g.rows[name][0] if name in g.rows else g.shared.get(name) for g in groups]
     values: list[Any] = []
     for group in groups:
         values.extend(group.rows[name] if name in group.rows else repeat(group.shared.get(name), group.count))

@@ -45,6 +45,8 @@ class ModelServer:
     def __init__(self, predictor: Predictor, plan: InputPlan, executor: Executor, *, inline: bool = True) -> None:
         self.predictor, self.plan = predictor, plan
         self._executor, self._inline = executor, inline
+        # The plan has checked and cast every value already: predictors that offer `answer` need not do it again.
+        self._ask: Callable[[Batch], Batch] = getattr(predictor, "answer", predictor.predict)
         self._queue: list[_Waiting] = []
         self._busy = False
         self._seconds = _INLINE_SECONDS
@@ -97,7 +99,7 @@ class ModelServer:
 
     def _predict(self, group: list[_Waiting]) -> dict[str, list[Any]]:
         batch: Batch = self.plan.batch(merged([w.columns for w in group]))
-        return {name: array.tolist() for name, array in self.predictor.predict(batch).items()}
+        return {name: array.tolist() for name, array in self._ask(batch).items()}
 
     def _finish(self, group: list[_Waiting], started: float, result: dict[str, list[Any]] | BaseException) -> None:
         self._seconds += 0.1 * (perf_counter() - started - self._seconds)
