@@ -16,18 +16,6 @@ from modelyard.governance.policy.service import require_sound
 
 DEFAULT = policies_of(default_text())
 ROLES = [role.value for role in Role]
-EXPECTED = {
-    "catalog": "register_use_case update_use_case register_model update_model register_version retire_version retire_model "
-    "annotate_version",
-    "governance": "create_identity deactivate_identity grant_role revoke_role issue_token revoke_token propose_policies "
-    "activate_policies record_evidence evaluate_gate define_gate request_approval decide_approval withdraw_approval "
-    "issue_release revoke_release rotate_key revoke_key record_refusals",
-    "delivery": "create_endpoint update_endpoint deploy set_shares promote rollback stop_arm publish_routes",
-    "evaluation": "run_checks record_comparison",
-    "monitoring": "create_monitor update_monitor run_monitor acknowledge_alert resolve_alert",
-    "jobs": "enqueue cancel retry",
-    "value": "record_value",
-}
 
 
 def actor(*roles: str, name: str = "me", kind: ActorKind = ActorKind.PERSON) -> Actor:
@@ -46,21 +34,18 @@ def test_the_shipped_policies_pass_their_own_examination() -> None:
     require_sound(DEFAULT)
 
 
-def test_every_action_of_the_platform_is_in_the_schema_and_given_to_somebody() -> None:
-    expected = {f"{package}.{verb}" for package, verbs in EXPECTED.items() for verb in verbs.split()}
-    assert expected <= known_actions()
+def test_every_action_of_the_platform_is_given_to_somebody() -> None:
     everybody = [actor(role) for role in ROLES] + [SYSTEM]
     others = {"developers": ["d"], "requester": "r", "proposer": "p", "owner": "o"}
     for action in known_actions() - {"read"}:
         assert any(ask(who, action, **others).allowed for who in everybody), action
 
 
-def test_every_command_that_exists_is_in_the_schema() -> None:
+def test_the_schema_has_the_commands_that_exist_and_no_others() -> None:
     source = Path(__file__).parents[2] / "src" / "modelyard"
     declared = re.compile(r'^    action: ClassVar\[str\] = "([^"]+)"', re.MULTILINE)
-    found = {name for path in source.rglob("commands.py") for name in declared.findall(path.read_text())}
-    assert found
-    assert found <= known_actions()
+    found = {name for path in source.rglob("*.py") for name in declared.findall(path.read_text())}
+    assert found == known_actions() - {"read"}
 
 
 APPROVERS = {"validator", "business_owner", "risk_officer"}
@@ -80,7 +65,7 @@ TABLE: list[tuple[str, set[str]]] = [
     ("governance.create_identity", {"administrator"}),
     ("governance.grant_role", {"administrator"}),
     ("governance.issue_token", {"administrator"}),
-    ("governance.rotate_key", {"administrator"}),
+    ("governance.register_key", {"administrator"}),
     ("governance.record_refusals", {"operator"}),
     ("delivery.create_endpoint", {"operator"}),
     ("delivery.deploy", {"operator"}),
@@ -88,7 +73,9 @@ TABLE: list[tuple[str, set[str]]] = [
     ("delivery.promote", {"business_owner"}),
     ("delivery.rollback", {"operator", "business_owner", "risk_officer"}),
     ("delivery.publish_routes", {"operator"}),
-    ("jobs.retry", {"operator", "administrator"}),
+    ("jobs.retry_job", {"operator", "administrator"}),
+    ("jobs.define_schedule", {"operator"}),
+    ("monitoring.record_run", set()),
     ("value.record_value", {"business_owner"}),
     ("governance.bootstrap_administrator", set()),
     ("catalog.no_such_thing", set()),
@@ -124,7 +111,10 @@ def test_each_role_may_do_what_is_its_own(action: str, able: set[str]) -> None:
         (actor("developer"), "governance.withdraw_approval", approval(["d"], "me"), True, "member.withdraws-own-request"),
         (actor("developer"), "governance.issue_token", {"owner": "me"}, True, "member.own-tokens"),
         (actor(), "governance.issue_token", {"owner": "me"}, False, None),
-        (actor(), "governance.request_approval", {}, False, None),
+        (actor(), "governance.request_approval", {"developers": ["d"]}, False, None),
+        (actor("developer"), "governance.request_approval", {"developers": ["d"]}, True, "member.requests"),
+        (actor("developer"), "governance.request_approval", {"developers": ["me"]}, False, "separation.approver"),
+        (actor("developer"), "governance.request_approval", {}, False, "separation.approver"),
         (actor("administrator", name="it"), "governance.grant_role", {}, False, "separation.own-roles"),
         (actor("developer"), "catalog.update_use_case", {"tier": "", "new_tier": "low"}, True, "role.developer"),
         (actor("developer"), "catalog.update_use_case", {"tier": "low", "new_tier": "low"}, True, "role.developer"),
