@@ -145,7 +145,7 @@ lines = st.lists(st.sampled_from(FULL.splitlines()), max_size=40)
 
 
 @given(lines, st.integers(0, 400), st.sampled_from(["", ":", " ", "[", "}", "\n", "&a", "*a", "- ", "~", "é"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_mangled_files_are_read_or_refused_in_order(chosen: list[str], at: int, piece: str) -> None:
     text = "\n".join(chosen)
     text = text[:at] + piece + text[at:]
@@ -190,7 +190,7 @@ manifests = st.builds(
 
 
 @given(manifests)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_manifest_that_is_written_is_read_back(manifest: ManifestFile) -> None:
     assert parse(dump(manifest)) == manifest
 
@@ -207,7 +207,7 @@ def test_a_first_file_is_valid_as_it_is(path: str) -> None:
 
 
 @given(words, words, st.none() | st.sampled_from(Tier))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_first_file_keeps_every_answer(description: str, owner: str, tier: Tier | None) -> None:
     answers = FirstAnswers(model="m", use_case="u", description=description, business_owner=owner, owner=owner, tier=tier)
     manifest = parse(template(answers))

@@ -312,7 +312,7 @@ packages = st.dictionaries(
 
 
 @given(packages, packages)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_package_differences_explain_the_whole_change(before: dict[str, str], after: dict[str, str]) -> None:
     def lock(pinned: dict[str, str]) -> str:
         return "".join(f"{name}=={v} \\\n    --hash=sha256:{'0' * 64}\n" for name, v in pinned.items())

@@ -21,7 +21,7 @@ tricky = st.sampled_from(["no", "0o17", "1e3", "0x1f", "~", "null", "1_000", "12
 
 
 @given(values | st.lists(tricky) | st.dictionaries(tricky, tricky))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_what_is_written_is_read_back(value: object) -> None:
     found = read(write(value), "f").value
     assert found == value
@@ -29,7 +29,7 @@ def test_what_is_written_is_read_back(value: object) -> None:
 
 
 @given(st.text(st.sampled_from(string.ascii_lowercase[:4] + " \n\t-:[]{}&*!|>'\"#%@,?~0.\\\x00\ud800é"), max_size=60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     refused = refusal(read, text)
     if refused is None:
