@@ -1,0 +1,146 @@
+"""`modelyard keys`: the signing keys of the installation on this machine. Private halves never leave their files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from modelyard.cli import render
+from modelyard.cli.errors import DONE, FAILED, Usage
+from modelyard.cli.options import CHANGING_, READING, Changing, Reading
+from modelyard.cli.session import Session, confirm, demand_terminal, say
+from modelyard.cli.views import PLAIN
+
+if TYPE_CHECKING:
+    from modelyard.storage.key_files import KeyFiles
+
+
+Home = Annotated[Path | None, Parameter(help="The installation's folder; MODELYARD_HOME when left out.")]
+keys = App(name="keys", help="Signing keys, on the server's own machine.")
+
+
+@keys.command(name="list")
+def list_keys(*, home: Home = None, how: Reading = READING) -> int:
+    """Show each key with what it signs, its window and its state."""
+    holder = _keys(home)
+    active = {key_id: purpose.value for purpose, key_id in holder.active().items()}
+    rows = [_row(root, active) for root in holder.roots().roots]
+    render.print_rows(rows, PLAIN["key"], how.output)
+    if not rows:
+        say("there are no keys yet")
+        say("next: modelyard up (makes them), or modelyard keys rotate PURPOSE")
+    return DONE
+
+
+@keys.command(name="rotate")
+def rotate(
+    key: Annotated[str, Parameter(help="A purpose (release, routes, audit) or the id of the key to replace.")],
+    /,
+    *,
+    home: Home = None,
+    how: Changing = CHANGING_,
+) -> int:
+    """Make a new key for a purpose and tell the server. What the older one signed stays valid."""
+    from modelyard.core.clock import SystemClock
+
+    holder, session = _keys(home), Session(how)
+    purpose, old = _purpose(holder, key)
+    if how.dry_run:
+        say(f"dry run, nothing kept: a new key would sign {purpose.value} instead of {old}")
+        return DONE
+    reason = session.reason(required=True)
+    signer = holder.rotate(purpose, SystemClock().now())
+    root = holder.roots().get(signer.key_id)
+    fields = {"key_id": signer.key_id, "purposes": [purpose.value], "public_pem": root.public_key, "replaces": old}
+    code = _tell_server(session, "governance.register_key", fields, reason)
+    render.print_one({"id": signer.key_id, "purpose": purpose.value, "replaces": old}, how.output)
+    say("next: modelyard keys export-roots, and give the file to every runtime and auditor")
+    return code
+
+
+@keys.command(name="revoke")
+def revoke(key_id: str, /, *, home: Home = None, how: Changing = CHANGING_) -> int:
+    """Trust a lost or stolen key no more: every release that it signed is revoked."""
+    from modelyard.core.clock import SystemClock
+
+    holder, session = _keys(home), Session(how)
+    root = next((r for r in holder.roots().roots if r.key_id == key_id), None)
+    if root is None:
+        raise Usage(f"there is no key {key_id}", field="KEY-ID", hint="modelyard keys list")
+    if how.dry_run:
+        say(f"dry run, nothing kept: {key_id} would be revoked")
+        return DONE
+    reason = session.reason(required=True)
+    if not how.yes:
+        demand_terminal()
+        confirm(f"Revoke {key_id} and all that it signed?")
+    code = _tell_server(session, "governance.revoke_key", {"key_id": key_id, "cause": reason}, reason)
+    holder.revoke(key_id, SystemClock().now())
+    say(f"revoked {key_id}")
+    say("next: modelyard keys export-roots, and give the file to every runtime and auditor")
+    return code
+
+
+@keys.command(name="export-roots")
+def export_roots(
+    *,
+    home: Home = None,
+    out: Annotated[Path | None, Parameter(help="A file instead of stdout.")] = None,
+) -> int:
+    """Print the trust roots: public keys only. A copy is what runtimes and auditors trust."""
+    text = _keys(home).roots().to_json()
+    if out is None:
+        sys.stdout.write(text.decode())
+        return DONE
+    try:
+        out.write_bytes(text)
+    except OSError as error:
+        raise Usage(f"{out} cannot be written: {error.strerror}", field=str(out)) from error
+    say(f"written to {out}")
+    return DONE
+
+
+def _keys(home: Path | None) -> KeyFiles:
+    from modelyard.bootstrap import Settings
+    from modelyard.storage.key_files import KeyFiles
+
+    folder = Settings.from_environment(home=home).home
+    if not folder.is_dir():
+        raise Usage(
+            f"there is no installation in {folder}", field="--home", hint="keys are on the server's machine: set MODELYARD_HOME"
+        )
+    return KeyFiles(folder / "keys")
+
+
+def _purpose(holder: KeyFiles, key: str) -> tuple[Any, str | None]:
+    from modelyard.trust import Purpose
+
+    active = holder.active()
+    for purpose in Purpose:
+        if key in (purpose.value, active.get(purpose)):
+            return purpose, active.get(purpose)
+    raise Usage(f"{key!r} is neither a purpose nor an active key", field="KEY", hint="modelyard keys list")
+
+
+def _row(root: Any, active: dict[str, str]) -> dict[str, Any]:
+    told = root.model_dump(mode="json")
+    status = "revoked" if told.get("revoked_at") else "active" if root.key_id in active else "retired"
+    return {"id": root.key_id, "purposes": sorted(told["purposes"]), "status": status} | {
+        name: told.get(name) for name in ("not_before", "not_after")
+    }
+
+
+def _tell_server(session: Session, action: str, fields: dict[str, Any], reason: str) -> int:
+    """The database's record of the key; without a server the key works all the same, and this says what is left to do."""
+    from modelyard.core.errors import ModelyardError
+
+    try:
+        session.http.change(action, {k: v for k, v in fields.items() if v is not None}, reason=reason)
+    except ModelyardError as error:
+        say(f"the key files are changed, but the server was not told: {error}")
+        say("next: start the server with modelyard up; it registers the keys that it finds")
+        return FAILED
+    return DONE

@@ -1,0 +1,25 @@
+"""Writes docs/reference/cli.md from the tree of commands.
+
+python -m modelyard.cli.reference docs/reference/cli.md
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from modelyard.cli.app import make_app
+
+HEAD = """<!-- Written by `python -m modelyard.cli.reference docs/reference/cli.md`; do not edit. -->
+"""
+
+
+def reference() -> str:
+    """The whole reference as Markdown."""
+    text = make_app().generate_docs(output_format="markdown", recursive=True, flatten_commands=True, heading_level=1)
+    lines = [line.rstrip() for line in text.strip().split("\n")]
+    return HEAD + "\n" + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(reference(), encoding="utf-8")

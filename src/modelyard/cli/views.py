@@ -1,0 +1,129 @@
+"""How each collection looks as a table: one row here instead of one renderer a command.
+
+A column reads `TITLE=field` or `TITLE=field:form`; `render.FORMS` lists the forms. Columns after `|` are shown by `-o wide`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class View:
+    """A collection for people. `path` is that of the HTTP API, `name` the field that `-o name` prints, `empty` what to do
+    when there is nothing."""
+
+    noun: str
+    path: str
+    name: str
+    columns: str
+    empty: str
+
+
+VIEWS: dict[str, View] = {
+    view.noun: view
+    for view in (
+        View("use-case", "use-cases", "name",
+             "NAME=name TITLE=title TIER=tier OWNER=business_owner AGE=created_at:age"
+             " | ID=id REVIEW=review_at:when TAGS=tags",
+             "modelyard use-case register NAME --title '…' --tier medium"),
+        View("model", "models", "name",
+             "NAME=name USE-CASE=use_case KIND=kind STATE=state:status OWNER=owner AGE=created_at:age"
+             " | ID=id TAGS=tags DESCRIPTION=description",
+             "modelyard model register NAME --use-case NAME"),
+        View("version", "versions", "id",
+             "MODEL=model NUMBER=number STATUS=status:status STAGE=stage FORMAT=format DEVELOPER=developer:short"
+             " AGE=created_at:age | ID=id DIGEST=manifest_digest:digest SINCE=status_since:age TAGS=tags",
+             "modelyard register"),
+        View("evidence", "evidence", "id",
+             "ID=id TYPE=type METRICS=metrics:metrics SUMMARY=summary BY=produced_by:short AGE=created_at:age"
+             " | VERSION=version MANIFEST=manifest:digest VALID-UNTIL=valid_until:when",
+             "modelyard version checks MODEL@NUMBER"),
+        View("gate", "gates", "name",
+             "NAME=name NUMBER=number TO=to_stage CONDITIONS=thresholds:count AGE=created_at:age"
+             " | ID=id BY=defined_by:short",
+             "modelyard gate define FILE"),
+        View("approval", "approvals", "id",
+             "ID=id STATUS=status:status VERSION=subject_id ROLES=roles_required REQUESTER=requester:short EXPIRES=expires_at:age"
+             " AGE=created_at:age"
+             " | TIER=tier USE-CASE=scope.use_case ENDPOINTS=scope.endpoints SHARE=scope.greatest_share:share TICKET=ticket",
+             "modelyard approval request MODEL@NUMBER --use-case NAME --endpoint NAME"),
+        View("release", "releases", "id",
+             "ID=id MODEL=model VERSION=version ENDPOINTS=endpoints STAGE=stage ROLES=roles SHARE=greatest_share:share"
+             " UNTIL=until:when AGE=created_at:age | USE-CASE=use_case TIER=tier APPROVAL=approval KEY=key_id:short",
+             "modelyard release issue APPROVAL"),
+        View("endpoint", "endpoints", "name",
+             "NAME=name USE-CASE=use_case STAGE=stage TIER=tier ARMS=arms:arms EPOCH=epoch AGE=created_at:age"
+             " | ID=id STALE=stale GREATEST-AGE=greatest_age BEFORE=previous:arms",
+             "modelyard endpoint create NAME --use-case NAME"),
+        View("deployment", "deployments", "id",
+             "ENDPOINT=endpoint ACTION=action AFTER=after:arms REASON=reason BY=actor:short EPOCH=epoch AGE=created_at:age"
+             " | ID=id BEFORE=before:arms",
+             "modelyard deploy ENDPOINT RELEASE --reason '…'"),
+        View("identity", "identities", "name",
+             "NAME=name KIND=kind DISPLAY-NAME=display_name ACTIVE=active:status AGE=created_at:age"
+             " | ID=id EMAIL=email",
+             "modelyard identity create NAME --display-name '…'"),
+        View("role", "role-grants", "id",
+             "IDENTITY=identity ROLE=role BY=granted_by:short AGE=created_at:age REVOKED=revoked_at:age"
+             " | ID=id REVOKED-BY=revoked_by:short",
+             "modelyard role grant IDENTITY ROLE --reason '…'"),
+        View("token", "tokens", "id",
+             "ID=id IDENTITY=identity NAME=name SCOPES=scopes EXPIRES=expires_at:when REVOKED=revoked_at:age AGE=created_at:age"
+             " | KEY=key BY=issued_by:short",
+             "modelyard token issue IDENTITY"),
+        View("policy", "policies", "id",
+             "ID=id NUMBER=number STATE=state:status NOTE=note BY=proposed_by:short AGE=created_at:age"
+             " | DIGEST=text_digest:digest",
+             "modelyard policy propose FILE --reason '…'"),
+        View("key", "keys", "id", "ID=id STATUS=status:status PURPOSES=purposes AGE=created_at:age"
+        " | REPLACED-BY=replaced_by",
+             "modelyard keys rotate PURPOSE"),
+        View("monitor", "monitors", "name",
+             "NAME=name ENDPOINT=endpoint STATUS=status:status WATCHES=watches:count OWNER=owner:short AGE=created_at:age"
+             " | ID=id USE-CASE=use_case ARM=arm VERSION=version:digest",
+             "modelyard deploy ENDPOINT RELEASE (a monitor sets itself up from the signature)"),
+        View("monitor-run", "monitor-runs", "id",
+             "MONITOR=monitor STATUS=status:status FROM=window_from:when TO=window_to:when ROWS=rows OUTCOMES=outcomes"
+             " AGE=created_at:age | ID=id ENDPOINT=endpoint ARMS=arms:metrics RESTATES=restates",
+             "modelyard monitor list"),
+        View("alert", "alerts", "id",
+             "ID=id STATE=state:status SEVERITY=severity:status MONITOR=monitor MEASURE=measure FIELD=field VALUE=value"
+             " THRESHOLD=threshold COUNT=count LAST-SEEN=last_seen:age"
+             " | ENDPOINT=endpoint ARM=arm OWNER=owner:short FIRST-SEEN=first_seen:when",
+             "modelyard monitor list (no alert: nothing that is watched went beyond its line)"),
+        View("job", "jobs", "id",
+             "ID=id KIND=kind STATE=state:status PROGRESS=progress:share ATTEMPTS=attempts NOTE=note AGE=created_at:age"
+             " | WORKER=worker ERROR=error BY=enqueued_by:short FINISHED=finished_at:age",
+             "modelyard version checks MODEL@NUMBER"),
+        View("audit", "audit", "id",
+             "TIME=created_at:when ACTOR=actor:short ACTION=action SUBJECT=subject_id OUTCOME=outcome:status REASON=reason"
+             " | ID=id TYPE=subject_type ERROR=error_code DETAIL=error_detail POLICIES=policies",
+             "modelyard model list (every change leaves a record here)"),
+        View("decision", "decisions", "id",
+             "ID=id ENDPOINT=endpoint ARM=answered_arm VERSION=manifest:digest TIME=decision_time:when OUTPUT=output"
+             " OUTCOME=outcome | ROLE=role INPUTS=inputs LATENCY=latency REASON=reason TRACE=trace",
+             "modelyard endpoint list (call one; each answer is a decision)"),
+        View("annotation", "annotations", "id",
+             "VERSION=version_id FIELD=field VALUE=value NOTE=note BY=by:short AGE=created_at:age | ID=id",
+             "modelyard version annotate MODEL@NUMBER FIELD VALUE"),
+        View("verdict", "decisions-of-approval", "id",
+             "APPROVAL=approval VERDICT=verdict:status ROLE=role BY=approver:short COMMENTS=comments AGE=created_at:age"
+             " | ID=id SHOWN=shown:digest",
+             "modelyard approval list"),
+    )
+}  # fmt: skip
+
+PLAIN: dict[str, str] = {
+    "verdict": "VERDICT=verdict:status ROLE=role BY=approver:short COMMENTS=comments AGE=created_at:age CONDITIONS=conditions",
+    "history": "TIME=at:when WHAT=what NUMBER=number BY=by:short DETAIL=detail",
+    "served": "ENDPOINT=endpoint ROLE=role SHARE=share:share VERSION=version_id",
+    "diff": "WHAT=what BEFORE=before AFTER=after MARK=mark",
+    "signature": "SIDE=side NAME=name TYPE=type ROLE=role NULLABLE=nullable"
+    " | SHAPE=shape MINIMUM=minimum MAXIMUM=maximum ALLOWED=allowed",
+    "doctor": "CHECK=check STATUS=status:status FOUND=found DO=do",
+    "found": "TYPE=type NAME=name STATUS=status:status AGE=created_at:age | ID=id",
+    "finding": "WHAT=what TABLE=table RECORD=record POSITION=position DETAIL=detail",
+    "key": "ID=id PURPOSES=purposes STATUS=status:status FROM=not_before:when TO=not_after:when",
+}
+"""Tables of things that are no collections."""
