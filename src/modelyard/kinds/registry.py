@@ -39,28 +39,36 @@ def detect(artifact: Path, policy: Policy) -> Inspection:
     """What the first kind that knows the artifact says of it, kinds in order of their names.
 
     Raises InvalidArtifact with the known formats when no kind knows it, NotFound when there is no such path, and TooLarge
-    as soon as a kind says so. A kind that reads the format but finds it corrupt or hostile has the last word.
+    as soon as a kind says so. A kind that reads the format but finds it corrupt or hostile has the last word. A broken kind
+    stands in nobody's way: BrokenKind is raised only when no other kind knows the artifact.
     """
     if not artifact.exists():
         raise NotFound(f"there is no file or folder {artifact.name!r}", field="artifact")
     refusals: list[InvalidArtifact] = []
     formats: list[str] = []
+    broken: list[BrokenKind] = []
     for name in names():
-        candidate = kind(name)
-        formats.extend(candidate.formats)
         try:
+            candidate = kind(name)
+            formats.extend(candidate.formats)
             return candidate.inspect(artifact, policy)
+        except BrokenKind as error:
+            broken.append(error)
         except TooLarge:
             raise
         except InvalidArtifact as refusal:
             refusals.append(refusal)
-    raise _unknown(artifact, refusals, formats)
+    raise _unknown(artifact, refusals, formats, broken)
 
 
-def _unknown(artifact: Path, refusals: list[InvalidArtifact], formats: list[str]) -> InvalidArtifact:
+def _unknown(
+    artifact: Path, refusals: list[InvalidArtifact], formats: list[str], broken: list[BrokenKind]
+) -> InvalidArtifact | BrokenKind:
     recognised = [r for r in refusals if not isinstance(r, UnknownFormat)]
     if recognised:
         return recognised[0]
+    if broken:
+        return broken[0]
     hint = f"known formats: {', '.join(sorted(set(formats)))}"
     return UnknownFormat(f"no installed kind knows the format of {artifact.name!r}", field="artifact", hint=hint)
 

@@ -129,9 +129,18 @@ def _output(field: FieldSpec, raw: dict[str, FieldSpec], column: int) -> Output:
     elif found.type is DataType.BYTES and field.type is not DataType.BYTES:
         raise _cannot(field, "the model gives text for it")
     scalar_of_vector = field.shape == () and source == "probability"
-    if found.shape != field.shape and width([found]) != width([field]):
+    if not _fits(field, found, source):
         raise _cannot(field, f"the model gives the shape {found.shape} for it")
     return Output(field, source, column if scalar_of_vector else None, names)
+
+
+def _fits(field: FieldSpec, found: FieldSpec, source: str) -> bool:
+    """Probabilities of two classes come as one number or two; of more as a vector, or as that of a named positive class."""
+    if source == "probability" and (field.shape, found.shape) == ((2,), ()):
+        return True
+    if source == "probability" and field.shape == () and field.positive is not None:
+        return True
+    return width([found]) == width([field])
 
 
 def _source(field: FieldSpec, raw: dict[str, FieldSpec]) -> str:

@@ -60,14 +60,16 @@ def explain(predictor: MlPredictor, rows: Batch, background: Batch, *, given: bo
         raise TooLarge(f"{count} rows to explain, at most {_MAX_ROWS} at once")
     engine = predictor.engine
     players = _players(engine.fields)
+    odds = _in_log_odds(predictor)
     if isinstance(engine, Attributing):
         matrix, base = engine.attributions(rows)
-        return [_told(engine.method, players, take(rows, slice(i, i + 1)), matrix[i], float(base[i])) for i in range(count)]
+        singles = [take(rows, slice(i, i + 1)) for i in range(count)]
+        return [_told(engine.method, players, one, matrix[i], float(base[i]), odds=odds) for i, one in enumerate(singles)]
     if not given and count < 2:
         raise InvalidInput("explaining one row of this model needs rows to compare it with", field="background")
     usual = take(background, _spread(row_count(background)))
     if isinstance(engine, Additive) and engine.additive:
-        return [_additive(engine.margin, players, take(rows, slice(i, i + 1)), usual) for i in range(count)]
+        return [_additive(engine.margin, players, take(rows, slice(i, i + 1)), usual, odds=odds) for i in range(count)]
     return [_sampled(predictor, players, take(rows, slice(i, i + 1)), usual) for i in range(count)]
 
 
@@ -85,7 +87,7 @@ def _spread(rows: int) -> Array:
     return np.unique(np.linspace(0, rows - 1, min(rows, _BACKGROUND)).astype(int))
 
 
-def _additive(margin: Score, players: list[Player], row: Batch, usual: Batch) -> Explanation:
+def _additive(margin: Score, players: list[Player], row: Batch, usual: Batch, *, odds: bool) -> Explanation:
     size = row_count(usual)
     whole = float(margin(row)[0])
     shares = np.empty(len(players))
@@ -93,7 +95,7 @@ def _additive(margin: Score, players: list[Player], row: Batch, usual: Batch) ->
         mixed = {name: np.repeat(column, size, axis=0) for name, column in row.items()}
         _set(mixed, player, slice(None), usual, slice(None))
         shares[i] = whole - float(margin(mixed).mean())
-    return _told("linear (exact)", players, row, shares, whole - float(shares.sum()))
+    return _told("linear (exact)", players, row, shares, whole - float(shares.sum()), odds=odds)
 
 
 def _sampled(predictor: MlPredictor, players: list[Player], row: Batch, usual: Batch) -> Explanation:
@@ -108,7 +110,8 @@ def _sampled(predictor: MlPredictor, players: list[Player], row: Batch, usual: B
     shares = np.zeros(len(players))
     for order, steps in zip(orders, np.diff(scores, axis=1), strict=True):
         shares[order] += steps
-    return _told("sampled Shapley", players, row, shares / len(orders), float(scores[:, 0].mean()))
+    base, odds = float(scores[:, 0].mean()), _in_log_odds(predictor)
+    return _told("sampled Shapley", players, row, shares / len(orders), base, odds=odds)
 
 
 def _walk(players: list[Player], order: Array, row: Batch, start: Batch) -> Batch:
@@ -130,18 +133,31 @@ def _set(target: Batch, player: Player, where: slice, source: Batch, rows: slice
 def _score(predictor: MlPredictor, row: Batch) -> Score:
     """The number that is explained, of which the row itself decides the class."""
     answer = predictor.answer(row)
-    outputs = predictor.signature.outputs
-    scores = [f for f in outputs if f.role is Role.SCORE or f.type.numpy.kind == "f"]
-    if not scores:
-        label = outputs[0].name
+    field = _explained(predictor)
+    if field is None:
+        label = predictor.signature.outputs[0].name
         return lambda batch: np.asarray(predictor.answer(batch)[label] == answer[label][0], dtype=np.float64)
-    field = scores[0]
     if field.shape:
         best = int(np.argmax(answer[field.name].reshape(-1)))
         return lambda batch: predictor.answer(batch)[field.name].reshape(row_count(batch), -1)[:, best].astype(np.float64)
-    if (field.minimum, field.maximum) == (0, 1):
+    if _in_log_odds(predictor):
         return lambda batch: _log_odds(predictor.answer(batch)[field.name].astype(np.float64))
     return lambda batch: predictor.answer(batch)[field.name].astype(np.float64)
+
+
+def _explained(predictor: MlPredictor) -> FieldSpec | None:
+    """The output whose value is explained: the first score, or none for models that only give labels."""
+    found = (f for f in predictor.signature.outputs if f.role is Role.SCORE or f.type.numpy.kind == "f")
+    return next(found, None)
+
+
+def _in_log_odds(predictor: MlPredictor) -> bool:
+    """Whether the explained number is the logarithm of the odds of a probability of two classes."""
+    field = _explained(predictor)
+    if field is None or field.shape:
+        return False
+    natural = {output.name: output.shape for output in predictor.engine.natural}
+    return natural.get("probability") == ()
 
 
 def _log_odds(probability: Array) -> Array:
@@ -149,22 +165,22 @@ def _log_odds(probability: Array) -> Array:
     return np.asarray(np.log(bounded / (1 - bounded)))
 
 
-def _told(method: str, players: list[Player], row: Batch, shares: Array, base: float) -> Explanation:
+def _told(method: str, players: list[Player], row: Batch, shares: Array, base: float, *, odds: bool) -> Explanation:
     order = np.argsort(-np.abs(shares), kind="stable")
     found = tuple(
         Attribution(field=players[i].name, value=_plain(players[i].value(row)), contribution=float(shares[i])) for i in order
     )
-    return Explanation(method=method, text=_sentence(found, base), attributions=found)
+    return Explanation(method=method, text=_sentence(found, base, odds=odds), attributions=found)
 
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _sentence(found: tuple[Attribution, ...], base: float) -> str:
+def _sentence(found: tuple[Attribution, ...], base: float, *, odds: bool) -> str:
     """Plain words for a business owner: where it started, what raised it and what lowered it most."""
     score = base + sum(a.contribution for a in found)
-    parts = [f"The score is {score:.3g}, where {base:.3g} is usual"]
+    parts = [f"The score is {_number(score, odds=odds)}, where {_number(base, odds=odds)} is usual"]
     raised = [_named(a) for a in found if a.contribution > 0][:2]
     lowered = [_named(a) for a in found if a.contribution < 0][:2]
     if raised:
@@ -172,6 +188,12 @@ def _sentence(found: tuple[Attribution, ...], base: float) -> str:
     if lowered:
         parts.append(f"{' and '.join(lowered)} lowered it most")
     return "; ".join(parts) + "."
+
+
+def _number(value: float, *, odds: bool) -> str:
+    if not odds:
+        return f"{value:.3g}"
+    return f"{value:.3g} (a probability of {1 / (1 + math.exp(-max(-700.0, value))):.3g})"
 
 
 def _named(attribution: Attribution) -> str:

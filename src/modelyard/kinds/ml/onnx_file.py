@@ -7,6 +7,7 @@ file, and a path inside it could point anywhere.
 from __future__ import annotations
 
 import mmap
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,8 +155,16 @@ def _node(view: memoryview, face: Face, depth: int) -> None:
     face.operators.add(f"{domain}.{operator}" if domain else operator)
 
 
+# Tree ensembles hold millions of numbers one field each (`floats` is 7, `ints` 8, `strings` 9): walked one by one in Python
+# that takes seconds. Possessive, so that nothing is ever tried twice.
+_NUMBERS = re.compile(
+    rb"(?:\x3d.{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x4a(?:\x0aBRANCH_LEQ|\x09BRANCH_LT|\x0aBRANCH_GTE|\x09BRANCH_GT|\x04LEAF))++",
+    re.DOTALL,
+)
+
+
 def _attribute(view: memoryview, face: Face, depth: int) -> None:
-    for item in fields(view):
+    for item in fields(view, skip=_NUMBERS):
         if item.number in {5, 10}:
             _tensor(item.message())
         elif item.number in {6, 11}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -37,10 +38,16 @@ class Field(NamedTuple):
             raise InvalidArtifact(f"field {self.number} is not text", field="artifact") from error
 
 
-def fields(view: memoryview) -> Iterator[Field]:
-    """The fields of one message in order. Raises InvalidArtifact when the bytes are not a whole message."""
+def fields(view: memoryview, skip: re.Pattern[bytes] | None = None) -> Iterator[Field]:
+    """The fields of one message in order. Raises InvalidArtifact when the bytes are not a whole message.
+
+    `skip` matches runs of whole fields that nobody wants: it is tried before each field, and what it matches is passed over.
+    """
     position = 0
     while position < len(view):
+        if skip is not None and (run := skip.match(view, position)) is not None:
+            position = run.end()
+            continue
         key, position = _varint(view, position)
         number, wire = key >> 3, key & 7
         if number == 0:
