@@ -163,7 +163,7 @@ class RunningRuntime:
         self.home = home
         self._command = [
             sys.executable, "-m", "modelyard.runtime", "--home", str(home), "--source", source or str(plane.published),
-            "--trust-roots", str(plane.roots), *options,
+            "--trust-roots", str(plane.roots), "--name", "runtime", *options,
         ]  # fmt: skip
         self.client: httpx.Client
         self.process: subprocess.Popen[bytes]

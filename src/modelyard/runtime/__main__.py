@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         home=options.home,
         source=options.source,
         trust_roots=options.trust_roots,
-        name=f"runtime-{options.port}",
+        name=options.name or f"runtime-{options.port}",
         token_file=options.token_file,
         log=options.log,
         pseudonym_key_file=options.pseudonym_key_file,
@@ -46,6 +46,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--log", type=Path, help="folder of the decision log (default: <home>/decisions)")
     parser.add_argument("--pseudonym-key-file", type=Path, help="secret for pseudonyms (default: made in <home>)")
     parser.add_argument("--policy-file", type=Path, help="JSON of what kinds may load (default: nothing risky)")
+    parser.add_argument("--name", help="name of this runtime in logs and refusals (default: runtime-<port>)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--largest-body", type=int, default=64 << 20, help="largest request in bytes")
     return parser.parse_args(arguments)
