@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,40 @@ def test_a_monitor_of_a_version_sees_that_version_only(yard: MonitorYard) -> Non
         "new": (200, OTHER),
         "all": (500, None),
     }
+
+
+def test_two_workers_record_each_window_once(yard: MonitorYard) -> None:
+    simple(yard)
+    for number in range(1, 7):
+        yard.log(flights(np.random.default_rng(number), 200), month(number), f"m{number}")
+    watchmen = [yard.watchman() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        rounds = list(pool.map(lambda w: w.run_due(as_of=month(7)), watchmen))
+    recorded = sorted(r.window_from for runs in rounds for r in runs)
+    assert recorded == [month(n) for n in range(1, 7)]
+    assert len(yard.read(lambda tx: every(tx, monitoring.MONITOR_RUNS))) == 6
+
+
+def test_an_alert_about_what_is_no_longer_watched_is_resolved(yard: MonitorYard) -> None:
+    monitor = simple(yard)
+    record(yard, 1, 0.1)
+    rows = Watch(measure="row_count", field="inputs.pressure")
+    yard.do(UpdateMonitor(monitor="nulls", revision=monitor.revision, watches=(rows,)))
+    (alert,) = yard.alerts()
+    assert (alert.state, alert.live, alert.resolution) == (AlertState.RESOLVED, False, "no longer watched")
+
+
+def test_restating_looks_only_when_something_came(yard: MonitorYard) -> None:
+    simple(yard, restate_for=365 * 86400.0)
+    yard.log(flights(np.random.default_rng(1), 300), month(1), "a")
+    watchman = yard.watchman()
+    assert len(watchman.run_due(as_of=month(2))) == 1
+    for late in (1, 2):
+        yard.clock.advance(timedelta(hours=1))
+        assert watchman.run_due(as_of=month(2)) == []
+        yard.log(flights(np.random.default_rng(2), 50), month(1), f"late{late}")
+        (run,) = watchman.run_due(as_of=month(2))
+        assert (run.rows, run.restatement) == (300 + 50 * late, late)
 
 
 def test_paused_monitors_rest_and_updates_are_guarded(yard: MonitorYard) -> None:

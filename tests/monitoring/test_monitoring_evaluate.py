@@ -122,19 +122,19 @@ def test_performance_waits_for_its_outcomes(reference: Columns) -> None:
     assert "20% of the decisions" in found.figures[0].detail
 
 
-@pytest.mark.parametrize("rows", [600, 5_000])
+@pytest.mark.parametrize("rows", [600, 2_000])
 def test_few_false_alarms_on_stationary_data(reference: Columns, rows: int) -> None:
-    """Sixty windows without drift under the default lines: no alarm in any of about a thousand figures."""
+    """Twenty-five windows without drift under the default lines: at most one alarm in several hundred figures."""
     watching, before = monitors(reference), profile(reference)
     rng = np.random.default_rng(rows)
     alarms = judged = 0
-    for _ in range(60):
+    for _ in range(25):
         now = table(flights(rng, rows))
         for monitor in watching.values():
             found = evaluate(monitor, before, now)
             alarms += len(breaches(found))
             judged += sum(f.level is not FigureLevel.INSUFFICIENT for f in found.figures)
-    assert judged > 1000
+    assert judged > 400
     assert alarms <= 1
 
 

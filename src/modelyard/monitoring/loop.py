@@ -28,6 +28,9 @@ from modelyard.monitoring.service import latest_run
 from modelyard.monitoring.watch import COLUMNS, evaluate
 from modelyard.monitoring.windows import Span, due_windows
 
+LATE = timedelta(minutes=5)
+"""How much later than its own time a row may reach the log (clocks of other machines, waiting commits) and still be noticed."""
+
 
 @dataclass
 class Watchman:
@@ -41,6 +44,7 @@ class Watchman:
     clock: Clock
     organisation: str = DEFAULT_ORGANISATION
     _profiles: dict[str, ReferenceProfile] = field(default_factory=dict)
+    _restated: dict[str, datetime] = field(default_factory=dict)
 
     def run_due(self, *, as_of: datetime | None = None, at_most: int = 100) -> list[MonitorRun]:
         """Judge every window that has closed, at most so many a monitor, and restate those whose rows or outcomes changed.
@@ -84,11 +88,24 @@ class Watchman:
 
     def _restate(self, monitor: Monitor, tables: _Tables, high_water: datetime, before: datetime | None) -> Iterator[MonitorRun]:
         """Judge again the recent windows whose counts of rows, outcomes or corrections are no longer those of their run."""
+        began = self.clock.now()
+        if not self._anything_new(monitor):
+            return
         with self.storage.reading() as tx:
             recent = _recent_runs(tx, monitor, high_water - timedelta(seconds=monitor.restate_for))
         for run in recent:
             if before is None or run.window_from < before:
                 yield from self._judge(monitor, Span(since=run.window_from, until=run.window_to), tables, high_water, run)
+        self._restated[monitor.id] = began
+
+    def _anything_new(self, monitor: Monitor) -> bool:
+        """Whether decisions or outcomes came since the last look, so that a quiet log costs nothing."""
+        last = self._restated.get(monitor.id)
+        if last is None:
+            return True
+        since = last - LATE
+        window = Window(organisation=monitor.organisation, endpoint=monitor.endpoint, since=since, shadows=True)
+        return bool(self.decisions.scan(window, ["id"]).num_rows or self.outcomes.scan(since).num_rows)
 
     def _judge(
         self, monitor: Monitor, span: Span, tables: _Tables, as_of: datetime, earlier: MonitorRun | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -21,6 +22,8 @@ class Outcomes(Protocol):
     """Reads outcomes; `modelyard.decisions.OutcomeReader` does."""
 
     def find(self, ids: Sequence[str]) -> Any: ...
+
+    def scan(self, since: datetime | None = None, until: datetime | None = None) -> Any: ...
 
 
 class Blobs(Protocol):

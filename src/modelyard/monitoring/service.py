@@ -90,9 +90,19 @@ def update_monitor(work: Work, command: UpdateMonitor) -> Monitor:
     if not changed:
         return before
     kept = work.save(MONITORS, check_monitor(before.model_copy(update=changed)))
+    _end_unwatched(work, kept)
     event = MonitorUpdated(monitor_id=kept.id, name=kept.name, status=kept.status.value, fields=tuple(sorted(changed)))
     work.emit(event, f"monitor:{kept.id}")
     return kept
+
+
+def _end_unwatched(work: Work, monitor: Monitor) -> None:
+    """Resolve live alerts about what the monitor no longer watches: no window could ever end them."""
+    watched = {(w.measure, w.field) for w in monitor.watches}
+    for alert in every(work.tx, ALERTS, equals("monitor_id", monitor.id), equals("live", True)):
+        if (alert.measure, alert.field) not in watched:
+            fields = {"resolution": "no longer watched", "resolved_by": work.actor.id, "resolved_at": work.now}
+            _tell(work, AlertResolved, work.save(ALERTS, ended(alert, AlertState.RESOLVED, **fields)))
 
 
 def record_run(work: Work, command: RecordRun) -> MonitorRun:
