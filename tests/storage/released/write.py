@@ -28,7 +28,7 @@ def sqlite_schema(folder: Path) -> str:
 def postgresql_schema(folder: Path) -> str:
     with pgserver.get_server(folder / "pg", cleanup_mode="delete") as server:
         upgrade(server.get_uri())
-        dump = Path(pgserver.POSTGRES_BIN_PATH) / "pg_dump"
+        dump = next(Path(pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"))
         command = [str(dump), "--no-owner", "--no-privileges", "--inserts", server.get_uri()]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     # psql's own commands, and a setting that would empty the search path for good.
