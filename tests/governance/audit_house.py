@@ -10,12 +10,10 @@ from modelyard.core.bus import Bus, Permit, Request
 from modelyard.core.clock import ManualClock
 from modelyard.core.faults import Faults
 from modelyard.core.ids import CountedIds
-from modelyard.core.leases import LEASES
 from modelyard.core.messages import AUDIT, Actor, AuditRecord, Command
 from modelyard.core.records import Storage, Table, every
-from modelyard.governance.audit import AUDIT_LEAVES, Report, Sequencer, verify
+from modelyard.governance.audit import AUDIT_LEAVES, Lease, Report, Sequencer, verify
 from modelyard.governance.audit import TABLES as AUDIT_TABLES
-from modelyard.governance.audit.log import LASTING
 from modelyard.governance.identity import TABLES as IDENTITY_TABLES
 from modelyard.governance.identity import Identity
 from modelyard.governance.identity import handlings as identity_handlings
@@ -23,7 +21,7 @@ from modelyard.governance.identity.commands import CreateIdentity, DeactivateIde
 from modelyard.storage.audit_files import AuditFiles
 from modelyard.trust import Ed25519Signer, Purpose, TrustRoot, TrustRoots
 
-TABLES: tuple[Table[Any], ...] = (LEASES, *AUDIT_TABLES, *IDENTITY_TABLES)
+TABLES: tuple[Table[Any], ...] = (*AUDIT_TABLES, *IDENTITY_TABLES)
 ORIGIN = "modelyard.test/audit"
 ANN = Actor(id="ann", roles=frozenset({"administrator"}))
 
@@ -69,18 +67,19 @@ class House:
         self.clock.advance(timedelta(seconds=1))
         return self.do(DeactivateIdentity(identity=member.id))
 
-    def wait_for_the_lease(self) -> None:
-        """Until that of a dead sequencer has run out."""
-        self.clock.advance(LASTING)
-
     def files(self, faults: Faults | None = None) -> AuditFiles:
         return AuditFiles(self.folder, faults)
 
     def sequencer(
-        self, holder: str = "worker", *, faults: Faults | None = None, signer: Ed25519Signer | None = None, batch: int = 500
+        self,
+        *,
+        faults: Faults | None = None,
+        signer: Ed25519Signer | None = None,
+        batch: int = 500,
+        lease: Lease | None = None,
     ) -> Sequencer:
         files, key = self.files(faults), signer or self.signer
-        return Sequencer(self.storage, files, key, self.clock, ORIGIN, holder=holder, faults=faults, batch=batch)
+        return Sequencer(self.storage, files, key, self.clock, ORIGIN, lease=lease, faults=faults, batch=batch)
 
     def verify(self, roots: TrustRoots | None = None) -> Report:
         return verify(self.storage, self.files(), roots or self.roots(), ORIGIN)

@@ -379,13 +379,15 @@ def test_a_shortened_export_is_told(enter: Callable[[], Site], kept: int) -> Non
 
 
 @few
-@given(st.integers(0, 1), st.integers(10, 200), st.integers(1, 255))
+@given(st.integers(0, 1), st.integers(0, 400), st.integers(1, 255))
 def test_an_edited_checkpoint_is_told(enter: Callable[[], Site], which: int, place: int, flip: int) -> None:
     site = enter()
     checkpoints = site.house.folder / "checkpoints.jsonl"
     rows = lines(checkpoints)
     note = bytearray(json.loads(rows[which])["note"].encode())
-    note[place % len(note)] ^= flip
+    # A signature that was an older checkpoint's matters no more: the newest covers it. Its text still does.
+    length = len(note) if which == 1 else note.index(b"\n\n")
+    note[place % length] ^= flip
     rows[which] = json.dumps({"note": note.decode(errors="replace"), "size": COUNT}).encode() + b"\n"
     checkpoints.write_bytes(b"".join(rows))
     report = site.found()

@@ -3,7 +3,7 @@
 from modelyard.governance.audit.live import verify_records
 from modelyard.governance.audit.log import Sequencer
 from modelyard.governance.audit.model import AUDIT_HEAD, AUDIT_LEAVES, TABLES, Leaf, TreeHead
-from modelyard.governance.audit.ports import CheckpointSink, CheckpointSource, LogEntry
+from modelyard.governance.audit.ports import CheckpointSink, CheckpointSource, Lease, LogEntry
 from modelyard.governance.audit.proofs import check_bundle, prove
 from modelyard.governance.audit.report import Finding, Report, Tampering
 from modelyard.governance.audit.verification import verify
@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointSource",
     "Finding",
     "Leaf",
+    "Lease",
     "LogEntry",
     "Report",
     "Sequencer",

@@ -13,33 +13,28 @@ from the *exported* one and the new leaves: a database that was rewritten or set
 from __future__ import annotations
 
 import random
-import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import TypeVar
 
 from modelyard.core.clock import Clock
 from modelyard.core.errors import AlreadyExists, Busy, Untrusted
 from modelyard.core.faults import Faults, NoFaults
-from modelyard.core.leases import Fenced, Lease, acquire, guard
 from modelyard.core.messages import AUDIT, AUDIT_PENDING, Pending
 from modelyard.core.records import Query, Storage, Transaction, Where, equals, first, retrying
 from modelyard.governance.audit.model import AUDIT_HEAD, AUDIT_LEAVES, HEAD_ID, Leaf, TreeHead, leaf_of, leaf_of_missing
-from modelyard.governance.audit.ports import CheckpointSink, LogEntry
+from modelyard.governance.audit.ports import AlwaysHeld, CheckpointSink, Lease, LogEntry
 from modelyard.trust import Checkpoint, CompactRange, Signer, sign_checkpoint
 
 T = TypeVar("T")
-LEASE = "audit-sequencer"
-LASTING = timedelta(seconds=10)
 BATCH = 500
 TRIES = 8
 _SUSPECT = "run `modelyard audit verify`; nothing more is signed until this is explained"
 
 
 class Sequencer:
-    """May run in several processes: one holds the lease and works, the others stand by. `origin` is the log's name and part of
-    what is signed; `holder` names this sequencer among the others."""
+    """Safe to run in several processes at once: the head's revision and the sink keep them from harm, the lease from useless
+    work. `origin` is the log's name; it is part of what is signed."""
 
     def __init__(
         self,
@@ -49,44 +44,31 @@ class Sequencer:
         clock: Clock,
         origin: str,
         *,
-        holder: str | None = None,
+        lease: Lease | None = None,
         faults: Faults | None = None,
         batch: int = BATCH,
     ) -> None:
         self._storage, self._sink, self._signer, self._clock, self._origin = storage, sink, signer, clock, origin
-        self._holder, self._faults, self._batch = holder or secrets.token_hex(8), faults or NoFaults(), batch
-        self._lease: Lease | None = None
+        self._lease, self._faults, self._batch = lease or AlwaysHeld(), faults or NoFaults(), batch
 
     def sequence_once(self) -> int:
         """Place what waits (at most a batch), publish what is placed; says how many records got their place: 0 while another
-        process holds the lease. Raises Untrusted when the database is not a continuation of what was exported, Busy,
-        StorageFull and Unavailable."""
-        self._lease = _patiently(self._leased)
-        if self._lease is None:
+        process holds the lease. Writes nothing when there is nothing to do. Raises Untrusted when the database is not a
+        continuation of what was exported, Busy, StorageFull and Unavailable."""
+        with self._storage.reading() as tx:
+            waiting = bool(tx.find(AUDIT_PENDING, Query(limit=1)).items)
+            head = _tree_in(tx)
+        if not waiting and head == self._sink.exported():
             return 0
-        try:
-            placed = _patiently(self._place)
-        except Fenced:  # somebody else took over: their turn
-            self._lease = None
+        if not self._lease.hold():
             return 0
+        placed = _patiently(self._place) if waiting else 0
         self._faults.reach("audit.placed")
         _patiently(self._publish)
         return placed
 
-    def _leased(self) -> Lease | None:
-        """The lease; written anew only when half of it is over."""
-        now = self._clock.now()
-        if self._lease is not None and self._lease.until - now > LASTING / 2:
-            return self._lease
-        with self._storage.transaction() as tx:
-            return acquire(tx, LEASE, holder=self._holder, now=now, lasting=LASTING)
-
     def _place(self) -> int:
-        if not self._anything_waits():
-            return 0
         with self._storage.transaction() as tx:
-            if self._lease is not None:
-                guard(tx, self._lease)
             waiting = tx.find(AUDIT_PENDING, Query(sort="created_at", limit=self._batch, claim=True)).items
             if not waiting:
                 return 0
@@ -100,10 +82,6 @@ class Sequencer:
             tx.save(AUDIT_HEAD, head.holding(tree))
             self._faults.reach("audit.before_commit")
         return len(waiting)
-
-    def _anything_waits(self) -> bool:
-        with self._storage.reading() as tx:
-            return bool(tx.find(AUDIT_PENDING, Query(limit=1)).items)
 
     def _take_place(self, tx: Transaction, pending: Pending, tree: CompactRange) -> CompactRange:
         tx.remove(AUDIT_PENDING, pending.id)
@@ -127,8 +105,7 @@ class Sequencer:
     def _publish(self) -> None:
         exported = self._sink.exported()
         with self._storage.reading() as tx:
-            head = first(tx, AUDIT_HEAD, equals("id", HEAD_ID))
-            tree = _tree_of(head) if head else CompactRange()
+            tree = _tree_in(tx)
             entries = list(leaves_from(tx, exported.size, tree.size))
         _require_continuation(exported, tree, entries)
         if not entries:
@@ -151,6 +128,11 @@ def leaves_from(tx: Transaction, start: int, end: int) -> Iterator[LogEntry]:
         cursor = page.next
         if cursor is None:
             return
+
+
+def _tree_in(tx: Transaction) -> CompactRange:
+    head = first(tx, AUDIT_HEAD, equals("id", HEAD_ID))
+    return _tree_of(head) if head else CompactRange()
 
 
 def _tree_of(head: TreeHead) -> CompactRange:

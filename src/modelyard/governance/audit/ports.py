@@ -42,3 +42,18 @@ class CheckpointSink(CheckpointSource, Protocol):
         leaves count as never exported. Raises Busy when the entries do not begin where the export ends (somebody else was
         first), StorageFull and Unavailable."""
         ...
+
+
+class Lease(Protocol):
+    """One sequencer at a time. It spares useless work only: two at once are harmless."""
+
+    def hold(self) -> bool:
+        """Take or prolong the lease; false while another process has it."""
+        ...
+
+
+class AlwaysHeld:
+    """The lease of a process that is alone."""
+
+    def hold(self) -> bool:
+        return True
