@@ -18,16 +18,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from modelyard import catalog, delivery, evaluation, governance, jobs, monitoring, value
 from modelyard.catalog.ports import Contributor
 from modelyard.core import leases, messages, outbox
+from modelyard.core.blobs import Blobs
 from modelyard.core.bus import Bus
 from modelyard.core.clock import Clock, SystemClock
-from modelyard.core.errors import InvalidInput
+from modelyard.core.errors import InvalidInput, Unauthenticated
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.core.ids import Ids, RandomIds
 from modelyard.core.messages import EventTypes
 from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Table
 from modelyard.decisions import DecisionReader, OutcomeLog, OutcomeReader, Window, join
 from modelyard.evaluation.registration import Desk
-from modelyard.governance import CedarAuthorizer, bootstrap_administrator, bootstrap_gates, bootstrap_keys
+from modelyard.governance import (
+    CedarAuthorizer,
+    authenticate,
+    bootstrap_administrator,
+    bootstrap_gates,
+    bootstrap_keys,
+    bootstrap_runtime,
+)
 from modelyard.jobs import events as job_events
 from modelyard.jobs import service as job_service
 from modelyard.kinds import registry
@@ -35,7 +43,7 @@ from modelyard.kinds.contract import Inspection, Policy
 from modelyard.kinds.sandbox import Limits
 from modelyard.monitoring.windows import WindowKind
 from modelyard.storage.audit_files import AuditFiles
-from modelyard.storage.blobs import BlobStore
+from modelyard.storage.blobs import blobs_at
 from modelyard.storage.key_files import KeyFiles
 from modelyard.storage.migrations import upgrade
 from modelyard.storage.sql import SqlStorage
@@ -165,7 +173,7 @@ class Platform:
 
     settings: Settings
     storage: Storage
-    blobs: BlobStore
+    blobs: Blobs
     bus: Bus
     clock: Clock
     ids: Ids
@@ -280,7 +288,7 @@ def assemble(
     return Platform(
         settings=settings,
         storage=storage,
-        blobs=BlobStore(settings.blobs_url, greatest=settings.greatest_upload),
+        blobs=blobs_at(settings.blobs_url),
         bus=bus,
         clock=clock,
         ids=ids,
@@ -303,3 +311,20 @@ def first_start(platform: Platform) -> str | None:
     bootstrap_keys(platform.bus, platform.storage, platform.keys)
     bootstrap_gates(platform.bus, platform.storage, platform.settings.organisation)
     return bootstrap_administrator(platform.bus, platform.storage, platform.clock.now())
+
+
+def runtime_token(platform: Platform) -> Path:
+    """The file with the token of the runtime beside this platform; made anew when there is none or it no longer works."""
+    path = platform.settings.home / "runtime.token"
+    if path.exists():
+        with platform.storage.reading() as tx:
+            try:
+                authenticate(tx, path.read_text().strip(), platform.clock.now())
+            except Unauthenticated:
+                path.unlink()
+            else:
+                return path
+    text = bootstrap_runtime(platform.bus, platform.clock.now())
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from typing import Protocol
 from uuid import UUID
 
@@ -24,15 +25,29 @@ def uuid7(milliseconds: int, randomness: int) -> UUID:
 
 
 class RandomIds:
-    """Identifiers for the real world: time from the clock, the rest from the operating system's random source."""
+    """Identifiers for the real world: time from the clock, the rest from the operating system's random source.
+
+    Those of one object never go back: within a millisecond, or when the clock steps back, the last one is counted up by a random
+    step (RFC 9562, section 6.2, method 2). Safe to use from several threads."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
+        self._last = (0, 0)
+        self._turn = threading.Lock()
 
     def new(self, prefix: str = "") -> str:
-        milliseconds = int(self._clock.now().timestamp() * 1000)
-        text = uuid7(milliseconds, secrets.randbits(74)).hex
+        text = uuid7(*self._next()).hex
         return f"{prefix}_{text}" if prefix else text
+
+    def _next(self) -> tuple[int, int]:
+        milliseconds = int(self._clock.now().timestamp() * 1000)
+        with self._turn:
+            last, randomness = self._last
+            if milliseconds > last:
+                self._last = (milliseconds, secrets.randbits(73))
+            else:
+                self._last = (last, randomness + 1 + secrets.randbits(32))
+            return self._last
 
 
 class CountedIds:

@@ -16,7 +16,7 @@ from modelyard.governance.assurance import events as assurance_events
 from modelyard.governance.assurance import model as assurance_model
 from modelyard.governance.assurance import service as assurance
 from modelyard.governance.audit import model as audit_model
-from modelyard.governance.bootstrap import bootstrap_gates, bootstrap_keys
+from modelyard.governance.bootstrap import bootstrap_gates, bootstrap_keys, bootstrap_runtime
 from modelyard.governance.identity import events as identity_events
 from modelyard.governance.identity import model as identity_model
 from modelyard.governance.identity import service as identity
@@ -69,5 +69,6 @@ __all__ = [
     "bootstrap_administrator",
     "bootstrap_gates",
     "bootstrap_keys",
+    "bootstrap_runtime",
     "handlings",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any, ClassVar, Protocol
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from modelyard.core.bus import Bus, Handling, Request, Work
 from modelyard.core.errors import AlreadyExists, WrongState
@@ -15,9 +16,17 @@ from modelyard.core.records import Query, Storage, Transaction, equals, first
 from modelyard.governance.assurance.commands import DefineGate
 from modelyard.governance.assurance.model import GATES, Gate
 from modelyard.governance.assurance.service import define_gate
+from modelyard.governance.identity import secrets
+from modelyard.governance.identity import service as identity
+from modelyard.governance.identity.commands import CreateIdentity, GrantRole, IssueToken, Key, SecretDigest
+from modelyard.governance.identity.model import IDENTITIES, IdentityKind, Role, Token
 from modelyard.governance.releases.commands import RegisterKey
 from modelyard.governance.releases.model import KEYS
 from modelyard.trust import Purpose, TrustRoots
+
+RUNTIME = "runtime"
+RUNTIME_SCOPES = ("read", "governance.record_refusals")
+RUNTIME_TOKEN_LIFE = timedelta(days=365)
 
 
 class BootstrapGates(Command):
@@ -77,15 +86,46 @@ def bootstrap_keys(bus: Bus, storage: Storage, keys: KeyHolder) -> None:
             continue
 
 
+class BootstrapRuntime(Command):
+    """Give the runtime beside this platform a token that reads and reports, and nothing else. Done by the platform itself."""
+
+    action: ClassVar[str] = "governance.bootstrap_runtime"
+
+    key: Key
+    secret_digest: SecretDigest
+    expires_at: AwareDatetime
+
+
+def bootstrap_runtime(bus: Bus, now: datetime) -> str:
+    """A fresh token of the service account `runtime`, which is made if need be."""
+    minted = secrets.mint()
+    command = BootstrapRuntime(key=minted.key, secret_digest=minted.digest, expires_at=now + RUNTIME_TOKEN_LIFE)
+    bus.handle(Request(command=command, actor=SYSTEM, reason="the runtime beside this platform needs a token"))
+    return minted.text
+
+
+def _runtime_token(work: Work, command: BootstrapRuntime) -> Token:
+    known = first(work.tx, IDENTITIES, equals("organisation", work.organisation), equals("name", RUNTIME))
+    if known is None:
+        kind, title = IdentityKind.SERVICE, "Runtime"
+        known = identity.create_identity(work, CreateIdentity(name=RUNTIME, kind=kind, display_name=title))
+        identity.grant_role(work, GrantRole(identity=known.id, role=Role.OPERATOR))
+    wanted = IssueToken(identity=known.id, name=RUNTIME, scopes=RUNTIME_SCOPES, **command.model_dump())
+    return identity.issue_token(work, wanted)
+
+
 def _define_all(work: Work, command: BootstrapGates) -> RootGates:
     if work.find(GATES, Query(where=(equals("organisation", work.organisation),), limit=1)).items:
         raise WrongState("this organisation has gates already", hint="define the successor of one")
     return RootGates(gates=tuple(define_gate(work, gate) for gate in command.gates))
 
 
-def _organisation(tx: Transaction, request: Request, command: BootstrapGates) -> Subject:
+def _organisation(tx: Transaction, request: Request, command: Command) -> Subject:
     return Subject(type="installation", id=request.organisation)
 
 
 def handlings() -> list[Handling[Any]]:
-    return [Handling(BootstrapGates, _define_all, _organisation, RootGates)]
+    return [
+        Handling(BootstrapGates, _define_all, _organisation, RootGates),
+        Handling(BootstrapRuntime, _runtime_token, _organisation, Token),
+    ]

@@ -13,7 +13,23 @@ depends_on = None
 def upgrade() -> None:
     create_records(
         "alerts",
-        {"monitor_id": "text", "monitor": "text", "endpoint": "text", "use_case": "text", "measure": "text", "field": "text", "key": "text", "state": "text", "live": "boolean", "severity": "text", "version": "text?", "arm": "text?", "owner": "text", "first_seen": "moment", "last_seen": "moment"},
+        {
+            "monitor_id": "text",
+            "monitor": "text",
+            "endpoint": "text",
+            "use_case": "text",
+            "measure": "text",
+            "field": "text",
+            "key": "text",
+            "state": "text",
+            "live": "boolean",
+            "severity": "text",
+            "version": "text?",
+            "arm": "text?",
+            "owner": "text",
+            "first_seen": "moment",
+            "last_seen": "moment",
+        },
         text=True,
     )
     create_records("annotations", {"version_id": "text", "field": "text", "by": "text"}, append_only=True)
@@ -77,12 +93,31 @@ def upgrade() -> None:
     )
     create_records(
         "inbox",
-        {"consumer": "text", "event_id": "text", "event_type": "text", "aggregate": "text", "position": "integer", "state": "text", "not_before": "moment", "lease_until": "moment?"},
+        {
+            "consumer": "text",
+            "event_id": "text",
+            "event_type": "text",
+            "aggregate": "text",
+            "position": "integer",
+            "state": "text",
+            "not_before": "moment",
+            "lease_until": "moment?",
+        },
         unique=[("consumer", "event_id")],
     )
     create_records(
         "jobs",
-        {"kind": "text", "state": "text", "rank": "integer?", "not_before": "moment", "lease_until": "moment?", "worker": "text?", "enqueued_by": "text", "key": "text?", "active_key": "text?"},
+        {
+            "kind": "text",
+            "state": "text",
+            "rank": "integer?",
+            "not_before": "moment",
+            "lease_until": "moment?",
+            "worker": "text?",
+            "enqueued_by": "text",
+            "key": "text?",
+            "active_key": "text?",
+        },
         unique=[("organisation", "active_key")],
     )
     create_records("leases", {"until": "moment"})
@@ -96,13 +131,33 @@ def upgrade() -> None:
     )
     create_records(
         "monitor_runs",
-        {"monitor_id": "text", "monitor": "text", "endpoint": "text", "use_case": "text", "window_from": "moment", "window_to": "moment", "status": "text", "version": "text?", "arm": "text?", "restates": "text?", "restatement": "integer"},
+        {
+            "monitor_id": "text",
+            "monitor": "text",
+            "endpoint": "text",
+            "use_case": "text",
+            "window_from": "moment",
+            "window_to": "moment",
+            "status": "text",
+            "version": "text?",
+            "arm": "text?",
+            "restates": "text?",
+            "restatement": "integer",
+        },
         unique=[("monitor_id", "window_from", "restatement")],
         append_only=True,
     )
     create_records(
         "monitors",
-        {"name": "text", "use_case": "text", "endpoint": "text", "version": "text?", "arm": "text?", "owner": "text", "status": "text"},
+        {
+            "name": "text",
+            "use_case": "text",
+            "endpoint": "text",
+            "version": "text?",
+            "arm": "text?",
+            "owner": "text",
+            "status": "text",
+        },
         unique=[("organisation", "name")],
         text=True,
     )
@@ -116,7 +171,16 @@ def upgrade() -> None:
     )
     create_records(
         "releases",
-        {"version": "text", "model": "text", "use_case": "text", "stage": "text", "payload": "text", "approval": "text", "key_id": "text", "until": "moment"},
+        {
+            "version": "text",
+            "model": "text",
+            "use_case": "text",
+            "stage": "text",
+            "payload": "text",
+            "approval": "text",
+            "key_id": "text",
+            "until": "moment",
+        },
         unique=[("organisation", "payload")],
         append_only=True,
     )
@@ -138,13 +202,34 @@ def upgrade() -> None:
     )
     create_records(
         "value_entries",
-        {"use_case": "text", "endpoint": "text", "version": "text", "period_from": "moment", "period_to": "moment", "currency": "text", "restates": "text?", "restatement": "integer"},
+        {
+            "use_case": "text",
+            "endpoint": "text",
+            "version": "text",
+            "period_from": "moment",
+            "period_to": "moment",
+            "currency": "text",
+            "restates": "text?",
+            "restatement": "integer",
+        },
         unique=[("organisation", "use_case", "endpoint", "version", "period_from", "restatement")],
         append_only=True,
     )
     create_records(
         "version_states",
-        {"model_id": "text", "model": "text", "use_case_id": "text", "kind": "text", "format": "text", "number": "integer", "manifest_digest": "text", "developer": "text", "status": "text", "stage": "text", "status_since": "moment"},
+        {
+            "model_id": "text",
+            "model": "text",
+            "use_case_id": "text",
+            "kind": "text",
+            "format": "text",
+            "number": "integer",
+            "manifest_digest": "text",
+            "developer": "text",
+            "status": "text",
+            "stage": "text",
+            "status_since": "moment",
+        },
         unique=[("model_id", "number")],
         text=True,
     )

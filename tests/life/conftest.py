@@ -1,0 +1,165 @@
+"""A whole platform on each adapter, with people in their roles and a real ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelyard.bootstrap import TABLES, Platform, Settings, assemble, first_start
+from modelyard.catalog.commands import RegisterModel, RegisterUseCase
+from modelyard.catalog.model import Version
+from modelyard.core.bus import Request
+from modelyard.core.clock import ManualClock
+from modelyard.core.messages import Actor, Command
+from modelyard.delivery.commands import CreateEndpoint, Deploy
+from modelyard.delivery.model import Endpoint
+from modelyard.evaluation.registration import Declared, Registration, prepare
+from modelyard.governance.assurance.commands import DecideApproval, EvaluateGate, RecordEvidence, RequestApproval
+from modelyard.governance.assurance.model import Approval, Evidence, EvidenceType, Scope
+from modelyard.governance.releases.commands import IssueRelease
+from modelyard.governance.releases.model import IssuedRelease
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+FIELDS = ("amount", "age", "tenure")
+
+
+def actor(name: str, *roles: str) -> Actor:
+    return Actor(id=f"idn_{name}", roles=frozenset(roles))
+
+
+DANA = actor("dana", "developer")
+DAVE = actor("dave", "developer")
+OMAR = actor("omar", "operator")
+BEA = actor("bea", "business_owner")
+VERA = actor("vera", "validator")
+RITA = actor("rita", "risk_officer")
+
+
+def write_model(path: Path, weights: tuple[float, float, float]) -> Path:
+    """A logistic regression of three inputs as ONNX, one input a column."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in FIELDS]
+    output = helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 1])
+    kernel = numpy_helper.from_array(np.array(weights, dtype=np.float32).reshape(3, 1), "kernel")
+    nodes = [
+        helper.make_node("Concat", list(FIELDS), ["x"], axis=1),
+        helper.make_node("MatMul", ["x", "kernel"], ["z"]),
+        helper.make_node("Sigmoid", ["z"], ["probability"]),
+    ]
+    graph = helper.make_graph(nodes, "logistic", inputs, [output], [kernel])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def write_sample(path: Path, rows: int = 50) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    random = np.random.default_rng(7)
+    pq.write_table(pa.table({name: random.normal(size=rows).astype(np.float32) for name in FIELDS}), path)
+    return path
+
+
+@dataclass
+class House:
+    """A platform and short ways to go through a version's life."""
+
+    platform: Platform
+    clock: ManualClock
+    folder: Path
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def do(self, who: Actor, command: Command, **how: Any) -> Any:
+        return self.platform.bus.handle(Request(command=command, actor=who, **({"reason": "test"} | how)))
+
+    def upload(self, path: Path) -> str:
+        with path.open("rb") as file:
+            return self.platform.blobs.put(file).digest
+
+    def use_case(self, name: str = "credit", tier: str = "medium") -> None:
+        self.do(DANA, RegisterUseCase(name=name, tier=tier))
+        self.do(DANA, RegisterModel(name=f"{name}-model", use_case=name, kind="ml"))
+
+    def version(self, use_case: str = "credit", weights: tuple[float, float, float] = (1.0, -0.5, 0.25)) -> Version:
+        model = write_model(self.folder / "model.onnx", weights)
+        sample = write_sample(self.folder / "sample.parquet")
+        asked = Registration(
+            model=f"{use_case}-model",
+            artifact=self.upload(model),
+            filename="model.onnx",
+            sample=self.upload(sample),
+            signature=Declared(),
+        )
+        command, _, _ = prepare(self.platform.desk, asked)
+        found = self.do(DANA, command)
+        assert isinstance(found, Version)
+        return found
+
+    def evidence(self, version: Version, **metrics: float) -> Evidence:
+        """What a check job would find; `metrics` go into the test report."""
+        scan = RecordEvidence(version=version.id, type=EvidenceType.SCAN, metrics={"dangers": 0.0})
+        report = {"checks": 4.0, "checks_failed": 0.0, "roc_auc": 0.8} | metrics
+        self.do(DANA, scan)
+        found = self.do(DANA, RecordEvidence(version=version.id, type=EvidenceType.TEST_REPORT, metrics=report))
+        assert isinstance(found, Evidence)
+        return found
+
+    def gate(self, version: Version) -> Evidence:
+        found = self.do(DANA, EvaluateGate(version=version.id))
+        assert isinstance(found, Evidence)
+        return found
+
+    def scope(self, use_case: str = "credit", **given: Any) -> Scope:
+        given = {"endpoints": (use_case,), "roles": ("champion", "challenger", "fallback", "shadow")} | given
+        return Scope(use_case=use_case, **given)
+
+    def request(self, version: Version, scope: Scope | None = None) -> Approval:
+        found = self.do(OMAR, RequestApproval(version=version.id, scope=scope or self.scope()))
+        assert isinstance(found, Approval)
+        return found
+
+    def approve(self, approval: Approval, who: Actor = BEA, verdict: Any = "approved") -> Approval:
+        found = self.do(who, DecideApproval(approval=approval.id, verdict=verdict, comments="seen", shown=approval.bound))
+        assert isinstance(found, Approval)
+        return found
+
+    def release(self, version: Version, scope: Scope | None = None) -> IssuedRelease:
+        """From evidence to release in one go."""
+        self.evidence(version)
+        self.gate(version)
+        approval = self.approve(self.request(version, scope))
+        found = self.do(OMAR, IssueRelease(approval=approval.id))
+        assert isinstance(found, IssuedRelease)
+        return found
+
+    def deploy(self, release: IssuedRelease, endpoint: str = "credit", **given: Any) -> Endpoint:
+        found = self.do(OMAR, Deploy(endpoint=endpoint, release=release.id, **given))
+        assert isinstance(found, Endpoint)
+        return found
+
+    def serving(self) -> Endpoint:
+        """A version in front of its endpoint."""
+        self.use_case()
+        self.do(OMAR, CreateEndpoint(name="credit", use_case="credit"))
+        return self.deploy(self.release(self.version()))
+
+    def later(self, **by: float) -> datetime:
+        return self.clock.advance(timedelta(**by))
+
+
+@pytest.fixture
+def house(make_storage: Any, tmp_path: Path) -> Iterator[House]:
+    clock = ManualClock(START)
+    platform = assemble(Settings(home=tmp_path / "home"), make_storage(TABLES), clock=clock)
+    first_start(platform)
+    yield House(platform, clock, tmp_path)
+    platform.close()
