@@ -139,13 +139,24 @@ def test_policies_that_would_end_government_are_refused_with_the_reason(house: H
     assert house.in_force() == before
 
 
-def test_an_edited_policy_set_is_not_obeyed(house: House) -> None:
+@pytest.mark.parametrize("text", [default_text() + "permit (principal, action, resource);", "no Cedar at all"])
+def test_an_edited_policy_set_is_not_obeyed_and_the_refusal_recorded(house: House, text: str) -> None:
     kept = house.enforce(default_text())
     with house.storage.transaction() as tx:
-        active = tx.get(POLICY_SETS, kept.id)
-        tx.save(POLICY_SETS, active.model_copy(update={"text": default_text() + "permit (principal, action, resource);"}))
+        tx.save(POLICY_SETS, tx.get(POLICY_SETS, kept.id).model_copy(update={"text": text}))
     with pytest.raises(Untrusted, match="not the one that was activated"):
-        house.in_force()
+        house.do(ANN, CreateIdentity(name="x", display_name="X"))
+    with house.storage.reading() as tx:
+        refused = [record for record in every(tx, AUDIT) if record.outcome == "refused"]
+    assert [(record.error_code, record.policy_set) for record in refused] == [("untrusted", digest(text.encode()))]
+
+
+def test_a_proposal_that_was_edited_is_not_activated(house: House) -> None:
+    proposed = house.do(RITA, ProposePolicies(text=default_text()))
+    with house.storage.transaction() as tx:
+        tx.save(POLICY_SETS, proposed.model_copy(update={"text": default_text() + FREEZE}))
+    with pytest.raises(Untrusted, match="not the one that was proposed"):
+        house.do(OMAR, ActivatePolicies(policy_set=proposed.id))
 
 
 def test_a_token_narrows_what_roles_allow(house: House) -> None:

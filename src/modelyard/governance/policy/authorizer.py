@@ -6,6 +6,7 @@ The policy set is read within the transaction of the change, so that a change is
 from __future__ import annotations
 
 from modelyard.core.bus import Permit, Request
+from modelyard.core.digests import digest
 from modelyard.core.errors import Forbidden, Untrusted
 from modelyard.core.messages import Actor, ActorKind, Subject
 from modelyard.core.records import Transaction
@@ -24,7 +25,9 @@ class CedarAuthorizer:
         return _permit(policies_in_force(tx), question)
 
     def policy_set(self, tx: Transaction) -> str:
-        return policies_in_force(tx).digest
+        """The digest of the text that is in force, even when it was edited: the record of that refusal needs one."""
+        active = active_set(tx)
+        return _digest(default_text() if active is None else active.text)
 
     def authorise_read(self, tx: Transaction, actor: Actor, resource_type: str) -> Permit:
         """Permit reading records of a type (the name of their table), or raise Forbidden."""
@@ -42,10 +45,13 @@ def policies_in_force(tx: Transaction) -> Policies:
     active = active_set(tx)
     if active is None:
         return policies_of(default_text())
-    policies = policies_of(active.text)
-    if policies.digest != active.text_digest:
+    if _digest(active.text) != active.text_digest:
         raise Untrusted(f"the text of policy set {active.number} is not the one that was activated", hint="run `audit verify`")
-    return policies
+    return policies_of(active.text)
+
+
+def _digest(text: str) -> str:
+    return digest(text.encode())
 
 
 def _permit(policies: Policies, question: Question) -> Permit:

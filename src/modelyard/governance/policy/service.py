@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.core.bus import Handling, Request, Work
+from modelyard.core.digests import digest
 from modelyard.core.errors import InvalidInput, Untrusted, WrongState
 from modelyard.core.messages import Subject
 from modelyard.core.records import Query, Transaction
@@ -53,10 +54,9 @@ def activate_policies(work: Work, command: ActivatePolicies) -> PolicySet:
     wanted = work.get(POLICY_SETS, command.policy_set)
     if wanted.state is PolicyState.ACTIVE:
         raise WrongState(f"policy set {wanted.number} is in force already", field="policy_set")
-    policies = policies_of(wanted.text)
-    if policies.digest != wanted.text_digest:
+    if digest(wanted.text.encode()) != wanted.text_digest:
         raise Untrusted(f"the text of policy set {wanted.number} is not the one that was proposed", hint="propose it again")
-    require_sound(policies)
+    require_sound(policies_of(wanted.text))
     before = active_set(work.tx)
     if before is not None:
         work.save(POLICY_SETS, before.model_copy(update={"state": PolicyState.RETIRED, "retired_at": work.now}))
