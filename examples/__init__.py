@@ -1,0 +1,1 @@
+"""One real model for each kind, on data that is fetched and never redistributed."""
