@@ -15,12 +15,11 @@ import zlib
 import joblib
 import numpy as np
 import pytest
+from kinds_models import PICKLES
 
 from modelyard.core.errors import InvalidArtifact, TooLarge, Untrusted
 from modelyard.kinds import registry
 from modelyard.kinds.contract import Policy, Severity
-
-from conftest import PICKLES  # isort: skip
 
 ML = registry.kind("ml")
 
@@ -319,3 +318,18 @@ def test_deep_nesting_is_refused(tmp_path):
     for data in (b'{"a":' * 100_000, b"{L" + struct.pack(">q", 1) + b"a" + b"[" * 100_000, b"\x80\x04" + b"]" * 1000):
         (path := tmp_path / "deep").write_bytes(data)
         _refused(path)
+
+
+def test_names_that_cannot_be_recorded_are_refused(tmp_path, artifacts):
+    document = json.loads(artifacts["xgb.json"].path.read_text())
+    for names in (["", "b"], ["a", "a"], ["a" * 300, "b"]):
+        document["learner"]["feature_names"] = names
+        (path := tmp_path / "model.json").write_text(json.dumps(document))
+        _refused(path, match="cannot be recorded")
+
+
+def test_a_range_that_is_none_is_left_out(tmp_path, artifacts):
+    text = artifacts["lgb.txt"].path.read_text()
+    infos = next(line for line in text.splitlines() if line.startswith("feature_infos="))
+    (path := tmp_path / "model.txt").write_text(text.replace(infos, "feature_infos=[nan:1] [2:-2]"))
+    assert [(f.minimum, f.maximum) for f in ML.inspect(path, Policy()).signature.inputs] == [(None, None)] * 2

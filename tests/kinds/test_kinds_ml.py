@@ -4,13 +4,12 @@ import re
 
 import numpy as np
 import pytest
+from kinds_models import PICKLES, matrix_of, signature_for, table_of
 
 from modelyard.core.errors import InvalidArtifact, InvalidInput
 from modelyard.kinds import registry
 from modelyard.kinds.contract import Policy
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
-
-from conftest import PICKLES, matrix_of, signature_for, table_of  # isort: skip
 
 ML = registry.kind("ml")
 

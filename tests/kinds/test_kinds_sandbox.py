@@ -9,8 +9,9 @@ import tempfile
 
 import numpy as np
 import pytest
+from kinds_models import PICKLES
 
-from modelyard.core.errors import InvalidArtifact, InvalidInput, NotFound, TimedOut, TooLarge, Untrusted
+from modelyard.core.errors import InvalidArtifact, InvalidInput, NotFound, StorageFull, TimedOut, TooLarge, Unavailable, Untrusted
 from modelyard.kinds import infer
 from modelyard.kinds.contract import Policy
 from modelyard.kinds.sandbox import (
@@ -23,8 +24,6 @@ from modelyard.kinds.sandbox import (
     translate_isolated,
 )
 from modelyard.kinds.sandbox.process import environment
-
-from conftest import PICKLES  # isort: skip
 
 QUICK = Limits(wall_seconds=60, cpu_seconds=60)
 
@@ -239,3 +238,18 @@ def test_limits_are_checked_where_they_are_made():
 def test_a_missing_sample_is_told(artifacts):
     with pytest.raises(InvalidInput, match="sample is needed"):
         run_isolated(Operation.CHECK, artifacts["pipeline.onnx"].path, limits=QUICK)
+
+
+def test_no_place_to_work_is_unavailable(artifacts, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    with pytest.raises(Unavailable, match="No such file"):
+        inspect_isolated(artifacts["lgb.txt"].path)
+
+
+def test_no_room_for_the_translation_is_told_and_nothing_is_left(artifacts, tmp_path):
+    good = artifacts["lgb.txt"]
+    with pytest.raises(StorageFull, match="no room"):
+        translate_isolated(good.path, good.signature, good.sample, tmp_path, limits=Limits(file_bytes=100))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(Unavailable, match="cannot be written"):
+        translate_isolated(good.path, good.signature, good.sample, tmp_path / "not there", limits=QUICK)

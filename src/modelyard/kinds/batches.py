@@ -145,7 +145,7 @@ def _nan(value: object) -> bool:
 
 
 def _no_nulls(column: Array, field: FieldSpec) -> Array:
-    if not field.nullable and bool(np.any(is_null(column))):
+    if not field.nullable and is_null(column).any():
         row = int(np.argwhere(is_null(column))[0][0])
         raise InvalidInput(f"field {field.name!r} is empty in row {row} and may not be", field=field.name)
     return column

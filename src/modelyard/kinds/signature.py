@@ -37,7 +37,7 @@ class DataType(StrEnum):
     @property
     def numpy(self) -> np.dtype[np.generic]:
         """The array type that carries it; BYTES is carried as Python objects (`str`)."""
-        return np.dtype(_NUMPY[self])
+        return _DTYPES[self]
 
     @classmethod
     def of(cls, dtype: np.dtype[np.generic]) -> DataType:
@@ -65,6 +65,7 @@ _NUMPY = {
     "FP64": "float64",
     "BYTES": "object",
 }
+_DTYPES: dict[str, np.dtype[np.generic]] = {name: np.dtype(numpy_name) for name, numpy_name in _NUMPY.items()}
 
 
 class Role(StrEnum):

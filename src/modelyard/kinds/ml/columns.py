@@ -55,7 +55,7 @@ def width(fields: Sequence[FieldSpec]) -> int:
 
 def matrix(columns: Batch, fields: Sequence[FieldSpec], dtype: str) -> Array:
     """The fields side by side, one row of numbers a row."""
-    parts = [columns[f.name].reshape(len(columns[f.name]), -1).astype(dtype) for f in fields]
+    parts = [columns[f.name].reshape(len(columns[f.name]), -1).astype(dtype, copy=False) for f in fields]
     return np.concatenate(parts, axis=1)
 
 
@@ -104,7 +104,7 @@ class Output:
                 f"the model's {self.source!r} has shape {value.shape[1:]} a row, declared is {self.spec.shape}",
                 field=self.spec.name,
             )
-        return value.astype(self.spec.type.numpy)
+        return value.astype(self.spec.type.numpy, copy=False)
 
 
 def outputs(signature: Signature, natural: tuple[FieldSpec, ...], classes: tuple[Scalar, ...]) -> tuple[Output, ...]:

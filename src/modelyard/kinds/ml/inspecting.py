@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
 from modelyard.core.errors import InvalidArtifact
 from modelyard.kinds.contract import Inspection, Policy, Risk, Severity
 from modelyard.kinds.ml import (
@@ -28,6 +31,20 @@ _TAR_MAGIC = slice(257, 262)
 
 def inspect(artifact: Path, policy: Policy) -> Inspection:
     """What can be said of an artifact without running it. Raises InvalidArtifact, UnknownFormat or TooLarge."""
+    try:
+        found = _inspect(artifact, policy)
+        found.model_dump_json()
+    except (ValidationError, PydanticSerializationError) as error:
+        raise InvalidArtifact(f"what the model says of itself cannot be recorded: {_first(error)}", field="artifact") from error
+    return found
+
+
+def _first(error: Exception) -> str:
+    """The first complaint of several."""
+    return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+
+
+def _inspect(artifact: Path, policy: Policy) -> Inspection:
     if artifact.is_dir():
         if not (artifact / "MLmodel").is_file():
             raise UnknownFormat("a folder without an MLmodel file is no model", field="artifact")
@@ -108,7 +125,7 @@ def _xgboost(artifact: Path, start: bytes, policy: Policy) -> Inspection:
     return Inspection(
         kind="ml",
         format="xgboost-ubj" if xgboost_file.is_ubj(start) else "xgboost-json",
-        signature=_unique(fields),
+        signature=Signature(inputs=fields, outputs=()),
         risks=_categorical(face),
         requirements=("xgboost",),
         facts={
@@ -137,15 +154,12 @@ def _lightgbm(artifact: Path, policy: Policy) -> Inspection:
         fields.append(FieldSpec(name=name, type=DataType.FP64, nullable=True, minimum=low, maximum=high))
     facts = {"objective": face.objective, "classes": face.class_count, "trees": face.trees, "version": face.version}
     return Inspection(
-        kind="ml", format="lightgbm-text", signature=_unique(tuple(fields)), requirements=("lightgbm",), facts=facts
+        kind="ml",
+        format="lightgbm-text",
+        signature=Signature(inputs=tuple(fields), outputs=()),
+        requirements=("lightgbm",),
+        facts=facts,
     )
-
-
-def _unique(fields: tuple[FieldSpec, ...]) -> Signature:
-    try:
-        return Signature(inputs=fields, outputs=())
-    except ValueError as error:
-        raise InvalidArtifact(f"the model's feature names are not usable: {error}", field="artifact") from error
 
 
 def _skops(artifact: Path, policy: Policy) -> Inspection:

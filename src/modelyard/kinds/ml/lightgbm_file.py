@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,10 @@ class Face:
     def range_of(self, index: int) -> tuple[float, float] | None:
         """The smallest and greatest value of a feature in training, when the file tells."""
         found = _RANGE.match(self.infos[index])
-        return (float(found[1]), float(found[2])) if found else None
+        if found is None:
+            return None
+        low, high = float(found[1]), float(found[2])
+        return (low, high) if math.isfinite(low) and math.isfinite(high) and low <= high else None
 
 
 def read_face(path: Path, policy: Policy) -> Face:

@@ -43,6 +43,7 @@ class Onnx:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the engine has a dozen unrelated exception types of its own
             raise InvalidArtifact(f"onnxruntime cannot load the model: {error}", field="artifact") from error
+        self._names = [node.name for node in self._session.get_outputs()]
         self._inputs = [(node.name, *_tensor(node)) for node in self._session.get_inputs()]
         self._matrix = self._is_matrix(signature)
         self.fields = self._fields(signature)
@@ -83,8 +84,7 @@ class Onnx:
             found = self._session.run(None, feed)
         except Exception as error:  # as above
             raise InvalidInput(f"the model cannot answer: {error}") from error
-        names = [node.name for node in self._session.get_outputs()]
-        return {name: _plain(value) for name, value in zip(names, found, strict=True)}
+        return {name: _plain(value) for name, value in zip(self._names, found, strict=True)}
 
     def _natural(self) -> tuple[FieldSpec, ...]:
         nodes = self._session.get_outputs()
@@ -156,7 +156,7 @@ def _tensor_of(column: Array, field: FieldSpec, kind: DataType, rank: int) -> Ar
         raise InvalidInput(f"the model takes {kind} for {field.name!r}", field=field.name)
     if kind is DataType.BYTES:
         column = np.array([("" if v is None else v) for v in column.ravel()], dtype=object).reshape(column.shape)
-    cast = column.astype(kind.numpy)
+    cast = column.astype(kind.numpy, copy=False)
     return cast.reshape(len(cast), 1) if rank == 2 and cast.ndim == 1 else cast
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelyard.core.errors import InvalidInput
-from modelyard.kinds.batches import conform, row_count
+from modelyard.kinds.batches import conform
 from modelyard.kinds.contract import Batch, Explanation
 from modelyard.kinds.ml import columns, explaining
 from modelyard.kinds.ml.engines import Engine
@@ -27,7 +27,7 @@ class MlPredictor:
 
     def answer(self, conformed: Batch) -> Batch:
         """Answers for a batch that already fits the signature."""
-        rows = row_count(conformed)
+        rows = len(next(iter(conformed.values())))
         raw = self.engine.answer(conformed)
         found = {output.spec.name: output.of(raw) for output in self._outputs}
         for name, column in found.items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from modelyard.core.errors import InvalidArtifact, ModelyardError
+from modelyard.core.errors import InvalidArtifact, ModelyardError, StorageFull, Unavailable
 from modelyard.kinds.batches import row_count
 from modelyard.kinds.contract import Batch, Inspection, Policy, Translation
 from modelyard.kinds.ml import archive, inspecting, loading, mlflow_folder
@@ -35,14 +36,27 @@ def translate(
     original = MlPredictor(loading.engine(artifact, signature, policy), signature)
     target = into / _FILE
     try:
-        target.write_bytes(_converted(artifact, inspection, original, policy))
+        data = _converted(artifact, inspection, original, policy)
+        _write(target, data)
         return _compared(original, target, sample, policy)
+    except Unavailable:
+        raise
     except ModelyardError as error:
         return _refused(target, f"the translation does not serve: {error.detail}")
     except ImportError as error:
         return _refused(target, f"translating needs {error.name or error}")
     except Exception as error:  # noqa: BLE001  converters raise what they like; the original serves, and this is why
         return _refused(target, f"the converter failed: {type(error).__name__}: {str(error)[:500]}")
+
+
+def _write(target: Path, data: bytes) -> None:
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise StorageFull("there is no room for the translation") from error
+        raise Unavailable(f"the translation cannot be written: {error.strerror}") from error
 
 
 def _refused(target: Path, why: str, gap: float = 0.0, changed: int = 0, rows: int = 0) -> Translation:

@@ -276,7 +276,7 @@ _BOOSTERS = {"xgboost.sklearn": re.compile(r"XGB\w+\Z"), "lightgbm.sklearn": re.
 def never(module: str, name: str) -> bool:
     """Whether an import is dangerous whatever a policy says: code runners, files, processes, attribute access, dotted names."""
     root = module.partition(".")[0]
-    if "." in name or not name:
+    if "." in name or not name or not (module.isascii() and name.isascii()):
         return True
     if root in _ROOTS_NEVER and not (module == "builtins" and name in _BUILTINS):
         return True

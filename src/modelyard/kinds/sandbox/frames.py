@@ -11,7 +11,9 @@ import numpy as np
 
 from modelyard.core.errors import InvalidArtifact, ModelyardError, TooLarge, family
 from modelyard.kinds.contract import Batch
+from modelyard.kinds.registry import BrokenKind, UnknownFormat
 
+_ERRORS = family() | {error.code: error for error in (BrokenKind, UnknownFormat)}
 _LENGTH = struct.Struct("<Q")
 MAX_FRAME = 1 << 30
 
@@ -86,5 +88,5 @@ def from_error(error: ModelyardError) -> dict[str, Any]:
 
 def to_error(plain: dict[str, Any]) -> ModelyardError:
     """The error behind plain values; of an unknown code, InvalidArtifact."""
-    kind = family().get(str(plain.get("code")), InvalidArtifact)
+    kind = _ERRORS.get(str(plain.get("code")), InvalidArtifact)
     return kind(str(plain.get("detail")), field=plain.get("field"), hint=plain.get("hint"))

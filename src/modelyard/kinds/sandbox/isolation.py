@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +19,7 @@ import msgspec
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from modelyard.core.errors import InvalidArtifact, TimedOut
+from modelyard.core.errors import InvalidArtifact, StorageFull, TimedOut, Unavailable
 from modelyard.kinds import infer
 from modelyard.kinds.contract import Batch, CheckResult, Inspection, Policy, Translation
 from modelyard.kinds.sandbox import frames, process
@@ -122,8 +125,7 @@ def run_isolated(
     saying of which signal or limit. Nothing of the child or its files is left behind, except what it wrote to `output`.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="modelyard-sandbox-") as folder:
-        private = Path(folder)
+    with _private() as private:
         request = {
             "operation": operation.value,
             "artifact": str(artifact.absolute()),
@@ -138,6 +140,18 @@ def run_isolated(
     if "error" in answer:
         raise process.memory_error(limits) if answer["error"]["code"] == "memory" else frames.to_error(answer["error"])
     return answer["result"]
+
+
+@contextmanager
+def _private() -> Iterator[Path]:
+    """A folder that goes with the child. Raises StorageFull or Unavailable when it cannot be made or written to."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="modelyard-sandbox-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull("there is no room for temporary files") from error
+        raise Unavailable(f"no child process can be given its work: {error.strerror or error}") from error
 
 
 def _sample(sample: Batch | Path | None, private: Path) -> str | None:

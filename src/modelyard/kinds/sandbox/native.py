@@ -97,6 +97,10 @@ class NativePredictor:
                 answer = child.ask(framed)
             except (OSError, EOFError) as error:
                 raise self._crashed(child, error) from error
+            except BaseException:
+                # Interrupted between question and answer: the answer would be taken for that of the next question.
+                self._drop()
+                raise
             self._crashes = 0
         return _result(answer, self._limits)
 
