@@ -77,7 +77,7 @@ def test_evaluate_answers_a_table_on_disk(artifacts, tmp_path, no_leftovers):
 
 def test_translate_writes_where_it_is_told(artifacts, tmp_path, no_leftovers):
     good = artifacts["lgb.txt"]
-    found = translate_isolated(good.path, good.signature, good.sample, tmp_path, limits=QUICK)
+    found = translate_isolated(good.path, good.signature, good.sample, tmp_path / "made" / "for it", limits=QUICK)
     assert not found.refused
     assert inspect_isolated(found.path).format == "onnx"
 
@@ -252,4 +252,4 @@ def test_no_room_for_the_translation_is_told_and_nothing_is_left(artifacts, tmp_
         translate_isolated(good.path, good.signature, good.sample, tmp_path, limits=Limits(file_bytes=100))
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(Unavailable, match="cannot be written"):
-        translate_isolated(good.path, good.signature, good.sample, tmp_path / "not there", limits=QUICK)
+        translate_isolated(good.path, good.signature, good.sample, good.path / "below a file", limits=QUICK)
