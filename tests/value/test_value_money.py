@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from modelyard.value import (
     realised,
     time_to_first_decision,
     value_in,
+    value_of,
 )
 
 COSTS = CostMatrix(currency="USD", false_positive=100, false_negative=400, true_positive=50)
@@ -167,6 +169,20 @@ def test_money_is_counted_from_the_log_as_it_was_known(tmp_path: Path) -> None:
         value_in(reader, outcomes, window, RULE.model_copy(update={"outcome": "arrival"}), COSTS)
     with pytest.raises(InvalidInput):
         value_in(reader, outcomes, window, RULE.model_copy(update={"score": "odds"}), COSTS)
+
+
+def test_what_cannot_be_valued_is_counted_and_said() -> None:
+    table = pa.table(
+        {
+            "output": ['{"hold":"yes"}', '{"hold":"no"}', "{}", '{"hold":"yes"}', '{"hold":"yes"}', None],
+            "outcome_values": ['{"late":1}', '{"late":1}', '{"late":1}', '{"cancelled":true}', None, '{"late":0}'],
+        }
+    )
+    rule = DecisionRule(outcome="late", prediction="hold", positive="yes")
+    figures = value_of(table, rule, COSTS)
+    assert (figures.decisions, figures.outcomes, figures.true_positive, figures.false_negative) == (5, 2, 1, 1)
+    with pytest.raises(InvalidInput, match="neither yes nor no"):
+        value_of(table, rule.model_copy(update={"positive": None}), COSTS)
 
 
 def test_time_to_the_first_decision(tmp_path: Path) -> None:

@@ -382,6 +382,7 @@ def ended(alert: Alert, state: AlertState, **fields: Any) -> Alert:
 def _with_breaches(alert: Alert, breaches: list[Breach]) -> Alert:
     ordered = sorted(breaches, key=lambda b: b.window_from)
     last, worst = ordered[-1], any(b.severity is Severity.CRITICAL for b in ordered)
+    known_all = len(ordered) == alert.count
     return alert.model_copy(
         update={
             "breaches": tuple(ordered[-KEPT_BREACHES:]),
@@ -390,7 +391,7 @@ def _with_breaches(alert: Alert, breaches: list[Breach]) -> Alert:
             "threshold": last.threshold,
             "window_from": last.window_from,
             "window_to": last.window_to,
-            "first_seen": min(alert.first_seen, ordered[0].window_from),
+            "first_seen": ordered[0].window_from if known_all else min(alert.first_seen, ordered[0].window_from),
             "last_seen": last.window_to,
         }
     )

@@ -16,7 +16,7 @@ from modelyard.core.errors import InvalidInput
 from modelyard.measures import MEASURES, Direction, Estimate, Family, Level, Measure, Need, State, Thresholds
 from modelyard.monitoring.chance import drift_margin, performance_margin, rate_margin
 from modelyard.monitoring.columns import Column, Vector, column_of, numbers, objects, some, texts_of
-from modelyard.monitoring.model import PERFORMANCE, Figure, FigureLevel, Monitor, RunFigures, Watch, WatchedField
+from modelyard.monitoring.model import PERFORMANCE, Answers, Figure, FigureLevel, Monitor, RunFigures, Watch, WatchedField
 from modelyard.monitoring.reference import ReferenceProfile, state_of
 
 COLUMNS = ("id", "inputs", "output", "manifest", "answered_arm", "event_time", "decision_time")
@@ -210,35 +210,59 @@ def _segments(monitor: Monitor, sample: Sample, usable: Column) -> Iterator[tupl
 
 def _answers_figure(monitor: Monitor, watch: Watch, sample: Sample, mask: Column, segment: str) -> Figure:
     measure = MEASURES[watch.measure]
-    given = answers_and_outcomes(monitor, measure, sample, mask)
-    rows = len(given["label"])
-    if rows < watch.minimum_rows:
-        return _too_few(watch, segment, rows)
+    given, places = answers_and_outcomes(monitor, measure, sample, mask)
+    if len(places) < watch.minimum_rows:
+        return _too_few(watch, segment, len(places))
     value = measure.compute(**given)
     margin = performance_margin(measure.name, value, given) if watch.warning is not None else 0.0
-    return _judged(watch, measure, segment, value, rows, margin, lambda: _worst(given, sample, mask))
+    return _judged(watch, measure, segment, value, len(places), margin, lambda: _worst(given, sample, places))
 
 
-def answers_and_outcomes(monitor: Monitor, measure: Measure, sample: Sample, mask: Column) -> dict[str, Any]:
-    """The measure's arguments over the rows of the mask: the label, and the score, prediction or estimate that it needs."""
+def answers_and_outcomes(monitor: Monitor, measure: Measure, sample: Sample, mask: Column) -> tuple[dict[str, Any], Column]:
+    """The measure's arguments over the rows of the mask: the label, and the score, prediction or estimate that it needs; and
+    which rows these are. A row whose answer or outcome lacks the value is left out: one bad row does not blind the monitor.
+
+    Raises InvalidInput when no row is left, or when a value is neither yes nor no and no positive one is named.
+    """
     answers = monitor.answers
     if answers is None:
         raise InvalidInput("the monitor does not say what the answers are", field="answers")
-    rows = [row for row, wanted in zip(sample.rows("output"), mask, strict=True) if wanted]
-    truths = [row.get(answers.outcome) for row, wanted in zip(sample.outcomes, mask, strict=True) if wanted]
-    if any(value is None for value in truths):
-        raise InvalidInput(f"outcomes lack the value {answers.outcome!r}", field="answers.outcome")
+    path = _answer_path(answers, measure)
+    name, discrete = _name(path), path == answers.prediction
+    outputs = sample.rows("output")
+    answer = _answer_column(outputs, name, discrete)
+    truth = [row.get(answers.outcome) for row in sample.outcomes]
+    there = answer != None if discrete else ~np.isnan(answer)  # noqa: E711 -- elementwise on purpose
+    places = np.flatnonzero(mask & there & np.array([value is not None for value in truth], dtype=bool))
+    if not len(places):
+        raise InvalidInput(f"no row has both {name!r} and the outcome {answers.outcome!r}", field="answers")
+    kept, truths = answer[places], [truth[place] for place in places]
     if Need.ESTIMATE in measure.needs:
-        label = numbers([{"label": value} for value in truths], "label")
-        return {"label": label, "estimate": numbers(rows, _name(answers.estimate))}
+        return {"label": numbers([{"label": value} for value in truths], "label"), "estimate": kept}, places
     given: dict[str, Any] = {"label": truth_of(truths, answers.outcome_positive)}
     if Need.SCORE in measure.needs:
-        given["score"] = numbers(rows, _name(answers.score))
+        given["score"] = kept
+    if Need.PREDICTION in measure.needs:
+        given["prediction"] = truth_of(kept.tolist(), answers.positive) if discrete else kept >= answers.threshold
+    return given, places
+
+
+def _answer_column(rows: list[dict[str, Any]], name: str, discrete: bool) -> Column:
+    """The answer of every row: as it stands where it is discrete, else as a number."""
+    if not discrete:
+        return numbers(rows, name)
+    column = np.empty(len(rows), dtype=object)
+    column[:] = [row.get(name) for row in rows]
+    return column
+
+
+def _answer_path(answers: Answers, measure: Measure) -> str | None:
+    """Which field of the output the measure is about; a measure of predictions takes the score where there is no label."""
+    if Need.ESTIMATE in measure.needs:
+        return answers.estimate
     if Need.PREDICTION in measure.needs and answers.prediction is not None:
-        given["prediction"] = truth_of([row.get(_name(answers.prediction)) for row in rows], answers.positive)
-    elif Need.PREDICTION in measure.needs:
-        given["prediction"] = numbers(rows, _name(answers.score)) >= answers.threshold
-    return given
+        return answers.prediction
+    return answers.score
 
 
 def truth_of(values: list[Any], positive: Any) -> Column:
@@ -311,12 +335,12 @@ def _drifted(field: WatchedField, before: State, current: State, sample: Sample)
     return _take(ids[there][bucket == int(np.argmax(new_share - old_share))])
 
 
-def _worst(given: dict[str, Any], sample: Sample, mask: Column) -> tuple[str, ...]:
+def _worst(given: dict[str, Any], sample: Sample, places: Column) -> tuple[str, ...]:
     """The decisions that were furthest from what came of them."""
     answer = next(np.asarray(given[n], dtype=np.float64) for n in ("estimate", "score", "prediction") if n in given)
     gap: Vector = np.abs(answer - np.asarray(given["label"], dtype=np.float64))
     order = np.argsort(-gap, kind="stable")[:EXAMPLES]
-    return _take(sample.ids("")[mask][order])
+    return _take(sample.ids("")[places][order])
 
 
 def _take(ids: Column) -> tuple[str, ...]:

@@ -51,13 +51,24 @@ class DecisionRule(BaseModel):
 
 def value_of(table: Any, rule: DecisionRule, costs: CostMatrix) -> ValueFigures:
     """The figures of decisions joined with their outcomes (`decisions.join`). An endpoint's constant counts like any answer:
-    it was what was done. Decisions without an outcome are counted and not valued; those without an output are left out."""
+    it was what was done. Decisions whose outcome or answer lacks the value are counted and not valued.
+
+    Raises InvalidInput when none of the known outcomes can be valued (a name in the rule is wrong), and when a value is
+    neither yes nor no and no positive one is named.
+    """
     answered = table.filter(pc.is_valid(table["output"]))
     known = answered.filter(pc.is_valid(answered["outcome_values"]))
-    acted = [_acts(output, rule) for output in _objects(known["output"].to_pylist(), "output")]
+    outputs = _objects(known["output"].to_pylist(), "output")
     outcomes = _objects(known["outcome_values"].to_pylist(), "outcome_values")
-    truth = [_is(values.get(rule.outcome), rule.outcome_positive, rule.outcome) for values in outcomes]
-    return realised(acted, truth, costs, decisions=answered.num_rows)
+    pairs = [
+        (_acts(o, rule), _is(v.get(rule.outcome), rule.outcome_positive, rule.outcome))
+        for o, v in zip(outputs, outcomes, strict=True)
+    ]
+    valued = [(acted, truth) for acted, truth in pairs if acted is not None and truth is not None]
+    if pairs and not valued:
+        names = f"{rule.prediction or rule.score!r} in its output and {rule.outcome!r} in its outcome"
+        raise InvalidInput(f"no decision has both {names}", field="rule", hint="see a decision for the names of its values")
+    return realised([a for a, _ in valued], [t for _, t in valued], costs, decisions=answered.num_rows)
 
 
 def value_in(
@@ -90,20 +101,20 @@ def _objects(texts: list[str], field: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _acts(output: dict[str, Any], rule: DecisionRule) -> bool:
+def _acts(output: dict[str, Any], rule: DecisionRule) -> bool | None:
     if rule.prediction is not None:
         return _is(output.get(rule.prediction), rule.positive, rule.prediction)
     if rule.score is None:
         raise InvalidInput("the rule names neither a prediction nor a score", field="rule")
     score = output.get(rule.score)
     value = score[-1] if isinstance(score, list) and score else score
-    if not isinstance(value, int | float):
-        raise InvalidInput(f"the output has no number {rule.score!r}", field=rule.score)
-    return value >= rule.threshold
+    return value >= rule.threshold if isinstance(value, int | float) else None
 
 
-def _is(value: Any, positive: Scalar | None, field: str) -> bool:
-    if positive is not None and value is not None:
+def _is(value: Any, positive: Scalar | None, field: str) -> bool | None:
+    if value is None:
+        return None
+    if positive is not None:
         return bool(value == positive)
     if value not in (0, 1):
         raise InvalidInput(f"{value!r} is neither yes nor no", field=field, hint="name the positive value")
