@@ -10,13 +10,14 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code (see `modelyard.cli.errors`)."""
-    from modelyard.cli.errors import INTERRUPTED, Usage, tell
-    from modelyard.core.errors import ModelyardError
-
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in ([], ["--help"], ["-h"]):
+        return _help()
     from cyclopts import CycloptsError
 
     from modelyard.cli.app import make_app
+    from modelyard.cli.errors import INTERRUPTED, Usage, tell
+    from modelyard.core.errors import ModelyardError
 
     try:
         code = make_app()(words, exit_on_error=False, print_error=False)
@@ -35,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _help() -> int:
+    from modelyard.cli.tree import root_help
+
+    sys.stdout.write(root_help())
+    return 0
 
 
 def _wants_json(words: Sequence[str]) -> bool:

@@ -42,12 +42,16 @@ class Watching(Reading):
 class Listing(Watching):
     """Which records a list shows. The server filters, sorts and pages."""
 
-    search: Annotated[str, Parameter(name=("--search", "-q"), group=FINDING, help="Words that occur in the record.")] = ""
+    search: Annotated[
+        str, Parameter(name=("--search", "-q"), group=FINDING, allow_leading_hyphen=True, help="Words that occur in the record.")
+    ] = ""
     where: Annotated[
         tuple[str, ...],
         Parameter(name="--where", negative=(), group=FINDING, help="`field=value` on an indexed field; may be repeated."),
     ] = ()
-    sort: Annotated[str, Parameter(group=FINDING, help="A field; `-field` for descending.")] = "-created_at"
+    sort: Annotated[str, Parameter(group=FINDING, allow_leading_hyphen=True, help="A field; `-field` for descending.")] = (
+        "-created_at"
+    )
     limit: Annotated[int, Parameter(group=FINDING, help="At most so many; 0 for all.")] = 50
 
 
@@ -56,7 +60,9 @@ class Listing(Watching):
 class Changing(Reading):
     """How something is changed."""
 
-    reason: Annotated[str, Parameter(name=("--reason", "-m"), group=CHANGING, help="Why; kept in the audit log.")] = ""
+    reason: Annotated[
+        str, Parameter(name=("--reason", "-m"), group=CHANGING, allow_leading_hyphen=True, help="Why; kept in the audit log.")
+    ] = ""
     dry_run: Annotated[bool, Parameter(negative=(), group=CHANGING, help="Do everything, keep nothing, show the result.")] = False
     yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative=(), group=CHANGING, help="Ask no questions.")] = False
     key: Annotated[

@@ -16,7 +16,11 @@ HEAD = """<!-- Written by `python -m modelyard.cli.reference docs/reference/cli.
 
 def reference() -> str:
     """The whole reference as Markdown."""
-    text = make_app().generate_docs(output_format="markdown", recursive=True, flatten_commands=True, heading_level=1)
+    argv, sys.argv = sys.argv, ["modelyard"]  # Cyclopts writes how this process was started into the usage lines.
+    try:
+        text = make_app().generate_docs(output_format="markdown", recursive=True, flatten_commands=True, usage_name="modelyard")
+    finally:
+        sys.argv = argv
     lines = [line.rstrip() for line in text.strip().split("\n")]
     return HEAD + "\n" + "\n".join(lines) + "\n"
 
