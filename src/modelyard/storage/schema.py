@@ -7,6 +7,7 @@ triggers, and through a `tsvector` with a GIN index in PostgreSQL. Triggers make
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy.dialects import postgresql
 from modelyard.storage.layout import FieldKind, Layout
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+LONGEST_NAME = 63
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,14 @@ def _column(name: str, kind: str, dialect: str) -> sa.Column[Any]:
 
 
 def _unique(shape: Shape) -> list[sa.UniqueConstraint]:
-    return [sa.UniqueConstraint(*group, name=f"{shape.name}_one_{'_'.join(group)}") for group in shape.unique]
+    return [sa.UniqueConstraint(*group, name=_short(f"{shape.name}_one_{'_'.join(group)}")) for group in shape.unique]
+
+
+def _short(name: str) -> str:
+    """The name, or its beginning and a checksum: PostgreSQL keeps 63 characters."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 9]}_{zlib.crc32(name.encode()):08x}"
 
 
 def search_table(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from modelyard.core.errors import Busy, WrongState
-from modelyard.core.records import Page, Query, R, Table
+from modelyard.core.records import Page, Query, R, Record, Table
 from modelyard.storage import schema
 from modelyard.storage.engines import engine_for
 from modelyard.storage.failures import translated
@@ -103,7 +103,7 @@ class SqlTransaction:
         statements = self._for_writing(table)
         row = self._row(statements, record)
         if statements.add.run(self._connection, row).rowcount == 0:
-            self._refuse_taken(statements, row, others=False)
+            self._refuse_taken(statements, row)
             raise Busy(f"{table.name}: the same record is being added elsewhere")
         return record
 
@@ -133,11 +133,12 @@ class SqlTransaction:
         changed = record.model_copy(update={"revision": record.revision + 1})
         row = self._row(statements, changed)
         if table.unique:
-            self._refuse_taken(statements, row, others=True)
+            self._refuse_taken(statements, row, made_from=record)
         values = row | {"its_id": record.id, "its_revision": record.revision}
         del values["id"]
         if statements.save.run(self._connection, values).rowcount == 0:
             self._refuse_stale(statements, record)
+            raise Busy(f"{table.name}: the same record is being changed elsewhere")
         return changed
 
     def remove(self, table: Table[R], record_id: str) -> None:
@@ -179,18 +180,24 @@ class SqlTransaction:
         hits = statements.hits.run(self._connection, {"sought": statements.words_sought(search.words)}).scalar_one()
         return bool(hits > MANY_HITS)
 
-    def _refuse_taken(self, statements: Statements, row: dict[str, Any], *, others: bool) -> None:
-        for group, statement in statements.taken[1:] if others else statements.taken:
+    def _refuse_taken(self, statements: Statements, row: dict[str, Any], made_from: Record | None = None) -> None:
+        """Raises when another record has the id or shares a unique group; when changing a record, only if it is not stale."""
+        for group, statement in statements.taken if made_from is None else statements.taken[1:]:
             values = {f"its_{name}": row[name] for name in group}
             if group != ("id",):
                 values["not_id"] = row["id"]
             if None not in values.values() and statement.run(self._connection, values).first():
+                if made_from is not None:
+                    self._refuse_stale(statements, made_from)
                 raise already_exists(statements.layout.table, group)
 
-    def _refuse_stale(self, statements: Statements, record: Any) -> None:
+    def _refuse_stale(self, statements: Statements, record: Record) -> None:
         table = statements.layout.table
         kept = statements.revision.run(self._connection, {"its_id": record.id}).scalar()
-        raise not_found(table, record.id) if kept is None else stale(table, record)
+        if kept is None:
+            raise not_found(table, record.id)
+        if kept != record.revision:
+            raise stale(table, record)
 
 
 def _plain_id(record_id: str) -> str:

@@ -1,0 +1,6 @@
+"""Backup and restore: one archive of everything, taken while the platform runs."""
+
+from modelyard.storage.backup.archive import Archive, Manifest
+from modelyard.storage.backup.service import BackupReport, Installation, backup, restore
+
+__all__ = ["Archive", "BackupReport", "Installation", "Manifest", "backup", "restore"]
