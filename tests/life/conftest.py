@@ -24,8 +24,11 @@ from modelyard.governance.assurance.commands import DecideApproval, EvaluateGate
 from modelyard.governance.assurance.model import Approval, Evidence, EvidenceType, Scope
 from modelyard.governance.releases.commands import IssueRelease
 from modelyard.governance.releases.model import IssuedRelease
+from modelyard.kinds.contract import Inspection
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+INSPECTIONS: dict[str, Inspection] = {}
+"""What was inspected once need not be inspected again: it depends on the bytes alone."""
 FIELDS = ("amount", "age", "tenure")
 
 
@@ -98,6 +101,7 @@ class House:
             filename="model.onnx",
             sample=self.upload(sample),
             signature=Declared(),
+            translate=False,
         )
         command, _, _ = prepare(self.platform.desk, asked)
         found = self.do(DANA, command)
@@ -161,5 +165,6 @@ def house(make_storage: Any, tmp_path: Path) -> Iterator[House]:
     clock = ManualClock(START)
     platform = assemble(Settings(home=tmp_path / "home"), make_storage(TABLES), clock=clock)
     first_start(platform)
+    platform.inspections = INSPECTIONS
     yield House(platform, clock, tmp_path)
     platform.close()

@@ -210,7 +210,7 @@ def test_an_approval_dies_when_what_it_was_bound_to_changes(house: House) -> Non
     with house.platform.storage.reading() as tx:
         use_case = first(tx, USE_CASES, equals("name", "credit"))
     assert use_case is not None
-    house.do(RITA, UpdateUseCase(use_case="credit", revision=use_case.revision, tier="critical"))
+    house.do(RITA, UpdateUseCase(use_case="credit", revision=use_case.revision, tier="high"))
     with pytest.raises(NotApproved, match="tier"):
         house.do(OMAR, IssueRelease(approval=approval.id))
 

@@ -111,8 +111,7 @@ TABLES: tuple[Table[Any], ...] = (ENDPOINTS, ROUTES, DEPLOYMENTS)
 
 STALE_BY_TIER: dict[str, tuple[Stale, float]] = {
     "low": (Stale.SERVE, 7 * 86400.0),
-    "medium": (Stale.SERVE, 86400.0),
-    "high": (Stale.FALLBACK, 4 * 3600.0),
-    "critical": (Stale.REFUSE, 900.0),
+    "medium": (Stale.FALLBACK, 86400.0),
+    "high": (Stale.REFUSE, 4 * 3600.0),
 }
 """What happens on a stale snapshot, and from which age in seconds, unless the endpoint says otherwise."""

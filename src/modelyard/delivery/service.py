@@ -42,7 +42,7 @@ from modelyard.governance.releases.ports import Signing
 from modelyard.trust import Purpose, sign_routes
 from modelyard.trust.statements import ArmRole, RouteSnapshot
 
-STRICTEST = "critical"
+STRICTEST = "high"
 
 
 def create_endpoint(work: Work, command: CreateEndpoint, signing: Signing) -> Endpoint:

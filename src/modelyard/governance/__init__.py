@@ -14,20 +14,20 @@ from modelyard.core.records import Table
 from modelyard.governance import bootstrap
 from modelyard.governance.assurance import events as assurance_events
 from modelyard.governance.assurance import model as assurance_model
-from modelyard.governance.assurance import service as assurance
+from modelyard.governance.assurance import service as assurance_service
 from modelyard.governance.audit import model as audit_model
 from modelyard.governance.bootstrap import bootstrap_gates, bootstrap_keys, bootstrap_runtime
 from modelyard.governance.identity import events as identity_events
 from modelyard.governance.identity import model as identity_model
-from modelyard.governance.identity import service as identity
+from modelyard.governance.identity import service as identity_service
 from modelyard.governance.identity.service import authenticate, bootstrap_administrator
 from modelyard.governance.policy import events as policy_events
 from modelyard.governance.policy import model as policy_model
-from modelyard.governance.policy import service as policy
+from modelyard.governance.policy import service as policy_service
 from modelyard.governance.policy.authorizer import CedarAuthorizer
 from modelyard.governance.releases import events as releases_events
 from modelyard.governance.releases import model as releases_model
-from modelyard.governance.releases import service as releases
+from modelyard.governance.releases import service as releases_service
 from modelyard.governance.releases.ports import Signing
 
 EXPLAINED_TABLES: tuple[Table[Any], ...] = (
@@ -51,10 +51,10 @@ EVENTS: tuple[type[Event], ...] = (
 def handlings(signing: Signing) -> list[Handling[Any]]:
     """Every command of governance."""
     return [
-        *identity.handlings(),
-        *policy.handlings(),
-        *assurance.handlings(),
-        *releases.handlings(signing),
+        *identity_service.handlings(),
+        *policy_service.handlings(),
+        *assurance_service.handlings(),
+        *releases_service.handlings(signing),
         *bootstrap.handlings(),
     ]
 

@@ -46,7 +46,7 @@ from modelyard.governance.assurance.model import (
     bound_digest,
 )
 
-STRICTEST = "critical"
+STRICTEST = "high"
 SECOND_LINE = frozenset({"validator", "risk_officer"})
 CLOSED_BY = {
     "rejected": ApprovalStatus.REJECTED,
