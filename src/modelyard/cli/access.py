@@ -94,7 +94,10 @@ def issue(
     name: Annotated[str, Parameter(help="What it is for.")] = "cli",
     days: Annotated[float, Parameter(help="How long it is good for.")] = 90.0,
     scope: Annotated[
-        tuple[str, ...], Parameter(negative=(), help="`read`, `catalog.*`, an action; all that the roles allow when left out.")
+        tuple[str, ...],
+        Parameter(
+            negative=(), show_default=False, help="`read`, `catalog.*`, an action; all that the roles allow when left out."
+        ),
     ] = (),
     how: Changing = CHANGING_,
 ) -> int:

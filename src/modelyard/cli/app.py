@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cyclopts import App, Group
+from cyclopts import App, Group, Parameter
 
 from modelyard import __version__
 from modelyard.cli.tree import HEADINGS, INTRODUCTION, TREE
@@ -17,6 +17,7 @@ def make_app() -> App:
         help_format="plaintext",
         help_formatter="plain",
         result_action="return_value",
+        default_parameter=Parameter(negative_iterable=()),
     )
     groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(HEADINGS)}
     for heading, word, place, sentence in TREE:

@@ -32,7 +32,7 @@ def add_evidence(
     /,
     *,
     summary: str | None = None,
-    metric: Annotated[tuple[str, ...], Parameter(negative=(), help="`name=value`; may be repeated.")] = (),
+    metric: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, help="`name=value`; may be repeated.")] = (),
     document: Annotated[str | None, Parameter(help="A file, uploaded and bound by its digest, or the digest of one.")] = None,
     valid_until: Annotated[str | None, Parameter(help="When it loses its force (ISO 8601).")] = None,
     file: FromFile = None,
@@ -117,12 +117,14 @@ def request_approval(
     /,
     *,
     use_case: Annotated[str, Parameter(help="Where it may serve.")],
-    endpoint: Annotated[tuple[str, ...], Parameter(negative=(), help="May be repeated.")],
+    endpoint: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, help="May be repeated.")],
     stage: str = "production",
-    role: Annotated[tuple[ArmRole, ...], Parameter(negative=(), help="May be repeated.")] = ("champion",),
+    role: Annotated[tuple[ArmRole, ...], Parameter(negative=(), show_default=False, help="May be repeated.")] = ("champion",),
     greatest_share: Annotated[float, Parameter(help="Of the traffic, from 0 to 1.")] = 1.0,
     ticket: str | None = None,
-    wait: Annotated[bool, Parameter(negative=(), help="Wait for the decision: 0 approved, 1 not, 8 still waiting.")] = False,
+    wait: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="Wait for the decision: 0 approved, 1 not, 8 still waiting.")
+    ] = False,
     wait_seconds: Annotated[float, Parameter(help="How long --wait waits.")] = 3600.0,
     how: Changing = CHANGING_,
 ) -> int:
@@ -157,7 +159,9 @@ def show_approval(
     approval: str,
     /,
     *,
-    wait: Annotated[bool, Parameter(negative=(), help="Wait for the decision: 0 approved, 1 not, 8 still waiting.")] = False,
+    wait: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="Wait for the decision: 0 approved, 1 not, 8 still waiting.")
+    ] = False,
     wait_seconds: Annotated[float, Parameter(help="How long --wait waits.")] = 3600.0,
     how: Reading = READING,
 ) -> int:
@@ -173,7 +177,9 @@ def approve(
     /,
     *,
     comments: Annotated[str | None, Parameter(help="What you base it on; without it, --reason counts.")] = None,
-    condition: Annotated[tuple[str, ...], Parameter(negative=(), help="`2026-12-31=what must be done`; may be repeated.")] = (),
+    condition: Annotated[
+        tuple[str, ...], Parameter(negative=(), show_default=False, help="`2026-12-31=what must be done`; may be repeated.")
+    ] = (),
     how: Changing = CHANGING_,
 ) -> int:
     """Show the approval in full, then take responsibility for what was shown."""
@@ -190,7 +196,7 @@ def reject(
     /,
     *,
     comments: Annotated[str | None, Parameter(help="Why; without it, --reason counts.")] = None,
-    changes: Annotated[bool, Parameter(negative=(), help="Ask for changes instead of a final no.")] = False,
+    changes: Annotated[bool, Parameter(negative=(), show_default=False, help="Ask for changes instead of a final no.")] = False,
     how: Changing = CHANGING_,
 ) -> int:
     """Show the approval in full, then refuse it."""

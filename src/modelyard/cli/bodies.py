@@ -15,7 +15,12 @@ from modelyard.cli.session import pairs
 GREATEST_FILE = 16 << 20
 Sets = Annotated[
     tuple[str, ...],
-    Parameter(name="--set", negative=(), help="`path.to.field=value` of the record (the value is YAML); may be repeated."),
+    Parameter(
+        name="--set",
+        show_default=False,
+        negative=(),
+        help="`path.to.field=value` of the record (the value is YAML); may be repeated.",
+    ),
 ]
 FromFile = Annotated[Path | None, Parameter(name=("--file", "-f"), help="YAML or JSON with the record's fields; `-` is stdin.")]
 

@@ -56,7 +56,7 @@ def update_use_case(
     owner: str | None = None,
     tier: Tier | None = None,
     tag: tuple[str, ...] = (),
-    clear: Annotated[tuple[str, ...], Parameter(negative=(), help="A field to empty; may be repeated.")] = (),
+    clear: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, help="A field to empty; may be repeated.")] = (),
     file: FromFile = None,
     sets: Sets = (),
     how: Changing = CHANGING_,
@@ -107,7 +107,7 @@ def update_model(
     description: str | None = None,
     owner: str | None = None,
     tag: tuple[str, ...] = (),
-    clear: Annotated[tuple[str, ...], Parameter(negative=(), help="A field to empty; may be repeated.")] = (),
+    clear: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, help="A field to empty; may be repeated.")] = (),
     file: FromFile = None,
     sets: Sets = (),
     how: Changing = CHANGING_,
@@ -216,7 +216,7 @@ def checks(
     *,
     test: Annotated[str | None, Parameter(help="A file of test rows with the true outcomes, or the digest of one.")] = None,
     label: Annotated[str | None, Parameter(help="The column of the true outcomes.")] = None,
-    wait: Annotated[bool, Parameter(negative=(), help="Wait for the job to end; 1 when it fails.")] = False,
+    wait: Annotated[bool, Parameter(negative=(), show_default=False, help="Wait for the job to end; 1 when it fails.")] = False,
     how: Changing = CHANGING_,
 ) -> int:
     """Test a version in a worker; the results become evidence."""

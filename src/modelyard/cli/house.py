@@ -69,18 +69,23 @@ def backup(
     to: Annotated[Path, Parameter(help="The folder or file to write.")],
     /,
     *,
-    keys: Annotated[bool, Parameter(negative=(), help="With the private signing keys: guard the result like them.")] = False,
+    keys: Annotated[
+        bool,
+        Parameter(
+            name="--with-keys", negative=(), show_default=False, help="With the private signing keys: guard the result like them."
+        ),
+    ] = False,
     home: Home = None,
 ) -> int:
     """Write all of the installation on this machine to one place.
 
     That is the database, blobs, decision log and audit checkpoints; the private keys only if asked for.
     """
-    from modelyard.bootstrap import Settings
-    from modelyard.storage import backup as storage_backup  # type: ignore[attr-defined,unused-ignore]
+    from modelyard.bootstrap import Settings, installation
+    from modelyard.storage import backup as storage_backup
 
-    told = storage_backup.backup(Settings.from_environment(home=home), to, keys=keys)
-    render.print_one(_plain(told), "table")
+    told = storage_backup.backup(installation(Settings.from_environment(home=home)), to, keys=keys)
+    render.print_one(told.model_dump(mode="json"), "table")
     say(f"next: modelyard restore {to} --home ELSEWHERE proves that it can be read")
     return DONE
 
@@ -93,18 +98,14 @@ def restore(
     how: Changing = CHANGING_,
 ) -> int:
     """Bring an installation back from a backup. The folder must be empty."""
-    from modelyard.bootstrap import Settings
-    from modelyard.storage import backup as storage_backup  # type: ignore[attr-defined,unused-ignore]
+    from modelyard.bootstrap import Settings, installation
+    from modelyard.storage import backup as storage_backup
 
     here = Settings.from_environment(home=home)
     if not how.yes:
         demand_terminal()
         confirm(f"Restore {source} into {here.home}?")
-    render.print_one(_plain(storage_backup.restore(source, here)), "table")
+    told = storage_backup.restore(source, installation(here))
+    render.print_one(told.model_dump(mode="json"), "table")
     say("next: modelyard up, then modelyard audit verify")
     return DONE
-
-
-def _plain(told: object) -> dict[str, object]:
-    dump = getattr(told, "model_dump", None)
-    return dump(mode="json") if dump is not None else dict(vars(told)) if hasattr(told, "__dict__") else {"done": str(told)}

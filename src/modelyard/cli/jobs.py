@@ -25,7 +25,7 @@ def show_job(
     job: str,
     /,
     *,
-    wait: Annotated[bool, Parameter(negative=(), help="Wait for its end; 1 when it failed.")] = False,
+    wait: Annotated[bool, Parameter(negative=(), show_default=False, help="Wait for its end; 1 when it failed.")] = False,
     how: Watching = WATCHING,
 ) -> int:
     """Show a job."""

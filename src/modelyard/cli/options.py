@@ -33,7 +33,9 @@ class Reading:
 class Watching(Reading):
     """Reading, again and again if asked."""
 
-    watch: Annotated[bool, Parameter(name=("--watch", "-w"), negative=(), group=SHOWING, help="Print anew until Ctrl-C.")] = False
+    watch: Annotated[
+        bool, Parameter(name=("--watch", "-w"), show_default=False, negative=(), group=SHOWING, help="Print anew until Ctrl-C.")
+    ] = False
     every: Annotated[float, Parameter(group=SHOWING, help="Seconds between two looks of --watch.")] = 2.0
 
 
@@ -43,11 +45,24 @@ class Listing(Watching):
     """Which records a list shows. The server filters, sorts and pages."""
 
     search: Annotated[
-        str, Parameter(name=("--search", "-q"), group=FINDING, allow_leading_hyphen=True, help="Words that occur in the record.")
+        str,
+        Parameter(
+            name=("--search", "-q"),
+            show_default=False,
+            group=FINDING,
+            allow_leading_hyphen=True,
+            help="Words that occur in the record.",
+        ),
     ] = ""
     where: Annotated[
         tuple[str, ...],
-        Parameter(name="--where", negative=(), group=FINDING, help="`field=value` on an indexed field; may be repeated."),
+        Parameter(
+            name="--where",
+            show_default=False,
+            negative=(),
+            group=FINDING,
+            help="`field=value` on an indexed field; may be repeated.",
+        ),
     ] = ()
     sort: Annotated[str, Parameter(group=FINDING, allow_leading_hyphen=True, help="A field; `-field` for descending.")] = (
         "-created_at"
@@ -61,10 +76,21 @@ class Changing(Reading):
     """How something is changed."""
 
     reason: Annotated[
-        str, Parameter(name=("--reason", "-m"), group=CHANGING, allow_leading_hyphen=True, help="Why; kept in the audit log.")
+        str,
+        Parameter(
+            name=("--reason", "-m"),
+            show_default=False,
+            group=CHANGING,
+            allow_leading_hyphen=True,
+            help="Why; kept in the audit log.",
+        ),
     ] = ""
-    dry_run: Annotated[bool, Parameter(negative=(), group=CHANGING, help="Do everything, keep nothing, show the result.")] = False
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative=(), group=CHANGING, help="Ask no questions.")] = False
+    dry_run: Annotated[
+        bool, Parameter(show_default=False, negative=(), group=CHANGING, help="Do everything, keep nothing, show the result.")
+    ] = False
+    yes: Annotated[
+        bool, Parameter(name=("--yes", "-y"), show_default=False, negative=(), group=CHANGING, help="Ask no questions.")
+    ] = False
     key: Annotated[
         str | None, Parameter(name="--idempotency-key", group=CHANGING, help="A repeat with the same key changes nothing more.")
     ] = None

@@ -30,7 +30,7 @@ def init(
     use_case: Annotated[str | None, Parameter(help="Name of the use case.")] = None,
     sample: Annotated[str | None, Parameter(help="A file with a few rows.")] = None,
     folder: Annotated[Path, Parameter(help="Where to write.")] = Path(),
-    force: Annotated[bool, Parameter(negative=(), help="Replace a file that is there.")] = False,
+    force: Annotated[bool, Parameter(negative=(), show_default=False, help="Replace a file that is there.")] = False,
 ) -> int:
     """Write a first modelyard.yaml: a model as code."""
     from modelyard.catalog.first_file import FirstAnswers, answers_for, template
@@ -63,9 +63,13 @@ def register(
     manifest: Annotated[Path, Parameter(name=("--manifest", "-f"), help="The manifest or its folder.")] = Path(),
     sample: Annotated[Path | None, Parameter(help="A small file of rows: Parquet, Arrow or CSV.")] = None,
     lock: Annotated[Path | None, Parameter(help="Hashed requirements that the model runs with.")] = None,
-    exclude: Annotated[tuple[str, ...], Parameter(negative=(), help="A column of the sample that is no input.")] = (),
-    parent: Annotated[tuple[str, ...], Parameter(negative=(), help="A version that this one was made from.")] = (),
-    metric: Annotated[tuple[str, ...], Parameter(negative=(), help="`name=value`; may be repeated.")] = (),
+    exclude: Annotated[
+        tuple[str, ...], Parameter(negative=(), show_default=False, help="A column of the sample that is no input.")
+    ] = (),
+    parent: Annotated[
+        tuple[str, ...], Parameter(negative=(), show_default=False, help="A version that this one was made from.")
+    ] = (),
+    metric: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, help="`name=value`; may be repeated.")] = (),
     tag: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     notes: str | None = None,
     translate: Annotated[bool, Parameter(help="Whether a faster form with the same answers may serve.")] = True,
@@ -79,7 +83,13 @@ def register(
         fields = _from_flags(session, artifact, sample, lock)
     else:
         fields = _from_manifest(session, manifest)
-    more = {"parents": list(parent), "metrics": numbers(metric), "tags": list(tag), "notes": notes, "model": model}
+    more = {
+        "parents": list(parent),
+        "metrics": {name: {"value": value} for name, value in numbers(metric).items()},
+        "tags": list(tag),
+        "notes": notes,
+        "model": model,
+    }
     fields |= {name: value for name, value in more.items() if value}
     if exclude:
         fields["signature"] = fields.get("signature", {}) | {"exclude": list(exclude)}
@@ -242,13 +252,14 @@ def _registered(session: Session, told: dict[str, Any]) -> int:
     return DONE
 
 
-def numbers(given: tuple[str, ...]) -> dict[str, Any]:
+def numbers(given: tuple[str, ...]) -> dict[str, float]:
+    """`name=value` options as numbers. Raises Usage."""
     from modelyard.cli.session import pairs
 
     found = {}
     for name, text in pairs(given, "--metric").items():
         try:
-            found[name] = {"value": float(text)}
+            found[name] = float(text)
         except ValueError as error:
             raise Usage(f"{text!r} is not a number", field=f"--metric {name}") from error
     return found

@@ -129,7 +129,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
 def status(value: Any) -> tuple[str, str]:
     """An icon with the word, and a colour: never the colour alone."""
     word = text(value)
-    key = word.lower() if word not in ("yes", "no") else "true" if word == "yes" else "stopped"
+    key = word.lower() if not isinstance(value, bool) else "passed" if value else "failed"
     icon, colour = ("●", _GREEN) if key in _GOOD else ("✕", _RED) if key in _POOR else ("◐", _YELLOW)
     if not word:
         return "", ""

@@ -61,7 +61,7 @@ VIEWS: dict[str, View] = {
              " | ID=id BEFORE=before:arms",
              "modelyard deploy ENDPOINT RELEASE --reason '…'"),
         View("identity", "identities", "name",
-             "NAME=name KIND=kind DISPLAY-NAME=display_name ACTIVE=active:status AGE=created_at:age"
+             "NAME=name KIND=kind DISPLAY-NAME=display_name ACTIVE=active AGE=created_at:age"
              " | ID=id EMAIL=email",
              "modelyard identity create NAME --display-name '…'"),
         View("role", "role-grants", "id",
