@@ -43,6 +43,7 @@ from modelyard.kinds.contract import Inspection, Policy
 from modelyard.kinds.sandbox import Limits
 from modelyard.monitoring.windows import WindowKind
 from modelyard.storage.audit_files import AuditFiles
+from modelyard.storage.backup import Installation
 from modelyard.storage.blobs import blobs_at
 from modelyard.storage.key_files import KeyFiles
 from modelyard.storage.migrations import upgrade
@@ -304,6 +305,21 @@ def _event_types() -> EventTypes:
     for package in (catalog, governance, job_events, evaluation, delivery, monitoring, value):
         events.register(*package.EVENTS)
     return events
+
+
+def installation(settings: Settings) -> Installation:
+    """Where everything of the settings' installation is, for backup and restore."""
+    home = settings.home
+    return Installation(
+        home=home,
+        database=settings.database_url,
+        tables=TABLES,
+        blobs=settings.blobs_url,
+        outcomes=home / "outcomes",
+        audit=home / "audit",
+        keys=home / "keys",
+        runtime=settings.runtime_folder,
+    )
 
 
 def first_start(platform: Platform) -> str | None:
