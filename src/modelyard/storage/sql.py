@@ -21,7 +21,7 @@ from modelyard.storage.engines import engine_for
 from modelyard.storage.failures import translated
 from modelyard.storage.layout import FieldKind, Layouts, Search, write_cursor
 from modelyard.storage.refusals import already_exists, not_found, refuse_append_only, refuse_reading, stale
-from modelyard.storage.statements import MANY_HITS, Statements
+from modelyard.storage.statements import Segment, Statements
 
 
 class SqlStorage:
@@ -164,21 +164,22 @@ class SqlTransaction:
 
     def _rows(self, statements: Statements, search: Search) -> list[Any]:
         """One row more than the page has, when there is one."""
-        many_hits = bool(search.words) and self._many_hits(statements, search)
         rows: list[Any] = []
         for segment in statements.segments(search):
-            statement, values = statements.find(search, segment, many_hits)
-            values["limit"] = search.limit + 1 - len(rows)
-            rows += statement.run(self._connection, values).all()
+            wanted = search.limit + 1 - len(rows)
+            rows += self._rows_of(statements, search, segment, wanted)
             if len(rows) > search.limit:
                 break
         return rows
 
-    def _many_hits(self, statements: Statements, search: Search) -> bool:
-        if statements.hits is None:
-            return False
-        hits = statements.hits.run(self._connection, {"sought": statements.words_sought(search.words)}).scalar_one()
-        return bool(hits > MANY_HITS)
+    def _rows_of(self, statements: Statements, search: Search, segment: Segment, wanted: int) -> list[Any]:
+        found: list[Any] = []
+        for scanning in statements.ways(search):
+            statement, values = statements.find(search, segment, scanning)
+            found = list(statement.run(self._connection, values | {"limit": wanted}).all())
+            if len(found) == wanted:
+                break
+        return found
 
     def _refuse_taken(self, statements: Statements, row: dict[str, Any], made_from: Record | None = None) -> None:
         """Raises when another record has the id or shares a unique group; when changing a record, only if it is not stale."""

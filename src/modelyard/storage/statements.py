@@ -17,8 +17,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from modelyard.storage.layout import Condition, Cursor, Layout, Scalar, Search
 from modelyard.storage.schema import POSTGRESQL, SQLITE, search_table, shape_of, sql_table
 
-MANY_HITS = 500
-"""Above so many hits of a search, reading rows in order and asking whether each is a hit beats sorting the hits."""
+SCANNED = 1_000
+"""SQLite: so many rows are read in order first, looking for the words in each: common words fill a page at once, at any size of
+the table. When they do not, the words are rare, and the search table knows the few rows that have them."""
 
 Values = dict[str, Any]
 
@@ -67,7 +68,6 @@ class Statements:
         self.add = self._prepared(self._insert())
         self.save = self._prepared(self._update().where(mine, columns.revision == sa.bindparam("its_revision")))
         self.taken = [(group, self._prepared(self._taken(group))) for group in (("id",), *layout.table.unique)]
-        self.hits = self._prepared(self._hits()) if layout.table.text and dialect.name == SQLITE else None
 
     def _prepared(self, statement: Any) -> Prepared:
         return Prepared(statement, self._dialect_of)
@@ -94,19 +94,23 @@ class Statements:
         first = Segment(after.value is None, after)
         return [first, parts[1]] if first.absent is parts[0].absent else [first]
 
-    def find(self, search: Search, segment: Segment, many_hits: bool) -> tuple[Prepared, Values]:
+    def ways(self, search: Search) -> tuple[bool, ...]:
+        """The ways to find a page, the likely one first: by reading rows in order (True), by asking the search table (False)."""
+        return (True, False) if search.words and self._dialect == SQLITE else (False,)
+
+    def find(self, search: Search, segment: Segment, scanning: bool) -> tuple[Prepared, Values]:
         """The statement that finds the rows of a segment, and its values; `limit` is left to the caller."""
         form = (
             tuple((c.field.name, c.operator, _value_form(c)) for c in search.conditions),
-            bool(search.words),
-            many_hits,
+            len(search.words) if scanning else bool(search.words),
+            scanning,
             (search.sort.name, search.descending, search.claim),
             (segment.absent, segment.after is None),
         )
         statement = self._found.get(form)
         if statement is None:
-            statement = self._found[form] = self._prepared(self._build(search, segment, many_hits))
-        return statement, self._values(search, segment)
+            statement = self._found[form] = self._prepared(self._build(search, segment, scanning))
+        return statement, self._values(search, segment, scanning)
 
     def words_sought(self, words: Sequence[str]) -> str:
         """A full-text query in which every word is the beginning of a word of the text."""
@@ -138,36 +142,34 @@ class Statements:
         others = [self._table.c.id != sa.bindparam("not_id")] if group != ("id",) else []
         return sa.select(sa.literal(1)).where(*same, *others).limit(1)
 
-    def _hits(self) -> sa.Select[Any]:
-        hits = self._fts().limit(MANY_HITS + 1).subquery()
-        return sa.select(sa.func.count()).select_from(hits)
-
     def _fts(self) -> sa.Select[Any]:
         name = search_table(self.layout.table.name)
         fts = sa.table(name, sa.column("rowid"), sa.column(name))
         return sa.select(fts.c.rowid).where(fts.c[name].op("MATCH")(sa.bindparam("sought", type_=sa.Text)))
 
-    def _build(self, search: Search, segment: Segment, many_hits: bool) -> sa.Select[Any]:
+    def _build(self, search: Search, segment: Segment, scanning: bool) -> sa.Select[Any]:
         columns, sort = self._table.c, self._table.c[search.sort.name]
         tests = [_test(columns[c.field.name], c, f"p{i}") for i, c in enumerate(search.conditions)]
-        if search.words:
-            tests.append(self._match(many_hits))
+        if search.words and not scanning:
+            tests.append(self._match())
         if segment.absent is not None:
             tests.append(sort.is_(None) if segment.absent else sort.is_not(None))
         if segment.after is not None:
             tests.append(self._beyond(search, segment))
         order = [columns.id] if sort is columns.id or segment.absent else [sort, columns.id]
         ordered = [column.desc() for column in order] if search.descending else order
-        statement = sa.select(columns.body, columns.id, sort.label("place")).where(*tests)
-        statement = statement.order_by(*ordered).limit(sa.bindparam("limit", type_=sa.Integer))
+        limit = sa.bindparam("limit", type_=sa.Integer)
+        statement = sa.select(columns.body, columns.id, sort.label("place")).where(*tests).order_by(*ordered)
+        if scanning:
+            return _scan(statement.add_columns(columns.words), search, limit)
+        statement = statement.limit(limit)
         return statement.with_for_update(skip_locked=True) if search.claim and self._dialect == POSTGRESQL else statement
 
-    def _match(self, many_hits: bool) -> ColumnElement[bool]:
+    def _match(self) -> ColumnElement[bool]:
         columns = self._table.c
         if self._dialect == POSTGRESQL:
             return columns.words.op("@@")(sa.cast(sa.bindparam("sought", type_=sa.Text), postgresql.TSQUERY))
-        row = sa.literal_column(f'+"{self.layout.table.name}".seq') if many_hits else columns.seq
-        return row.in_(self._fts())
+        return columns.seq.in_(self._fts())
 
     def _beyond(self, search: Search, segment: Segment) -> ColumnElement[bool]:
         columns, sort = self._table.c, self._table.c[search.sort.name]
@@ -178,17 +180,28 @@ class Statements:
         last = sa.tuple_(sa.bindparam("after_value", type_=sort.type), last_id)
         return place < last if search.descending else place > last
 
-    def _values(self, search: Search, segment: Segment) -> Values:
+    def _values(self, search: Search, segment: Segment, scanning: bool) -> Values:
         values: Values = {}
         for number, condition in enumerate(search.conditions):
             values |= _test_values(condition, f"p{number}")
-        if search.words:
+        if scanning:
+            values |= {f"word{i}": f" {word}" for i, word in enumerate(search.words)}
+        elif search.words:
             values["sought"] = self.words_sought(search.words)
         if segment.after is not None:
             values["after_id"] = segment.after.id
             if not segment.absent and search.sort.name != "id":
                 values["after_value"] = segment.after.value
         return values
+
+
+def _scan(statement: sa.Select[Any], search: Search, limit: sa.BindParameter[int]) -> sa.Select[Any]:
+    """Of the first rows of a statement, those in which every word sought begins a word."""
+    rows = statement.limit(SCANNED).subquery("scanned").c
+    text = sa.literal(" ").concat(rows.words)
+    found = [sa.func.instr(text, sa.bindparam(f"word{i}", type_=sa.Text)) > 0 for i in range(len(search.words))]
+    ordered = [column.desc() if search.descending else column.asc() for column in (rows.place, rows.id)]
+    return sa.select(rows.body, rows.id, rows.place).where(*found).order_by(*ordered).limit(limit)
 
 
 def _present_only(condition: Condition) -> bool:

@@ -1,0 +1,127 @@
+"""An installation with everything in it, to be backed up while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+
+from tests.life.conftest import DANA, START, House
+
+from modelyard.bootstrap import EXPLAINED_TABLES, TABLES, Platform, Settings, assemble, build, first_start
+from modelyard.catalog.commands import RegisterUseCase
+from modelyard.core.clock import Clock, ManualClock
+from modelyard.core.errors import Busy
+from modelyard.core.ids import RandomIds
+from modelyard.decisions import DecisionIds, DecisionLog, Outcome, Rows
+from modelyard.governance.audit import Sequencer, verify, verify_records
+from modelyard.storage.sql import SqlStorage
+from modelyard.trust import Purpose
+
+
+def settings_at(home: Path, database: str = "") -> Settings:
+    return Settings(home=home, database=database)
+
+
+def house_at(home: Path, database: str = "") -> House:
+    """A fresh installation on a real database, as migrations make it, on a clock that stands still."""
+    settings = settings_at(home, database)
+    build(settings).close()
+    clock = ManualClock(START)
+    storage = SqlStorage(settings.database_url, TABLES, durable=False)
+    platform = assemble(settings, storage, clock=clock)
+    first_start(platform)
+    return House(platform, clock, home.parent)
+
+
+def sequence(platform: Platform) -> None:
+    signer = platform.keys.signer(Purpose.AUDIT)
+    sequencer = Sequencer(platform.storage, platform.checkpoints, signer, platform.clock, platform.origin)
+    while sequencer.sequence_once():
+        pass
+
+
+def decide(platform: Platform, log: DecisionLog, count: int, clock: Clock) -> list[str]:
+    """Answered requests in the decision log; their ids."""
+    ids = DecisionIds(clock).mint(count)
+    columns = {"id": ids, "inputs": ["{}"] * count, "output": ["{}"] * count}
+    fixed = {
+        "organisation": platform.settings.organisation,
+        "endpoint": "credit",
+        "use_case": "credit",
+        "decision_time": clock.now(),
+        "epoch": 1,
+    }
+    log.append(Rows(count, columns, fixed))
+    return list(ids)
+
+
+def faults_of(platform: Platform) -> list[str]:
+    """What `modelyard audit verify` would say is wrong."""
+    log = verify(platform.storage, platform.checkpoints, platform.keys.roots(), platform.origin)
+    found = [*log.findings, *verify_records(platform.storage, EXPLAINED_TABLES)]
+    return [str(f) for f in found] + ([] if log.ok else [f"held against {log.against}"])
+
+
+def post(platform: Platform, ids: list[str]) -> None:
+    platform.outcomes.post([Outcome(decision_id=i, values={"late": True}, source="test") for i in ids])
+
+
+@dataclass
+class Traffic:
+    """What the writers did; `acknowledged` ids were durable before they were noted."""
+
+    acknowledged: list[str]
+    commands: int = 0
+
+
+@contextmanager
+def traffic(settings: Settings, writer: str = "runtime-1") -> Iterator[Traffic]:
+    """Commands, audit places, decisions and outcomes, written all the time by threads with a platform of their own."""
+    platform = build(settings)
+    done, stop, started = Traffic([]), Event(), [Event(), Event()]
+    failures: list[BaseException] = []
+
+    def command() -> None:
+        house = House(platform, ManualClock(datetime.now(UTC)), settings.home)
+        ids = RandomIds(platform.clock)
+        while not stop.is_set():
+            house.do(DANA, RegisterUseCase(name=f"case-{ids.new('x')[-12:].lower()}"))
+            with suppress(Busy):
+                sequence(platform)
+            done.commands += 1
+            started[0].set()
+
+    def log_decisions() -> None:
+        with DecisionLog(settings.runtime_folder / "decisions", writer) as log:
+            while not stop.is_set():
+                ids = decide(platform, log, 5, platform.clock)
+                post(platform, ids)
+                done.acknowledged += ids
+                started[1].set()
+
+    def kept(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 -- raised in the test's own thread below
+            failures.append(error)
+            for event in started:
+                event.set()
+
+    threads = [Thread(target=kept, args=(work,)) for work in (command, log_decisions)]
+    for thread in threads:
+        thread.start()
+    try:
+        for event in started:
+            assert event.wait(30)
+        yield done
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        platform.close()
+    if failures:
+        raise failures[0]
