@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -204,3 +205,39 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     assert len(ids) == len(set(ids))
     assert set(acknowledged) <= set(ids)
     assert len(ids) - len(acknowledged) <= 3 * 7
+
+
+def test_damage_elsewhere_does_not_keep_a_writer_from_starting(tmp_path: Path) -> None:
+    _sizes(tmp_path, [["a"], ["b"], ["c"]])
+    segment = tmp_path / "w" / "000000000001.seg"
+    content = bytearray(segment.read_bytes())
+    content[content.index(b"MYFR") + 30] ^= 1
+    segment.write_bytes(content)
+    with DecisionLog(tmp_path, "next") as log:
+        log.append(rows(["d"]))
+        with pytest.raises(LogDamaged) as caught:
+            DecisionReader(tmp_path).scan(Window())
+    assert "w/000000000001.seg" in caught.value.detail
+    assert segment.read_bytes() == content
+
+
+def test_a_writer_waits_for_those_who_tidy_up_after_it(tmp_path: Path) -> None:
+    """Writers that start and die under one name while another adopts all the time: nobody is told that the name is taken."""
+    stop = threading.Event()
+
+    def adopt() -> None:
+        with DecisionLog(tmp_path, "tidy") as other:
+            while not stop.is_set():
+                other.adopt_dead()
+
+    thread = threading.Thread(target=adopt)
+    thread.start()
+    try:
+        for turn in range(30):
+            log = DecisionLog(tmp_path, "w")
+            log.append(rows([f"dec_{turn}"]))
+            _abandon(log)
+    finally:
+        stop.set()
+        thread.join()
+    assert len(consistent(DecisionReader(tmp_path).scan(Window()))) == 30

@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 from modelyard.core.clock import ManualClock
 from modelyard.core.errors import Busy, InvalidInput, WrongState
 from modelyard.core.faults import FaultAt
-from modelyard.decisions import DECISIONS, DecisionIds, DecisionLog, DecisionReader, Limits, Pseudonyms, Rows, Time, Window
+from modelyard.decisions import (
+    DECISIONS,
+    DecisionIds,
+    DecisionLog,
+    DecisionReader,
+    Limits,
+    Pseudonyms,
+    Rows,
+    Time,
+    Window,
+    fields,
+)
 
 
 def test_a_row_reads_back_with_every_field(tmp_path: Path) -> None:
@@ -217,3 +228,16 @@ def test_pseudonyms_need_the_key() -> None:
     assert "alice" not in one.of("unit", "alice")
     with pytest.raises(InvalidInput):
         Pseudonyms(b"short")
+
+
+def test_fields_come_out_typed(tmp_path: Path) -> None:
+    texts = ['{"x":1.5,"who":"a"}', '{"x":null,"who":"ü"}', "{}"]
+    with DecisionLog(tmp_path, "w") as log:
+        batch = rows(["1", "2", "3"])
+        batch.rows = {**batch.rows, "inputs": texts, "output": [None, '{"p":[1,2]}', None]}
+        log.append(batch)
+    table = DecisionReader(tmp_path).scan(Window())
+    found = fields(table, "inputs", ["x", "who", "absent"])
+    assert found.to_pydict() == {"x": [1.5, None, None], "who": ["a", "ü", None], "absent": [None] * 3}
+    assert fields(table, "output")["p"].to_pylist() == [None, [1, 2], None]
+    assert fields(table.slice(0, 0)).num_rows == 0

@@ -105,17 +105,21 @@ def test_rollout_and_rollback_under_load_drop_nothing(plane: ControlPlane, runti
 
 
 def test_sigterm_finishes_what_is_in_flight(runtime: RunningRuntime) -> None:
+    """Every decision that was logged reached its caller; who comes later is told that nobody is there."""
+
+    def logged() -> set[str]:
+        return set(DecisionReader(runtime.home / "decisions").scan(Window(), ["id"])["id"].to_pylist())
+
+    before = logged()
     with Load(runtime) as load:
         while len(load.ids) < 50:
             time.sleep(0.01)
         assert runtime.stop(signal.SIGTERM) == 0
-    assert all("ConnectError" in f or "RemoteProtocolError" in f or "ReadError" in f for f in load.failures)
-    rows = DecisionReader(runtime.home / "decisions").scan(Window(), ["id"])["id"].to_pylist()
-    assert set(load.ids) <= set(rows)
-    assert len(rows) == len(set(rows))
+    assert logged() - before == set(load.ids)
+    assert all("ConnectError" in f or "disconnected without sending" in f or "ReadError" in f for f in load.failures)
     segments = list((runtime.home / "decisions").glob("*/*.seg"))
     assert segments
-    assert all(s.with_suffix(".json").exists() for s in segments)
+    assert all(segment.with_suffix(".json").exists() for segment in segments)
 
 
 def test_kill_9_and_restart_without_the_source(plane: ControlPlane, runtime: RunningRuntime, tmp_path: Path) -> None:
@@ -160,6 +164,8 @@ def test_a_snapshot_that_grows_old(plane: ControlPlane, runtime: RunningRuntime,
     endpoint = plane.endpoint(champion, standby, constant=constant, stale=policy, greatest_age=3600.0)
     runtime.at_epoch(plane.publish(endpoint, issued_at=issued))
     response = runtime.infer(a=0.0)
+    if policy is not Stale.SERVE:
+        assert runtime.refused(code="stale_snapshot", endpoint="hold", epoch=plane.epoch)
     if policy is Stale.REFUSE:
         assert response.status_code == 503
         assert "older than its tier permits" in response.json()["error"]

@@ -9,6 +9,7 @@ An append is durable when it returns. Readers see whole batches or none of them,
 """
 
 from modelyard.decisions.errors import LogDamaged, LogUnwritable
+from modelyard.decisions.fields import fields
 from modelyard.decisions.files import exclusive, try_lock, write_atomically
 from modelyard.decisions.journal import Limits
 from modelyard.decisions.log import DecisionLog
@@ -37,6 +38,7 @@ __all__ = [
     "Time",
     "Window",
     "exclusive",
+    "fields",
     "join",
     "try_lock",
     "write_atomically",

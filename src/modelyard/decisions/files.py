@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,11 +39,12 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """The file appears whole and durable, or not at all. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.tmp")
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """The file appears whole and durable, or not at all, whoever else writes it now. `mode` is cut by the umask. Raises
+    OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        with temporary.open("wb") as handle:
+        with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as handle:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())

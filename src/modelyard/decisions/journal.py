@@ -7,8 +7,9 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import msgspec
 import pyarrow as pa
@@ -17,8 +18,8 @@ from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import Busy, TooLarge, WrongState
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import layout
-from modelyard.decisions.errors import storage_error
-from modelyard.decisions.files import try_lock, write_atomically
+from modelyard.decisions.errors import LogDamaged, storage_error
+from modelyard.decisions.files import exclusive, try_lock, write_atomically
 from modelyard.decisions.framing import LARGEST_PAYLOAD, Frame, FrameMeta, Header, encode_frame, encode_header
 from modelyard.decisions.layout import FrameRef, SegmentPath
 from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
@@ -68,11 +69,9 @@ class Journal:
         self._open: _Open | None = None
         self._prefix = len(table.schema.serialize())
         self._folder = layout.writer_folder(root, writer)
-        lock = try_lock(self._folder / layout.LOCK)
-        if lock is None:
-            raise Busy(f"another process writes the log as {writer!r}", field="writer", hint="give each its own name")
-        self._lock = lock
+        self._lock = self._own()
         self._closed = False
+        self.damaged: list[SegmentPath] = []
         self.adopted = self._adopt(self._folder) + self.adopt_dead()
         self._number = max((s.number for s in layout.segments(self._folder)), default=0)
 
@@ -118,18 +117,38 @@ class Journal:
         for folder in layout.writer_folders(self._root):
             if folder == self._folder:
                 continue
-            lock = try_lock(folder / layout.LOCK)
-            if lock is None:
+            turn = try_lock(folder / layout.ADOPTION)
+            if turn is None:
                 continue
-            with lock:
-                adopted += self._adopt(folder)
+            with turn:
+                lock = try_lock(folder / layout.LOCK)
+                if lock is not None:
+                    with lock:
+                        adopted += self._adopt(folder)
         return adopted
 
+    def _own(self) -> IO[bytes]:
+        """The lock on this writer's name. Who only tidies up after the last owner is waited for."""
+        lock = try_lock(self._folder / layout.LOCK)
+        if lock is None:
+            with exclusive(self._folder / layout.ADOPTION):
+                lock = try_lock(self._folder / layout.LOCK)
+        if lock is None:
+            raise Busy(f"another process writes the log as {self._writer!r}", field="writer", hint="give each its own name")
+        return lock
+
     def _adopt(self, folder: Path) -> int:
-        orphans = [s for s in layout.segments(folder) if not s.seal.exists()]
-        for path in orphans:
-            self._guard(lambda path=path: _cut_and_seal(path))  # type: ignore[misc]
-        return len(orphans)
+        """Damaged segments stay as they are, for readers to report: they must not keep a writer from starting."""
+        adopted = 0
+        for path in [s for s in layout.segments(folder) if not s.seal.exists()]:
+            try:
+                self._guard(partial(_cut_and_seal, path))
+            except LogDamaged:
+                if path not in self.damaged:
+                    self.damaged.append(path)
+            else:
+                adopted += 1
+        return adopted
 
     def _message(self, batch: Any) -> Any:
         """The batch as one Arrow IPC message, compressed when that pays."""

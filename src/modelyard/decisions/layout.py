@@ -1,6 +1,7 @@
 """Where the log's files are.
 
 <root>/<writer>/lock               held (flock) for as long as the writer lives
+<root>/<writer>/adoption.lock      held while somebody takes over from a dead writer
 <root>/<writer>/000000000001.seg   a segment
 <root>/<writer>/000000000001.json  written when the segment is sealed: its statistics and the index of its frames
 """
@@ -19,6 +20,7 @@ from modelyard.decisions.files import sync_folder
 from modelyard.decisions.framing import Frame, FrameMeta
 
 LOCK = "lock"
+ADOPTION = "adoption.lock"
 _WRITER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
 
 

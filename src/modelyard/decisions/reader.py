@@ -93,12 +93,11 @@ class TableReader:
         return pa.Table.from_batches(found, schema=schema)
 
     def _refreshed(self) -> list[SegmentReader]:
-        for folder in layout.writer_folders(self._root):
-            for path in layout.segments(folder):
-                if path not in self._known:
-                    self._known[path] = SegmentReader(path)
-                self._known[path].refresh()
-        return [self._known[path] for path in sorted(self._known)]
+        found = [path for folder in layout.writer_folders(self._root) for path in layout.segments(folder)]
+        self._known = {path: self._known.get(path) or SegmentReader(path) for path in found}
+        for segment in self._known.values():
+            segment.refresh()
+        return list(self._known.values())
 
 
 class DecisionReader:

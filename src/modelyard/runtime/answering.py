@@ -21,8 +21,8 @@ from modelyard.runtime.routing import draw
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
 from modelyard.trust.statements import Stale
 
-Expired = Callable[[Table, ServedEndpoint, ServingArm], None]
-"""Called when an arm's release has ended while it serves."""
+Expired = Callable[[Table, ServedEndpoint, ServingArm | None], None]
+"""Called when an arm's release has ended while it serves, or with None when the snapshot is too old to serve from."""
 
 
 @dataclass(slots=True)
@@ -154,6 +154,8 @@ class Answering:
         """Ask the drawn arm, then the fallbacks in order, then the constant. Raises NoAnswer with all reasons."""
         now = time()
         policy = call.endpoint.policy(now)
+        if policy is not Stale.SERVE:
+            self._expired(call.table, call.endpoint, None)
         if policy is Stale.REFUSE:
             raise NoAnswer("the route snapshot is older than its tier permits", hint="the control plane must renew it")
         reasons: list[str] = []

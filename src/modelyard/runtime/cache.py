@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from modelyard.core.digests import DIGEST
-from modelyard.core.errors import InvalidInput, StorageFull, Untrusted
+from modelyard.core.errors import InvalidInput, Untrusted
 from modelyard.decisions import exclusive, write_atomically
+from modelyard.decisions.errors import storage_error
 
 
 class Highest(msgspec.Struct, frozen=True):
@@ -89,7 +90,7 @@ class Cache:
                 raise Untrusted(f"the bytes that came for {wanted} have the digest {found}", field="digest")
             return temporary.replace(self._blobs / _hex(wanted))
         except OSError as error:
-            raise StorageFull(f"cannot keep a blob: {error.strerror}", hint=f"look at {self._blobs}") from error
+            raise storage_error(error, self._blobs / _hex(wanted)) from error
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 import structlog
 
 from modelyard.core.clock import Clock, SystemClock
-from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, try_lock, write_atomically
+from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, exclusive, try_lock, write_atomically
 from modelyard.kinds.contract import Policy
 from modelyard.runtime.answering import Answering
 from modelyard.runtime.app import App
@@ -25,7 +25,7 @@ from modelyard.runtime.cache import Cache
 from modelyard.runtime.engine import LogWriter
 from modelyard.runtime.loading import Models
 from modelyard.runtime.metrics import Metrics
-from modelyard.runtime.ports import RefusalRecord, Source
+from modelyard.runtime.ports import Source
 from modelyard.runtime.reconcile import Reconciler
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.sources import FolderSource, HttpSource
@@ -50,7 +50,7 @@ class Settings:
     policy_file: Path | None = None
     largest_body: int = 64 << 20
     most_rows: int = 100_000
-    shadow_capacity: int = 1000
+    shadow_capacity: int = 50_000
 
 
 class Runtime:
@@ -83,6 +83,10 @@ class Runtime:
         """Serve what was accepted before, and go looking for more."""
         for thread in self._threads:
             thread.start()
+
+    async def drain(self) -> None:
+        """Give up what no caller waits for."""
+        await self._shadows.stop()
 
     def stop(self) -> None:
         """Finish: nothing is answered any more. The decision log is sealed."""
@@ -123,21 +127,18 @@ class Runtime:
     def _swap(self, table: Table) -> None:
         self.app.table = table
 
-    def _ended(self, table: Table, endpoint: ServedEndpoint, arm: ServingArm) -> None:
-        record = self._reconciler.refusal(
-            code="not_approved",
-            detail="the release ended while it served",
-            clause="until",
-            epoch=table.epoch,
-            snapshot=table.digest,
-            endpoint=endpoint.routes.name,
-            arm=arm.name,
-            release=arm.release,
-            manifest=arm.manifest,
-        )
-        self._record(record)
-
-    def _record(self, record: RefusalRecord) -> None:
+    def _ended(self, table: Table, endpoint: ServedEndpoint, arm: ServingArm | None) -> None:
+        """An arm's release ended, or (without an arm) the snapshot grew older than the endpoint's tier permits."""
+        facts: dict[str, str | int | None] = {
+            "epoch": table.epoch,
+            "snapshot": table.digest,
+            "endpoint": endpoint.routes.name,
+        }
+        if arm is None:
+            record = self._reconciler.refusal("stale_snapshot", "the snapshot is too old", clause="issued_at", **facts)
+        else:
+            facts |= {"arm": arm.name, "release": arm.release, "manifest": arm.manifest}
+            record = self._reconciler.refusal("not_approved", "the release ended in service", clause="until", **facts)
         self._spool.record([record])
 
 
@@ -156,6 +157,8 @@ class Hosted:
         self._runtime.start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not loop.is_closed() and not loop.is_running():
+            loop.run_until_complete(self._runtime.drain())
         self._runtime.stop()
 
 
@@ -189,8 +192,7 @@ def _pseudonym_key(settings: Settings) -> bytes:
     if settings.pseudonym_key_file is not None:
         return settings.pseudonym_key_file.read_bytes().strip()
     path = settings.home / "pseudonym.key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        write_atomically(path, secrets.token_hex(32).encode())
-        path.chmod(0o600)
+    with exclusive(settings.home / "pseudonym.lock"):
+        if not path.exists():
+            write_atomically(path, secrets.token_hex(32).encode(), mode=0o600)
     return path.read_bytes().strip()

@@ -29,6 +29,7 @@ from modelyard.trust.statements import Arm, ArmRole
 _log = structlog.get_logger("modelyard.runtime")
 _LOOK_AGAIN = 30.0
 _FETCH_ATTEMPTS = 3
+_SHORTEST_TURN = 0.1
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Reconciler:
         self._again: bytes | None = None
         self._again_at = 0.0
         self._epoch = 0
+        self._in_force: bytes | None = None
         self.refusals: tuple[RefusalRecord, ...] = ()
 
     def restore(self) -> None:
@@ -74,6 +76,7 @@ class Reconciler:
     def run(self) -> None:
         """Until stopped: wait for the next snapshot, act on it, hand over refusals."""
         while not self._stop.is_set():
+            started = monotonic()
             try:
                 self.step(self._wait)
             except SourceDown as down:
@@ -82,6 +85,7 @@ class Reconciler:
             except Exception:  # noqa: BLE001  one bad turn must not end the loop that brings the next snapshot
                 _log.exception("reconciling failed")
                 self._stop.wait(1.0)
+            self._stop.wait(_SHORTEST_TURN - (monotonic() - started))
 
     def step(self, wait: float) -> None:
         """One turn of `run`. Raises SourceDown."""
@@ -92,6 +96,8 @@ class Reconciler:
         envelope = self._source.routes(self._epoch, wait)
         if envelope is None and monotonic() >= self._again_at:
             envelope = self._again
+        elif envelope == self._in_force and self._again is None:
+            return
         if envelope is not None:
             self._retry(envelope, 1.0)
             if not self.take(envelope):
@@ -118,7 +124,8 @@ class Reconciler:
         table = self._table(work, check.endpoints)
         self._record(work)
         self._swap(table)
-        self._epoch = check.epoch
+        self._models.trim({arm.manifest for e in table.endpoints.values() for arm in e.arms})
+        self._epoch, self._in_force = check.epoch, envelope
         early = any(refusal.clause == "not_before" for refusal in self.refusals)
         self._retry(envelope if work.late or early else None, 1.0 if work.late else _LOOK_AGAIN)
         _log.info("routes in force", epoch=check.epoch, endpoints=len(table.endpoints), refusals=len(work.refusals))
@@ -156,7 +163,6 @@ class Reconciler:
         snapshot = work.verified.snapshot
         endpoints = {name: self._endpoint(work, endpoint) for name, endpoint in allowed.items()}
         refused = {r.endpoint: r.detail for r in work.refusals if r.arm is None}
-        self._models.trim({arm.manifest for e in endpoints.values() for arm in e.arms})
         return Table(snapshot.epoch, work.verified.digest, snapshot.organisation, snapshot.issued_at, endpoints, refused)
 
     def _endpoint(self, work: _Work, allowed: AllowedEndpoint) -> ServedEndpoint:

@@ -1,4 +1,4 @@
-"""Shadow arms answer after the caller has its answer, from a bounded queue; what does not fit is dropped and counted."""
+"""Shadow arms answer after the caller has its answer, from a queue bounded in rows; what does not fit is dropped, and counted."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from modelyard.runtime.routing import draw
 from modelyard.runtime.table import ServingArm
 from modelyard.trust.statements import Stale
 
-_structlog = structlog.get_logger("modelyard.runtime")
+_LOGGER = structlog.get_logger("modelyard.runtime")
 
 
 class Shadows:
     """A queue and the task that works through it. Event loop only."""
 
-    def __init__(self, log: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, metrics: Metrics, capacity: int = 1000) -> None:
+    def __init__(self, log: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, metrics: Metrics, capacity: int) -> None:
         self._log, self._ids, self._pseudonyms, self._metrics = log, ids, pseudonyms, metrics
-        self._queue: asyncio.Queue[tuple[Call, ServingArm, list[str]]] = asyncio.Queue(capacity)
+        self._queue: asyncio.Queue[tuple[Call, ServingArm, list[str]]] = asyncio.Queue()
+        self._capacity, self._rows = capacity, 0
         self._task: asyncio.Task[None] | None = None
 
     def mirror(self, call: Call, ids: list[str]) -> None:
@@ -34,10 +35,11 @@ class Shadows:
         for arm in call.endpoint.shadows:
             if not self._chosen(call, arm):
                 continue
-            try:
-                self._queue.put_nowait((call, arm, ids))
-            except asyncio.QueueFull:
+            if self._rows + call.rows > self._capacity:
                 self._metrics.shadow_dropped += 1
+                continue
+            self._rows += call.rows
+            self._queue.put_nowait((call, arm, ids))
         if self._task is None and not self._queue.empty():
             self._task = asyncio.get_running_loop().create_task(self._work())
 
@@ -59,11 +61,12 @@ class Shadows:
     async def _work(self) -> None:
         while True:
             call, arm, ids = await self._queue.get()
+            self._rows -= call.rows
             try:
                 await self._answer(call, arm, ids)
             except Exception as error:  # noqa: BLE001  a shadow never hurts anybody: its failure is counted and told
                 self._metrics.shadow_failed += 1
-                _structlog.warning("shadow failed", arm=arm.name, detail=str(error))
+                _LOGGER.warning("shadow failed", arm=arm.name, detail=str(error))
 
     async def _answer(self, call: Call, arm: ServingArm, ids: Sequence[str]) -> None:
         now = time()
