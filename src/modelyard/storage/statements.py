@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.operators import custom_op
 
 from modelyard.storage.layout import Condition, Cursor, Layout, Scalar, Search
 from modelyard.storage.schema import POSTGRESQL, SQLITE, search_table, shape_of, sql_table
@@ -148,37 +149,37 @@ class Statements:
         return sa.select(fts.c.rowid).where(fts.c[name].op("MATCH")(sa.bindparam("sought", type_=sa.Text)))
 
     def _build(self, search: Search, segment: Segment, scanning: bool) -> sa.Select[Any]:
-        columns, sort = self._table.c, self._table.c[search.sort.name]
+        columns = self._columns(asking_search_table=bool(search.words) and not scanning)
+        sort = columns[search.sort.name]
         tests = [_test(columns[c.field.name], c, f"p{i}") for i, c in enumerate(search.conditions)]
         if search.words and not scanning:
             tests.append(self._match())
         if segment.absent is not None:
             tests.append(sort.is_(None) if segment.absent else sort.is_not(None))
         if segment.after is not None:
-            tests.append(self._beyond(search, segment))
-        order = [columns.id] if sort is columns.id or segment.absent else [sort, columns.id]
+            tests.append(_beyond(sort, columns["id"], search, segment))
+        order = [columns["id"]] if search.sort.name == "id" or segment.absent else [sort, columns["id"]]
         ordered = [column.desc() for column in order] if search.descending else order
         limit = sa.bindparam("limit", type_=sa.Integer)
-        statement = sa.select(columns.body, columns.id, sort.label("place")).where(*tests).order_by(*ordered)
+        kept = self._table.c
+        statement = sa.select(kept.body, kept.id, kept[search.sort.name].label("place")).where(*tests).order_by(*ordered)
         if scanning:
-            return _scan(statement.add_columns(columns.words), search, limit)
+            return _scan(statement.add_columns(kept.words), search, limit)
         statement = statement.limit(limit)
         return statement.with_for_update(skip_locked=True) if search.claim and self._dialect == POSTGRESQL else statement
+
+    def _columns(self, asking_search_table: bool) -> dict[str, ColumnElement[Any]]:
+        """The columns for conditions and order. SQLite is to look up the few rows that the search table names, so that no other
+        index may tempt its planner: a unary plus takes a column's indexes away."""
+        if asking_search_table and self._dialect == SQLITE:
+            return {column.name: _without_index(column) for column in self._table.c}
+        return {column.name: column for column in self._table.c}
 
     def _match(self) -> ColumnElement[bool]:
         columns = self._table.c
         if self._dialect == POSTGRESQL:
             return columns.words.op("@@")(sa.cast(sa.bindparam("sought", type_=sa.Text), postgresql.TSQUERY))
         return columns.seq.in_(self._fts())
-
-    def _beyond(self, search: Search, segment: Segment) -> ColumnElement[bool]:
-        columns, sort = self._table.c, self._table.c[search.sort.name]
-        last_id = sa.bindparam("after_id", type_=sa.Text)
-        if segment.absent or sort is columns.id:
-            return columns.id < last_id if search.descending else columns.id > last_id
-        place = sa.tuple_(sort, columns.id)
-        last = sa.tuple_(sa.bindparam("after_value", type_=sort.type), last_id)
-        return place < last if search.descending else place > last
 
     def _values(self, search: Search, segment: Segment, scanning: bool) -> Values:
         values: Values = {}
@@ -193,6 +194,19 @@ class Statements:
             if not segment.absent and search.sort.name != "id":
                 values["after_value"] = segment.after.value
         return values
+
+
+def _without_index(column: sa.Column[Any]) -> ColumnElement[Any]:
+    return sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+
+
+def _beyond(sort: ColumnElement[Any], id_: ColumnElement[Any], search: Search, segment: Segment) -> ColumnElement[bool]:
+    last_id = sa.bindparam("after_id", type_=sa.Text)
+    if segment.absent or search.sort.name == "id":
+        return id_ < last_id if search.descending else id_ > last_id
+    place = sa.tuple_(sort, id_)
+    last = sa.tuple_(sa.bindparam("after_value", type_=sort.type), last_id)
+    return place < last if search.descending else place > last
 
 
 def _scan(statement: sa.Select[Any], search: Search, limit: sa.BindParameter[int]) -> sa.Select[Any]:
@@ -220,7 +234,7 @@ def _value_form(condition: Condition) -> Any:
     return condition.value is None
 
 
-def _test(column: sa.Column[Any], condition: Condition, name: str) -> ColumnElement[bool]:
+def _test(column: ColumnElement[Any], condition: Condition, name: str) -> ColumnElement[bool]:
     value = sa.bindparam(name, type_=column.type)
     if condition.operator in {"eq", "ne"} and condition.value is None:
         return column.is_(None) if condition.operator == "eq" else column.is_not(None)
