@@ -1,0 +1,256 @@
+"""The governed life of the three versions, step by step, each done by the person whose step it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from examples.flights.data import LABEL
+from examples.flights.people import Cast, Person
+from examples.flights.train import ENDPOINT, USE_CASE, Trained
+from modelyard.catalog import Version
+from modelyard.client import Client
+from modelyard.core.errors import NotFound, Refused, TimedOut, Unavailable
+from modelyard.delivery.commands import CreateEndpoint, Deploy, Promote
+from modelyard.delivery.model import ROUTES, Endpoint
+from modelyard.evaluation.commands import RecordComparison, RunChecks
+from modelyard.governance.assurance.commands import DecideApproval, EvaluateGate, RequestApproval
+from modelyard.governance.assurance.model import APPROVALS, EVIDENCE, Approval, Evidence, Scope
+from modelyard.governance.releases.commands import IssueRelease
+from modelyard.governance.releases.model import IssuedRelease
+from modelyard.jobs.model import JOBS, Job, JobState
+from modelyard.measures import Interval, Moments
+from modelyard.monitoring import ALERTS, MONITORS, Alert, CreateMonitor, Monitor, Severity, Watch, WindowKind, WindowSpec
+from modelyard.trust.statements import ArmRole
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+PATIENCE = 120.0
+_ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+ANOTHER_WORLD = 2.0
+"""PSI of a day's values from which the guard calls. A day's own weather reaches about 1.5 against a whole season; values in
+another unit pass this line at once."""
+GUARDED = ("inputs.temperature", "inputs.dew_point", "inputs.visibility", "inputs.recent_delay")
+
+
+def until(what: str, look: Callable[[], T | None], patience: float = PATIENCE) -> T:
+    """What `look` gives as soon as it is not None. Raises TimedOut."""
+    pause, end = threading.Event(), time.monotonic() + patience
+    while True:
+        found = look()
+        if found is not None:
+            return found
+        if time.monotonic() > end:
+            raise TimedOut(f"waited {patience:.0f} s for {what}")
+        pause.wait(0.2)
+
+
+def command_line(person: Person, *words: str) -> Any:
+    """The JSON that `modelyard …` prints when this person types it. Raises Unavailable with what it said when it fails."""
+    environment = os.environ | {
+        "MODELYARD_URL": person.url,
+        "MODELYARD_TOKEN": person.token,
+        "MODELYARD_RUNTIME_URL": person.runtime_url,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "modelyard.cli", *words, "-o", "json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Unavailable(f"`modelyard {' '.join(words)}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+    return json.loads(done.stdout)
+
+
+class Life:
+    """What is done to versions. `say` tells what happened; `refused` counts refusals that were asked for on purpose."""
+
+    def __init__(self, cast: Cast, say: Say) -> None:
+        self.cast, self.say = cast, say
+        self.refused = 0
+
+    def register(self, trained: Trained) -> Version:
+        """Dana registers the use case, the model and the version from `modelyard.yaml`."""
+        folder = str(trained.folder)
+        told = command_line(self.cast.dana, "register", "--manifest", folder, "--reason", f"version {trained.number} is trained")
+        version = Version.model_validate(told["version"])
+        self.say(f"dana registers {version.model}@{version.number} · {told['translation']}")
+        return version
+
+    def check(self, version: Version, trained: Trained) -> Evidence:
+        """Dana has it tested by a worker; the gate judges what was found. Raises NotApproved's kin when it does not pass."""
+        dana = self.cast.dana.client
+        test = dana.upload(trained.test).digest
+        job = dana.do(RunChecks(version=version.id, test=test, label=LABEL), Job, reason="tests for the gate")
+        ended = until(f"the checks of version {version.number}", lambda: self._ended(job.id))
+        if ended.state is not JobState.DONE:
+            raise Unavailable(f"the checks of version {version.number} {ended.state}: {ended.error}")
+        gate = dana.do(EvaluateGate(version=version.id), Evidence, reason="is it fit for production?")
+        if gate.metrics.get("passes") != 1:
+            raise Refused(f"version {version.number} does not pass the gate: {gate.summary}")
+        self.say(f"the gate to production passes version {version.number}: {gate.summary}")
+        return gate
+
+    def _ended(self, job: str) -> Job | None:
+        found = self.cast.dana.client.get(JOBS, job)
+        return found if found.state in _ENDED else None
+
+    def approve(self, version: Version, *, tempt: bool = False) -> Approval:
+        """Omar asks, Bea approves what she was shown. With `tempt`, requester and developer try to approve first."""
+        scope = Scope(use_case=USE_CASE, endpoints=(ENDPOINT,), roles=("champion", "challenger"))
+        request = RequestApproval(version=version.id, scope=scope)
+        asked = self.cast.omar.client.do(request, Approval, reason=f"version {version.number} passed the gate")
+        if tempt:
+            for person in (self.cast.omar, self.cast.dana):
+                self._tempted(person, asked)
+        shown = self.cast.bea.client.get(APPROVALS, asked.id)
+        comments = f"seen: {len(shown.evidence)} pieces of evidence, gate {shown.gate}, scope {', '.join(shown.scope.roles)}"
+        decide = DecideApproval(approval=shown.id, verdict="approved", comments=comments, shown=shown.bound)
+        approved = self.cast.bea.client.do(decide, Approval, reason="worth its risk")
+        self.say(f"bea approves version {version.number} as she was shown it: {shown.bound[:19]}…")
+        return approved
+
+    def _tempted(self, person: Person, approval: Approval) -> None:
+        decide = DecideApproval(approval=approval.id, verdict="approved", comments="looks good to me", shown=approval.bound)
+        try:
+            person.client.do(decide, reason="an attempt that must fail")
+        except Refused as refusal:
+            self.refused += 1
+            self.say(f"{person.name} may not approve it: {refusal.detail}")
+            return
+        raise Unavailable(f"{person.name} could approve, which must not be")
+
+    def release(self, approval: Approval) -> IssuedRelease:
+        found = self.cast.omar.client.do(IssueRelease(approval=approval.id), IssuedRelease, reason="approved")
+        self.say(f"omar signs the release {found.payload[:19]}…, good until {found.until:%d %B %Y}")
+        return found
+
+    def open_endpoint(self) -> Endpoint:
+        """The stable name; while no model may answer it says: do not hold."""
+        command = CreateEndpoint(name=ENDPOINT, use_case=USE_CASE, constant={"probability": 0.0})
+        return self.cast.omar.client.do(command, Endpoint, reason="network control needs an address")
+
+    def deploy(self, release: IssuedRelease, role: ArmRole, share: float | None, reason: str) -> Endpoint:
+        command = Deploy(endpoint=ENDPOINT, release=release.id, role=role, share=share)
+        return self._moved(self.cast.omar.client.do(command, Endpoint, reason=reason))
+
+    def promote(self, arm: str, reason: str) -> Endpoint:
+        """Bea decides on the evidence of the comparison."""
+        return self._moved(self.cast.bea.client.do(Promote(endpoint=ENDPOINT, arm=arm), Endpoint, reason=reason))
+
+    def roll_back(self, reason: str) -> Endpoint:
+        """One command, as an operator types it."""
+        told = command_line(self.cast.omar, "rollback", ENDPOINT, "--reason", reason, "--yes")
+        return self._moved(Endpoint.model_validate(told))
+
+    def _moved(self, endpoint: Endpoint) -> Endpoint:
+        """Wait until the runtime serves what was signed."""
+        newest = next(iter(self.cast.omar.client.find(ROUTES, sort="-epoch", limit=1)))
+        until(f"the runtime to take up epoch {newest.epoch}", lambda: self._serves(newest.epoch))
+        arms = ", ".join(f"{arm.name} {arm.share:.0%}" for arm in endpoint.arms)
+        self.say(f"the runtime serves epoch {newest.epoch}: {arms}")
+        return endpoint
+
+    def _serves(self, epoch: int) -> bool | None:
+        told = httpx.get(f"{self.cast.omar.runtime_url}/status", timeout=10.0).json()
+        there = (told["epoch"] or 0) >= epoch
+        return True if there and ENDPOINT in str(told["endpoints"]) else None
+
+    def compare(
+        self, version: Version, champion: Version, period: tuple[datetime, datetime], found: Interval, of: Any
+    ) -> Evidence:
+        """Vera records what the month in parallel showed."""
+        before, after = of
+        sentence = (
+            f"a decision costs {after.mean:.2f} with version {version.number} and {before.mean:.2f} with version {champion.number}: "
+            f"{found.estimate:+.2f} dollars, 95 % interval {found.low:+.2f} to {found.high:+.2f} ({found.method})"
+        )
+        command = RecordComparison(
+            version=version.id,
+            champion=champion.id,
+            endpoint=ENDPOINT,
+            since=period[0],
+            until=period[1],
+            metrics=_metrics(found, before, after),
+            sentence=sentence,
+        )
+        evidence = self.cast.vera.client.do(command, Evidence, reason="challenger and champion, drawn by lot")
+        self.say(f"vera: {sentence}")
+        return evidence
+
+    def guard(self, version: Version, reference: str) -> Monitor:
+        """Omar watches a fresh version by the day: are its inputs those it was built for?"""
+        own = until("the version's own monitor", lambda: self._inputs_monitor(version))
+        why = "a day's own weather stays below; values in another unit do not"
+        command = CreateMonitor(
+            name=f"{ENDPOINT}-v{version.number}-guard",
+            use_case=USE_CASE,
+            endpoint=ENDPOINT,
+            version=version.manifest_digest,
+            window=WindowSpec(kind=WindowKind.DAY),
+            fields=tuple(f for f in own.fields if f.path in GUARDED),
+            watches=tuple(
+                Watch(measure="psi", field=path, warning=ANOTHER_WORLD, critical=ANOTHER_WORLD, reason=why, minimum_rows=200)
+                for path in GUARDED
+            ),
+            reference=reference,
+        )
+        return self.cast.omar.client.do(command, Monitor, reason="the first days of a version are watched by the day")
+
+    def _inputs_monitor(self, version: Version) -> Monitor | None:
+        where = {"version": version.manifest_digest}
+        found = self.cast.omar.client.find(MONITORS, where=where)
+        return next((m for m in found if m.name.endswith("-inputs")), None)
+
+    def called(self, guard: Monitor, patience: float) -> Alert | None:
+        """The guard's worst alert, waited for a while; None when there is none."""
+
+        def look() -> Alert | None:
+            where = {"monitor_id": guard.id, "severity": Severity.CRITICAL}
+            return max(self.cast.omar.client.find(ALERTS, where=where), key=lambda a: a.value, default=None)
+
+        try:
+            return until("an alert", look, patience)
+        except TimedOut:
+            return None
+
+
+def reference_of(client: Client, version: Version) -> str:
+    """The digest of the profile of the test data that the version's checks made. Raises NotFound."""
+    for evidence in client.find(EVIDENCE, where={"version": version.id, "type": "test_report"}):
+        found = evidence.facts.get("reference_profile")
+        if found:
+            return str(found)
+    raise NotFound(f"version {version.number} has no reference profile")
+
+
+def folder_of(home: Path, number: int) -> Path:
+    """Where a version is built."""
+    return home / "models" / f"v{number}"
+
+
+def _metrics(found: Interval, before: Moments, after: Moments) -> dict[str, float]:
+    return {
+        "cost_difference": found.estimate,
+        "cost_difference_low": found.low,
+        "cost_difference_high": found.high,
+        "champion_cost": before.mean,
+        "champion_rows": float(before.count),
+        "challenger_cost": after.mean,
+        "challenger_rows": float(after.count),
+        "challenger_better": 1.0 if found.high < 0 else 0.0,
+    }
