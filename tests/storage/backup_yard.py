@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 from tests.life.conftest import DANA, START, House
 
@@ -29,8 +30,8 @@ def settings_at(home: Path, database: str = "") -> Settings:
 def house_at(home: Path, database: str = "") -> House:
     """A fresh installation on a real database, as migrations make it, on a clock that stands still."""
     settings = settings_at(home, database)
-    build(settings).close()
     clock = ManualClock(START)
+    build(settings, clock=clock).close()
     storage = SqlStorage(settings.database_url, TABLES, durable=False)
     platform = assemble(settings, storage, clock=clock)
     first_start(platform)
@@ -79,49 +80,39 @@ class Traffic:
 
 
 @contextmanager
-def traffic(settings: Settings, writer: str = "runtime-1") -> Iterator[Traffic]:
+def traffic(settings: Settings, writer: str) -> Iterator[Traffic]:
     """Commands, audit places, decisions and outcomes, written all the time by threads with a platform of their own."""
     platform = build(settings)
-    done, stop, started = Traffic([]), Event(), [Event(), Event()]
-    failures: list[BaseException] = []
-
-    def command() -> None:
-        house = House(platform, ManualClock(datetime.now(UTC)), settings.home)
-        ids = RandomIds(platform.clock)
-        while not stop.is_set():
-            house.do(DANA, RegisterUseCase(name=f"case-{ids.new('x')[-12:].lower()}"))
-            with suppress(Busy):
-                sequence(platform)
-            done.commands += 1
-            started[0].set()
-
-    def log_decisions() -> None:
-        with DecisionLog(settings.runtime_folder / "decisions", writer) as log:
-            while not stop.is_set():
-                ids = decide(platform, log, 5, platform.clock)
-                post(platform, ids)
-                done.acknowledged += ids
-                started[1].set()
-
-    def kept(work: Callable[[], None]) -> None:
+    done, stop = Traffic([]), Event()
+    works = (partial(_command, platform, done), partial(_log_decisions, platform, done, writer))
+    started = [Event() for _ in works]
+    with ThreadPoolExecutor(len(works)) as pool:
+        running = [pool.submit(work, stop, event) for work, event in zip(works, started, strict=True)]
         try:
-            work()
-        except BaseException as error:  # noqa: BLE001 -- raised in the test's own thread below
-            failures.append(error)
-            for event in started:
-                event.set()
+            assert all(event.wait(30) for event in started)
+            yield done
+        finally:
+            stop.set()
+        for future in running:
+            future.result()
+    platform.close()
 
-    threads = [Thread(target=kept, args=(work,)) for work in (command, log_decisions)]
-    for thread in threads:
-        thread.start()
-    try:
-        for event in started:
-            assert event.wait(30)
-        yield done
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-        platform.close()
-    if failures:
-        raise failures[0]
+
+def _command(platform: Platform, done: Traffic, stop: Event, started: Event) -> None:
+    house = House(platform, ManualClock(START), platform.settings.home)
+    ids = RandomIds(platform.clock)
+    while not stop.is_set():
+        house.do(DANA, RegisterUseCase(name=f"case-{ids.new('x')[-12:].lower()}"))
+        with suppress(Busy):
+            sequence(platform)
+        done.commands += 1
+        started.set()
+
+
+def _log_decisions(platform: Platform, done: Traffic, writer: str, stop: Event, started: Event) -> None:
+    with DecisionLog(platform.settings.runtime_folder / "decisions", writer) as log:
+        while not stop.is_set():
+            ids = decide(platform, log, 5, platform.clock)
+            post(platform, ids)
+            done.acknowledged += ids
+            started.set()
