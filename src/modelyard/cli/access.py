@@ -170,7 +170,7 @@ def export(
 
 @policy.command(name="propose")
 def propose(
-    file: Annotated[Path, Parameter(help="A complete set of Cedar policies; `-` is stdin.")],
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True, help="A complete set of Cedar policies; `-` is stdin.")],
     /,
     *,
     note: str | None = None,

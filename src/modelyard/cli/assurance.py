@@ -70,8 +70,15 @@ def show_evidence(evidence: str, /, *, how: Reading = READING) -> int:
 
 
 @gate.command(name="define")
-def define_gate(file: Annotated[Path, Parameter(help="YAML or JSON with name, to_stage, thresholds, approvals.")], /, *,
-                sets: Sets = (), how: Changing = CHANGING_) -> int:  # fmt: skip
+def define_gate(
+    file: Annotated[
+        Path, Parameter(allow_leading_hyphen=True, help="YAML or JSON with name, to_stage, thresholds, approvals; `-` is stdin.")
+    ],
+    /,
+    *,
+    sets: Sets = (),
+    how: Changing = CHANGING_,
+) -> int:
     """Define a gate, or the successor of one. The gate in force judges its successor."""
     session = Session(how)
     made = session.change("governance.define_gate", body(file, sets), ask="Define this gate?", why=True)

@@ -22,7 +22,10 @@ Sets = Annotated[
         help="`path.to.field=value` of the record (the value is YAML); may be repeated.",
     ),
 ]
-FromFile = Annotated[Path | None, Parameter(name=("--file", "-f"), help="YAML or JSON with the record's fields; `-` is stdin.")]
+FromFile = Annotated[
+    Path | None,
+    Parameter(name=("--file", "-f"), allow_leading_hyphen=True, help="YAML or JSON with the record's fields; `-` is stdin."),
+]
 
 
 def body(file: Path | None, sets: Sequence[str], **flags: Any) -> dict[str, Any]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from modelyard.cli import render, settings
 from modelyard.cli.errors import DONE, Usage
-from modelyard.cli.options import CHANGING_, READING, Changing, Reading
+from modelyard.cli.options import READING, Reading
 from modelyard.cli.session import Session, confirm, demand_terminal, interactive, say
+
+if TYPE_CHECKING:
+    from modelyard.storage.backup import Installation
 
 Home = Annotated[Path | None, Parameter(help="The installation's folder; MODELYARD_HOME when left out.")]
 
@@ -66,27 +69,25 @@ def about(*, how: Reading = READING) -> int:
 
 
 def backup(
-    to: Annotated[Path, Parameter(help="The folder or file to write.")],
+    to: Annotated[Path, Parameter(help="What to write: a folder, or a tar file when the name ends in .tar.")],
     /,
     *,
-    keys: Annotated[
-        bool,
-        Parameter(
-            name="--with-keys", negative=(), show_default=False, help="With the private signing keys: guard the result like them."
-        ),
-    ] = False,
+    keys: Annotated[bool, Parameter(negative=(), help="With the private signing keys: guard the result like them.")] = False,
     home: Home = None,
+    how: Reading = READING,
 ) -> int:
     """Write all of the installation on this machine to one place.
 
-    That is the database, blobs, decision log and audit checkpoints; the private keys only if asked for.
+    That is the database, blobs, decision log and audit checkpoints; the private keys only if asked for. It may run meanwhile.
     """
-    from modelyard.bootstrap import Settings, installation
-    from modelyard.storage import backup as storage_backup
+    from modelyard.storage.backup import backup as write
 
-    told = storage_backup.backup(installation(Settings.from_environment(home=home)), to, keys=keys)
-    render.print_one(told.model_dump(mode="json"), "table")
-    say(f"next: modelyard restore {to} --home ELSEWHERE proves that it can be read")
+    place = _installation(home)
+    if not place.home.is_dir():
+        raise Usage(f"there is no installation in {place.home}", field="--home", hint="set MODELYARD_HOME")
+    report = write(place, to, keys=keys)
+    render.print_one(report.model_dump(mode="json"), how.output, name="digest")
+    say(f"note the digest down elsewhere; next: modelyard restore {to} --home ELSEWHERE proves that it can be read")
     return DONE
 
 
@@ -95,17 +96,34 @@ def restore(
     /,
     *,
     home: Home = None,
-    how: Changing = CHANGING_,
+    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative=(), help="Ask no questions.")] = False,
+    how: Reading = READING,
 ) -> int:
     """Bring an installation back from a backup. The folder must be empty."""
-    from modelyard.bootstrap import Settings, installation
-    from modelyard.storage import backup as storage_backup
+    from modelyard.storage.backup import restore as bring_back
 
-    here = Settings.from_environment(home=home)
-    if not how.yes:
+    place = _installation(home)
+    if not yes:
         demand_terminal()
-        confirm(f"Restore {source} into {here.home}?")
-    told = storage_backup.restore(source, installation(here))
-    render.print_one(told.model_dump(mode="json"), "table")
+        confirm(f"Restore {source} into {place.home}?")
+    report = bring_back(source, place)
+    render.print_one(report.model_dump(mode="json"), how.output, name="digest")
     say("next: modelyard up, then modelyard audit verify")
     return DONE
+
+
+def _installation(home: Path | None) -> Installation:
+    from modelyard.bootstrap import TABLES, Settings
+    from modelyard.storage.backup import Installation
+
+    here = Settings.from_environment(home=home)
+    return Installation(
+        home=here.home,
+        database=here.database_url,
+        tables=TABLES,
+        blobs=here.blobs_url,
+        outcomes=here.home / "outcomes",
+        audit=here.home / "audit",
+        keys=here.home / "keys",
+        runtime=here.runtime_folder,
+    )

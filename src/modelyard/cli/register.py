@@ -133,7 +133,7 @@ def _from_manifest(session: Session, where: Path) -> dict[str, Any]:
     recipe = found.recipe()
     fields |= {
         "model": found.manifest.model.name,
-        "signature": _declared(said.signature.model_dump(mode="json", exclude_none=True, exclude_unset=True)),
+        "signature": found.declared(),
         "translate": found.manifest.policy.translate,
         "parents": list(said.parents),
         "data": [d.model_dump(mode="json") for d in found.data],
@@ -146,10 +146,6 @@ def _from_manifest(session: Session, where: Path) -> dict[str, Any]:
         "limitations": list(said.limitations),
     }
     return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
-
-
-def _declared(signature: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in signature.items() if value}
 
 
 def _beside(session: Session, sample: Path | None, lock: Path | None) -> dict[str, Any]:

@@ -18,7 +18,6 @@ def up(
 ) -> int:
     """Start the API, the runtime and a worker here; Ctrl-C stops all three."""
     from modelyard.bootstrap import Settings
-    from modelyard.worker.up import run  # type: ignore[import-not-found,unused-ignore]
+    from modelyard.worker.up import run
 
-    code: int = run(Settings.from_environment(home=home, port=port, runtime_port=runtime_port))
-    return code
+    return run(Settings.from_environment(home=home, port=port, runtime_port=runtime_port))

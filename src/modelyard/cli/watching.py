@@ -57,7 +57,12 @@ def decisions(
 
 @outcomes.command(name="post")
 def post(
-    file: Annotated[Path, Parameter(help="JSON lines, a JSON list or CSV with a column `decision`; `-` is stdin (JSON lines).")],
+    file: Annotated[
+        Path,
+        Parameter(
+            allow_leading_hyphen=True, help="JSON lines, a JSON list or CSV with a column `decision`; `-` is stdin (JSON lines)."
+        ),
+    ],
     /,
     *,
     source: Annotated[str, Parameter(help="Who says so.")] = "cli",

@@ -93,8 +93,9 @@ COLLECTIONS: dict[str, str] = {
     "monitors": "monitors",
     "monitor_runs": "monitor-runs",
     "alerts": "alerts",
-    "value_ledger": "value",
+    "value_entries": "value",
     "audit": "audit",
-    "outbox": "events",
+    "events": "events",
+    "inbox": "deliveries",
 }
 """Collections by the name of their table."""

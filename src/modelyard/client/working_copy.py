@@ -61,6 +61,21 @@ class WorkingCopy:
         said = self.version.recipe
         return None if said is None else Recipe(command=said.command, python=said.python, parameters=said.parameters)
 
+    def declared(self) -> dict[str, Any]:
+        """The signature's declared fields as JSON. An input's attributes that are left out are taken from the sample."""
+        said = self.version.signature
+        amended = any(field.type is None for field in said.inputs)
+        seen: dict[str, Any] = {}
+        if amended and self.sample is not None:
+            from modelyard.kinds.infer import infer
+
+            seen = {f.name: f.model_dump(mode="json", exclude_defaults=True) for f in infer(self.sample).inputs}
+        sides = {
+            "inputs": [seen.get(f.name, {}) | f.model_dump(mode="json", exclude_none=True) for f in said.inputs],
+            "outputs": [f.model_dump(mode="json", exclude_none=True) for f in said.outputs],
+        }
+        return {side: fields for side, fields in sides.items() if fields}
+
 
 def gather(path: Path) -> WorkingCopy:
     """Read a manifest (or the one in a folder) and everything it names. Raises InvalidInput with every problem it has."""
