@@ -87,7 +87,15 @@ def s3_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, A
     folder = tmp_path_factory.mktemp("s3")
     ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(4), strict=True))
     flags = [f"-{part}.port={port}" for part, port in ports.items()]
-    quiet = ["-ip=127.0.0.1", "-master.volumeSizeLimitMB=1024", "-volume.max=8", "-filer", "-s3"]
+    quiet = [
+        "-ip=127.0.0.1",
+        "-master.volumeSizeLimitMB=1024",
+        "-volume.max=8",
+        "-filer",
+        "-s3",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+    ]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([str(weed), "server", f"-dir={folder}", *quiet, *flags], stdout=log, stderr=log)
     try:
