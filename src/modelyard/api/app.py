@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard import __version__
 from modelyard.api import collections, commands, files, log, problems, runtime, views
@@ -33,7 +34,7 @@ def create_app(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    app.middleware("http")(_bounded)
+    app.add_middleware(Bounded)
     api = APIRouter(prefix="/api/v1")
     for routes in (views.routes, files.routes, commands.router(platform), log.routes, runtime.routes, collections.router()):
         api.include_router(routes)
@@ -43,12 +44,19 @@ def create_app(platform: Platform) -> FastAPI:
     return app
 
 
-async def _bounded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse bodies that are announced as larger than any command can be; uploads have their own limit."""
-    announced = request.headers.get("content-length", "0")
-    if request.url.path != UPLOADS and announced.isdigit() and int(announced) > GREATEST_BODY:
-        return problems.problem(TooLarge(f"the body has {announced} bytes, more than {GREATEST_BODY}", field="body"))
-    return await call_next(request)
+class Bounded:
+    """Refuses bodies that are announced as larger than any command can be; uploads have their own limit."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
+        if announced.isdigit() and int(announced) > GREATEST_BODY and scope["path"] != UPLOADS:
+            refusal = TooLarge(f"the body has {announced} bytes, more than {GREATEST_BODY}", field="body")
+            await problems.problem(refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 def _health() -> APIRouter:

@@ -78,6 +78,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/tokens", identity.TOKENS, "identity"),
     Collection("/policies", policy.POLICY_SETS, "policy"),
     Collection("/jobs", jobs.JOBS, "jobs"),
+    Collection("/schedules", jobs.SCHEDULES, "jobs"),
     Collection("/monitors", monitoring.MONITORS, "monitoring", named=True),
     Collection("/monitor-runs", monitoring.MONITOR_RUNS, "monitoring"),
     Collection("/alerts", monitoring.ALERTS, "monitoring"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from queue import Queue
 from typing import Annotated
 
 import anyio
@@ -22,7 +21,6 @@ from modelyard.core.errors import Forbidden, InvalidInput, ModelyardError
 from modelyard.core.messages import Actor
 from modelyard.evaluation.registration import Registered, Registration, prepare
 
-PIECES_AHEAD = 8
 MAY_UPLOAD = frozenset({"developer", "validator", "operator", "risk_officer", "business_owner", "system"})
 routes = APIRouter()
 
@@ -50,45 +48,35 @@ async def upload_blob(
     _require_uploader(asker)
     if content_digest is not None and not re.match(DIGEST.pattern, content_digest):
         raise InvalidInput("not a digest", field="content-digest", hint="write sha256: and 64 hex digits")
-    pieces: Queue[bytes | Exception | None] = Queue(maxsize=PIECES_AHEAD)
+    pieces = _pieces(request)
 
     def keep() -> BlobInfo:
         try:
-            return here.blobs.put(_drain(pieces), expected=content_digest, limit=here.settings.greatest_upload)
+            return here.blobs.put(pieces, expected=content_digest, limit=here.settings.greatest_upload)
         except ModelyardError:
             _let_pass(pieces)
             raise
 
-    kept: list[BlobInfo] = []
-    async with anyio.create_task_group() as group:
-        group.start_soon(_feed, request, pieces)
-        kept.append(await anyio.to_thread.run_sync(keep))
-    return kept[0]
+    return await anyio.to_thread.run_sync(keep)
 
 
-async def _feed(request: Request, pieces: Queue[bytes | Exception | None]) -> None:
+def _pieces(request: Request) -> Iterator[bytes]:
+    """The body, piece by piece, asked for by a thread; the event loop is never more than a piece ahead."""
+    stream = request.stream()
+
+    async def following() -> bytes | None:
+        return await anext(stream, None)
+
     try:
-        async for piece in request.stream():
-            await anyio.to_thread.run_sync(pieces.put, piece)
-    except ClientDisconnect:
-        await anyio.to_thread.run_sync(pieces.put, InvalidInput("the upload was cut off", hint="send it again"))
-        return
-    await anyio.to_thread.run_sync(pieces.put, None)
+        while (piece := anyio.from_thread.run(following)) is not None:
+            yield piece
+    except ClientDisconnect as error:
+        raise InvalidInput("the upload was cut off", hint="send it again") from error
 
 
-def _drain(pieces: Queue[bytes | Exception | None]) -> Iterator[bytes]:
-    while True:
-        piece = pieces.get()
-        if piece is None:
-            return
-        if isinstance(piece, Exception):
-            raise piece
-        yield piece
-
-
-def _let_pass(pieces: Queue[bytes | Exception | None]) -> None:
-    """Let the rest of the body pass, so that the sender gets the answer instead of a broken connection."""
-    while isinstance(pieces.get(), bytes):
+def _let_pass(pieces: Iterator[bytes]) -> None:
+    """Let the rest of the body go by, so that the sender gets its answer instead of a broken connection."""
+    for _ in pieces:
         continue
 
 

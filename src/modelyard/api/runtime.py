@@ -18,7 +18,7 @@ from modelyard.delivery.service import latest_routes
 from modelyard.governance.releases.commands import RecordRefusals, RuntimeRefusal
 from modelyard.governance.releases.model import RELEASES, RefusalsTaken
 
-GREATEST_WAIT = 30.0
+GREATEST_WAIT = 5.0
 ENVELOPE = "application/vnd.in-toto+json"
 routes = APIRouter(tags=["runtime"])
 
