@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from examples.flights.data import FEATURES, LABEL, ROOT, load
@@ -79,12 +80,13 @@ class Stage:
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     console = Console(stderr=True, highlight=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             stack.enter_context(_alone(options.home))
             return _run(options, console, stack)
     except ModelyardError as error:
-        console.print(f"[red]error:[/red] {error}", markup=True)
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted; everything is stopped")
@@ -130,7 +132,7 @@ def _run(options: Options, console: Console, stack: ExitStack) -> int:
     say = _teller(progress, started)
     say("reading the flights of 2013 (fetched once, CC0)")
     rows = load()
-    pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+    pool = stack.enter_context(_training_process())
     training = {number: pool.submit(_trained, number, options.home) for number in _needed(options)}
     scores = {number: pool.submit(_scores, number, options.home) for number in training if number < 3}
     say("starting API, worker and runtime")
@@ -148,11 +150,10 @@ def _run(options: Options, console: Console, stack: ExitStack) -> int:
     progress.update(_only_task(progress), description="the year is over")
     progress.stop()
     say("waiting for the monitors, verifying the audit log")
-    stage.ending.seconds = time.monotonic() - started
     failures = finish(stage.ending, stage.life, stage.replay, stage.books, {n: s.result() for n, s in scores.items()})
     sys.stdout.write(stage.ending.text(house.settings.url, house.settings.runtime_url, time.monotonic() - started))
     for failure in failures:
-        console.print(f"[red]not as it should be:[/red] {failure}")
+        console.print(f"[red]not as it should be:[/red] {escape(failure)}", soft_wrap=True)
     if options.keep:
         _keep(house, cast)
     return 1 if failures else 0
@@ -268,6 +269,11 @@ def _needed(options: Options) -> list[int]:
     return [1, *([2] if CANARY in options.months else []), *([3] if BROKEN in options.months else [])]
 
 
+def _training_process() -> ProcessPoolExecutor:
+    """One process for what is heavy, so that the platform answers meanwhile. Ctrl-C is this process's business."""
+    return ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+
+
 def _trained(number: int, home: Path) -> Trained:
     return train(number, load(), folder_of(home, number))
 
@@ -304,7 +310,7 @@ def _only_task(progress: Progress) -> Any:
 
 def _teller(progress: Progress, started: float) -> Any:
     def say(text: str) -> None:
-        progress.console.print(f"[dim]{time.monotonic() - started:6.1f} s[/dim]  {text}", soft_wrap=True)
+        progress.console.print(f"[dim]{time.monotonic() - started:6.1f} s[/dim]  {escape(text)}", soft_wrap=True)
 
     return say
 

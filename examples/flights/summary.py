@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from examples.flights.replay import Replay
 from examples.flights.train import ENDPOINT, USE_CASE
 from modelyard.core.messages import AUDIT
 from modelyard.measures import Interval
-from modelyard.monitoring import ALERTS, MONITOR_RUNS, MONITORS, Alert, MonitorRun
+from modelyard.monitoring import ALERTS, MONITOR_RUNS, MONITORS, Alert, Monitor, MonitorRun, due_windows
 from modelyard.value.commands import RecordValue
 
-SHOWN = 3
-"""So many alerts of a month are named, the worst first."""
+SHOWN = 5
+"""So many fields with alerts of a month are named, the worst first."""
+GUARD = "-guard"
 
 
 @dataclass
@@ -29,7 +31,6 @@ class Ending:
     months: tuple[int, ...]
     sample: float
     began: float = 0.0
-    seconds: float = 0.0
     comparison: Interval | None = None
     promoted: bool = False
     broken_alert: Alert | None = None
@@ -52,7 +53,7 @@ class Ending:
 def finish(ending: Ending, life: Life, replay: Replay, books: Books, scores: dict[int, Any]) -> list[str]:
     """Fill the summary. Gives what is not as it should be."""
     failures = [*_decisions(ending, replay), *_outcomes(ending, replay)]
-    runs = _settled(life, ending)
+    runs = _settled(life, replay)
     failures += _alerts(ending, life, runs)
     failures += _story(ending, replay)
     failures += _money(ending, replay, books, scores)
@@ -88,38 +89,53 @@ def _outcomes(ending: Ending, replay: Replay) -> Iterable[str]:
         yield f"{len(taken.unknown)} outcomes are of unknown decisions"
 
 
-def _settled(life: Life, ending: Ending) -> list[MonitorRun]:
-    """All runs, once the monitors have judged every window that has closed: nothing new in two rounds of the worker."""
+def _settled(life: Life, replay: Replay) -> list[MonitorRun]:
+    """All runs, once the monitors have judged every window that has closed by the events that their versions saw."""
     client = life.cast.guest.client
-    seen = {"runs": -1, "rounds": 0}
+    wanted = sum(_closed(monitor, replay) for monitor in client.find(MONITORS))
 
     def look() -> list[MonitorRun] | None:
-        import time
-
         found = list(client.find(MONITOR_RUNS))
-        same = len(found) == seen["runs"] and (bool(found) or len(ending.months) < 2)
-        seen.update(runs=len(found), rounds=seen["rounds"] + 1 if same else 0)
-        time.sleep(1.0)
-        return found if seen["rounds"] >= 5 else None
+        return found if len(found) >= wanted else None
 
-    return until("the monitors", look)
+    return until(f"{wanted} windows to be judged by the monitors", look)
+
+
+def _closed(monitor: Monitor, replay: Replay) -> int:
+    """How many windows of a monitor have closed."""
+    arm = next((part for part in monitor.name.split("-") if part in ("v1", "v2", "v3")), "")
+    rows = np.flatnonzero(replay.answered.arm == arm)
+    if not len(rows):
+        return 0
+    first, last = replay.period(rows)
+    micros = [int(first.timestamp() * 1_000_000)]
+    return len(due_windows(monitor.window, last_end=None, high_water=last - timedelta(seconds=1), micros=micros))
 
 
 def _alerts(ending: Ending, life: Life, runs: list[MonitorRun]) -> Iterable[str]:
     client = life.cast.guest.client
-    alerts = [a for a in client.find(ALERTS) if not a.monitor.endswith("-guard")]
-    monitors = sum(1 for _ in client.find(MONITORS))
-    ending.tell("monitors", f"{monitors} made themselves from the signatures; {len(runs)} windows judged")
+    alerts = [a for a in client.find(ALERTS) if not a.monitor.endswith(GUARD)]
+    own = [m for m in client.find(MONITORS) if not m.name.endswith(GUARD)]
+    ending.tell("monitors", f"{len(own)} made themselves from the signatures; {len(runs)} windows judged")
     by_month: dict[str, list[Alert]] = {}
-    for alert in sorted(alerts, key=lambda a: (a.first_seen, -a.value)):
+    for alert in sorted(alerts, key=lambda a: (a.first_seen, bool(a.field), -a.breaches[0].value)):
         by_month.setdefault(f"{alert.first_seen:%Y-%m-%d}", []).append(alert)
     for month, found in by_month.items():
-        worst = list(dict.fromkeys(f"{a.measure} {a.field or 'of the answers'} {a.value:.2f}" for a in found))[:SHOWN]
-        ending.tell(f"drift since {month}", f"{len(found)} alerts: {'; '.join(worst)}")
+        ending.tell(f"alerts since {month}", f"{len(found)}: {', '.join(_named(found))}")
     if len(ending.months) > 1 and not runs:
         yield "no monitor has judged a window"
     if len(ending.months) > 1 and ending.sample == 1 and not alerts:
         yield "no drift was found, though the share of late flights moves from 8 to 23 %"
+
+
+def _named(alerts: list[Alert]) -> list[str]:
+    """The worst alert of each field with its first value: those about the answers' quality first."""
+    first: dict[str, str] = {}
+    for alert in alerts:
+        what = alert.field.partition(".")[2]
+        first.setdefault(what or alert.measure, f"{f'{what} ' if what else ''}{alert.measure} {alert.breaches[0].value:.2f}")
+    named = list(first.values())
+    return [*named[:SHOWN], *([f"and {len(named) - SHOWN} more fields"] if len(named) > SHOWN else [])]
 
 
 def _story(ending: Ending, replay: Replay) -> Iterable[str]:
