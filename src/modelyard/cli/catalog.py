@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -216,15 +217,18 @@ def checks(
     *,
     test: Annotated[str | None, Parameter(help="A file of test rows with the true outcomes, or the digest of one.")] = None,
     label: Annotated[str | None, Parameter(help="The column of the true outcomes.")] = None,
+    bounds: Annotated[
+        Path | None, Parameter(name="--bounds", help="A modelyard.yaml whose `tests` are the bounds that measures must keep.")
+    ] = None,
     wait: Annotated[bool, Parameter(negative=(), show_default=False, help="Wait for the job to end; 1 when it fails.")] = False,
     how: Changing = CHANGING_,
 ) -> int:
     """Test a version in a worker; the results become evidence."""
     from modelyard.cli.jobs import wait_for
-    from modelyard.cli.register import blob_of
+    from modelyard.cli.register import blob_of, bounds_in
 
     session = Session(how)
-    fields = {"version": version, "test": blob_of(session, test), "label": label}
+    fields = {"version": version, "test": blob_of(session, test), "label": label, "bounds": bounds_in(bounds)}
     job = session.change("evaluation.run_checks", fields)
     if wait and not how.dry_run:
         job = wait_for(session, job["id"])

@@ -105,6 +105,24 @@ def blob_of(session: Session, file: str | None) -> str | None:
     return _upload(session, Path(file)).digest
 
 
+def bounds_in(file: Path | None) -> list[dict[str, Any]]:
+    """The `tests` of a modelyard.yaml as bounds on measures. Raises for a test that names other data or parameters: those are
+    not acted on yet, and a bound that is passed over in silence would be worse than none."""
+    if file is None:
+        return []
+    from modelyard.catalog.manifest_file import parse
+
+    found = []
+    for number, test in enumerate(parse(file.read_text("utf-8"), file.name).tests):
+        if test.parameters or test.data not in ("", "test"):
+            raise Usage(
+                f"tests[{number}] of {file.name}: only bounds on the test data, without parameters, can be checked here",
+                hint="leave out `parameters`, and `data` unless it is `test`",
+            )
+        found.append(test.model_dump(mode="json", include={"measure", "minimum", "maximum", "by"}, exclude_none=True))
+    return found
+
+
 def _from_flags(session: Session, artifact: Path, sample: Path | None, lock: Path | None) -> dict[str, Any]:
     from modelyard.client.working_copy import as_file, git_of
 

@@ -10,7 +10,8 @@
     │   ├── AlreadyExists       409
     │   ├── StaleRevision       409  somebody else changed the record first
     │   ├── WrongState          409
-    │   └── IdempotencyMismatch 409  the same key came with another request
+    │   ├── IdempotencyMismatch 409  the same key came with another request
+    │   └── Fenced              409  a lease or a job has another holder by now (core.leases)
     ├── Refused                 403  understood and not allowed; always recorded in the audit log
     │   ├── Forbidden           403  policy denies the action to this actor
     │   ├── NotApproved         403  gate, approval or release is missing, expired or revoked

@@ -9,29 +9,33 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelyard.catalog.model import Version
 from modelyard.core.blobs import Blobs
 from modelyard.core.errors import InvalidInput
+from modelyard.evaluation.measuring import Bound, answered, figures, held
 from modelyard.evaluation.registration import fetch
 from modelyard.governance.assurance.commands import RecordEvidence
 from modelyard.governance.assurance.model import EvidenceType
 from modelyard.kinds.contract import Batch, CheckResult, Policy, Severity
 from modelyard.kinds.infer import decode, read
 from modelyard.kinds.sandbox import Limits, check_isolated, evaluate_isolated
-from modelyard.kinds.signature import FieldSpec, Role, Signature
-from modelyard.measures import measure
+from modelyard.kinds.signature import Signature
 
 SAMPLE = "sample.parquet"
-OF_SCORES = ("roc_auc", "average_precision", "log_loss", "brier", "ece")
-OF_ANSWERS = ("accuracy", "balanced_accuracy")
-OF_NUMBERS = ("rmse", "mae", "r2")
-EVEN_ODDS = 0.5
+
+
+@dataclass(frozen=True)
+class TestData:
+    """Rows with the true outcomes in the column `label`, and the bounds that measures on them must keep."""
+
+    __test__ = False
+
+    digest: str
+    label: str
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Checked:
     answers: Batch
 
 
-def run_checks(blobs: Blobs, policy: Policy, limits: Limits, version: Version, test: str | None, label: str | None) -> Checked:
-    """Scan, translation where there is one, test report. Measures are taken on `test`; without it the sample is answered."""
+def run_checks(blobs: Blobs, policy: Policy, limits: Limits, version: Version, data: TestData | None) -> Checked:
+    """Scan, translation where there is one, test report. Measures are taken on `data`; without it the sample is answered."""
     found = [_scan(version)]
     inputs: Batch = {}
     answers: Batch = {}
@@ -55,18 +59,20 @@ def run_checks(blobs: Blobs, policy: Policy, limits: Limits, version: Version, t
         here = Path(folder)
         serving = version.manifest.serving
         artifact = fetch(blobs, serving.digest, here / "artifact" / (serving.filename or "model"))
-        results: Sequence[CheckResult] = ()
+        results: list[CheckResult] = []
         if version.sample is not None:
             sample = fetch(blobs, version.sample, here / SAMPLE)
-            results = check_isolated(artifact, sample, version.manifest.signature, policy, limits=limits).checks
-        figures: Mapping[str, float] = {}
-        rows_digest = test or version.sample
+            results += check_isolated(artifact, sample, version.manifest.signature, policy, limits=limits).checks
+        measured: Mapping[str, float] = {}
+        rows_digest = data.digest if data is not None else version.sample
         if rows_digest is not None:
             table = read(fetch(blobs, rows_digest, here / "rows" / SAMPLE))
             inputs, answers = _answered(artifact, version.manifest.signature, policy, limits, table)
-            if test is not None:
-                figures = measured(_labels(table, label), answers, version.manifest.signature.outputs)
-    found.append(_report(version, results, figures, test, label))
+            if data is not None:
+                beside = answered(_labels(table, data.label), answers, version.manifest.signature.outputs)
+                measured = figures(beside)
+                results += [result for bound in data.bounds for result in held(bound, beside, table)]
+    found.append(_report(version, results, measured, data))
     return Checked(tuple(found), inputs, answers)
 
 
@@ -95,16 +101,20 @@ def _translation(version: Version) -> RecordEvidence:
 
 
 def _report(
-    version: Version, results: Sequence[CheckResult], figures: Mapping[str, float], test: str | None, label: str | None
+    version: Version, results: Sequence[CheckResult], measured: Mapping[str, float], data: TestData | None
 ) -> RecordEvidence:
     failed = [r for r in results if not r.passed]
     names = ", ".join(r.name for r in failed) or "none"
     return RecordEvidence(
         version=version.id,
         type=EvidenceType.TEST_REPORT,
-        metrics={"checks": float(len(results)), "checks_failed": float(len(failed)), **figures},
-        facts={"checks": [r.model_dump(mode="json") for r in results], "test": test or "", "label": label or ""},
-        summary=f"{len(results)} checks, failed: {names}; {len(figures)} measures on test data",
+        metrics={"checks": float(len(results)), "checks_failed": float(len(failed)), **measured},
+        facts={
+            "checks": [r.model_dump(mode="json") for r in results],
+            "test": data.digest if data else "",
+            "label": data.label if data else "",
+        },
+        summary=f"{len(results)} checks, failed: {names}; {len(measured)} measures on test data",
     )
 
 
@@ -116,38 +126,9 @@ def _answered(artifact: Path, signature: Signature, policy: Policy, limits: Limi
     return inputs, evaluate_isolated(artifact, signature, inputs, policy, limits=limits)
 
 
-def _labels(table: pa.Table, label: str | None) -> pa.ChunkedArray:
-    if label is None or label not in table.column_names:
+def _labels(table: pa.Table, label: str) -> pa.ChunkedArray:
+    if label not in table.column_names:
         raise InvalidInput(
             f"the test data has no column {label!r}", field="label", hint=f"its columns: {', '.join(table.column_names[:30])}"
         )
     return table[label]
-
-
-def measured(truth: pa.ChunkedArray, answers: Batch, outputs: Sequence[FieldSpec]) -> dict[str, float]:
-    """Measures of answers against the truth: those of two classes where there is a probability, else those of numbers."""
-    score = next((f for f in outputs if f.role is Role.SCORE and f.shape == ()), None)
-    if score is None:
-        raise InvalidInput("no output has the role `score` and one number a row", field="signature.outputs")
-    values = np.asarray(answers[score.name], dtype=np.float64)
-    found: dict[str, float] = {"rows": float(len(values))}
-    if score.minimum == 0 and score.maximum == 1:
-        labels = _positive(truth, score.positive)
-        for name in OF_SCORES:
-            found[name] = measure(name).compute(label=labels, score=values)
-        for name in OF_ANSWERS:
-            found[name] = measure(name).compute(label=labels, prediction=(values >= EVEN_ODDS).astype(np.float64))
-        found["base_rate"] = float(labels.mean())
-        return found
-    numbers = np.asarray(pc.cast(truth, pa.float64()).to_numpy(zero_copy_only=False))
-    for name in OF_NUMBERS:
-        found[name] = measure(name).compute(label=numbers, estimate=values)
-    return found
-
-
-def _positive(truth: pa.ChunkedArray, positive: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    if truth.null_count:
-        raise InvalidInput(f"{truth.null_count} rows of the test data have no label", field="label")
-    if positive is not None and pa.types.is_string(truth.type):
-        return np.asarray(pc.equal(truth, str(positive)).to_numpy(zero_copy_only=False), dtype=np.float64)
-    return np.asarray(pc.cast(truth, pa.float64()).to_numpy(zero_copy_only=False))

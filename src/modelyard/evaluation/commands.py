@@ -9,18 +9,21 @@ from pydantic import Field
 
 from modelyard.core.digests import DIGEST
 from modelyard.core.messages import Command
+from modelyard.evaluation.measuring import Bound
 
 
 class RunChecks(Command):
     """Test a version in a worker: the kind's own checks on the sample, and measures on test data where there is any.
 
-    `test` is the digest of a blob of rows with the true outcomes in the column `label`. The results become evidence."""
+    `test` is the digest of a blob of rows with the true outcomes in the column `label`; `bounds` are what
+    measures on it must keep. The results become evidence."""
 
     action: ClassVar[str] = "evaluation.run_checks"
 
     version: str
     test: str | None = Field(default=None, pattern=DIGEST.pattern)
     label: str | None = Field(default=None, max_length=200)
+    bounds: tuple[Bound, ...] = Field(default=(), max_length=200)
 
 
 class RecordComparison(Command):

@@ -23,7 +23,10 @@ def request_checks(work: Work, command: RunChecks) -> Job:
     version = find_version(work.tx, work.organisation, command.version)
     if (command.test is None) != (command.label is None):
         raise InvalidInput("test data and the name of its label column go together", field="label")
-    payload = {"version": version.id, "test": command.test, "label": command.label}
+    if command.bounds and command.test is None:
+        raise InvalidInput("bounds need test data to be measured on", field="bounds", hint="give test data and its label column")
+    bounds = [bound.model_dump(mode="json") for bound in command.bounds]
+    payload = {"version": version.id, "test": command.test, "label": command.label, "bounds": bounds}
     job = enqueue(work, Order(JOB_KIND, payload, timeout_s=LONGEST_CHECK, max_attempts=3))
     work.emit(ChecksRequested(version=version.id, job=job.id), f"version:{version.id}")
     return job

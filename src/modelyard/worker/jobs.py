@@ -15,7 +15,8 @@ from modelyard.core.bus import Request
 from modelyard.core.errors import Conflict, InvalidInput, ModelyardError, Refused, TimedOut
 from modelyard.core.messages import SYSTEM
 from modelyard.evaluation import JOB_KIND
-from modelyard.evaluation.checks import run_checks
+from modelyard.evaluation.checks import TestData, run_checks
+from modelyard.evaluation.measuring import Bound
 from modelyard.governance.assurance.model import Evidence
 from modelyard.jobs import Job, Queue
 from modelyard.worker.monitors import PROFILE, keep_profile
@@ -32,7 +33,11 @@ def check_version(platform: Platform, job: Job) -> dict[str, Any]:
     payload = job.payload
     with platform.storage.reading() as tx:
         version = tx.get(VERSIONS, str(payload["version"]))
-    found = run_checks(platform.blobs, platform.policy, platform.limits, version, payload["test"], payload["label"])
+    data = None
+    if payload["test"] is not None:
+        bounds = tuple(Bound.model_validate(b) for b in payload.get("bounds", ()))
+        data = TestData(str(payload["test"]), str(payload["label"]), bounds)
+    found = run_checks(platform.blobs, platform.policy, platform.limits, version, data)
     report = found.evidence[-1]
     profile = keep_profile(platform, version, found, report.metrics)
     final = report.model_copy(update={"facts": report.facts | ({PROFILE: profile} if profile else {})})
