@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,3 +120,56 @@ def people(served: Served) -> People:
             http.change("governance.issue_token", fields | {"expires_at": expires})
             tokens[name] = minted.text
     return tokens
+
+
+MODEL = """\
+apiVersion: modelyard/v1
+use_case: {{name: {use_case}, tier: high, business_owner: bo}}
+model: {{name: {model}, kind: ml}}
+version:
+  artifact: model.onnx
+  sample: sample.csv
+  notes: {notes}
+  metrics: {{auc: {{value: 0.8}}}}
+  data:
+    - {{name: january, purpose: train, path: sample.csv, licence: CC0-1.0}}
+"""
+
+
+def onnx_model(path: Path, weight: float) -> None:
+    """A logistic score of two columns."""
+    from onnx import TensorProto, helper
+
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in ("a", "b")]
+    output = helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [2, 1], [weight, -0.5])
+    nodes = [
+        helper.make_node("Concat", ["a", "b"], ["x"], axis=1),
+        helper.make_node("MatMul", ["x", "w"], ["z"]),
+        helper.make_node("Sigmoid", ["z"], ["score"]),
+    ]
+    graph = helper.make_graph(nodes, "logistic", inputs, [output], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+
+
+class Project:
+    """A folder with a model as code."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.use_case, self.model = (f"{word}-{uuid.uuid4().hex[:8]}" for word in ("hold", "delay"))
+
+    def write(self, weight: float, notes: str) -> str:
+        onnx_model(self.folder / "model.onnx", weight)
+        (self.folder / "sample.csv").write_text("a,b\n" + "".join(f"{i / 10},{i % 3}.5\n" for i in range(50)))
+        text = MODEL.format(use_case=self.use_case, model=self.model, notes=notes)
+        (self.folder / "modelyard.yaml").write_text(text)
+        return str(self.folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Project(folder)

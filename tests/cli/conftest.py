@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cli_yard import people, run, served, yard
+from cli_yard import people, project, run, served, yard
 
-__all__ = ["people", "run", "served", "yard"]
+__all__ = ["people", "project", "run", "served", "yard"]

@@ -165,6 +165,12 @@ def test_answers_that_are_no_problem_details_are_errors_all_the_same(
     assert caught.value.hint
 
 
+def test_a_runtime_tells_its_errors_as_the_protocol_does(script: Script, connect: Any) -> None:
+    script.answers = [(400, {"error": "input 'a' is missing"})]
+    with pytest.raises(errors.InvalidInput, match="input 'a' is missing"):
+        connect().get("//v2/models/e")
+
+
 def test_several_faults_are_told_together(script: Script, connect: Any) -> None:
     faults = [{"field": "a", "detail": "one"}, {"field": "b", "detail": "two"}]
     script.answers = [(422, {"code": "invalid_input", "detail": "one", "field": "a", "errors": faults})]

@@ -42,7 +42,7 @@ def verify(*, how: Reading = READING) -> int:
     """Verify the log against its exported checkpoints and the live records against the log. 1 when anything is wrong."""
     told = Session(how).get("/audit/verify")
     if how.output in ("table", "wide"):
-        findings = [f for part in ("log", "records") for f in told[part].get("findings", ())]
+        findings = [*told["log"]["findings"], *told["records"]]
         if findings:
             render.print_rows(findings, PLAIN["finding"], "wide")
         sys.stdout.write(render.safe(told["summary"]) + "\n")

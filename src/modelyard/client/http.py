@@ -202,7 +202,8 @@ def problem(answer: httpx.Response) -> ModelyardError:
     kind = family().get(code) or _BY_STATUS.get(status) or (InvalidInput if status < 500 else ModelyardError)
     if status >= 502 and not told:
         kind = Unavailable
-    detail = str(told.get("detail") or f"{answer.request.url} answered {status} {answer.reason_phrase}")
+    # A runtime tells errors as the Open Inference Protocol does: {"error": "…"}.
+    detail = str(told.get("detail") or told.get("error") or f"{answer.request.url} answered {status} {answer.reason_phrase}")
     more = "; ".join(f"{e.get('field')}: {e.get('detail')}" for e in _faults(told)[1:5])
     error = kind(
         detail + (f"; {more}" if more else ""),
