@@ -79,7 +79,7 @@ def define_gate(
     sets: Sets = (),
     how: Changing = CHANGING_,
 ) -> int:
-    """Define a gate, or the successor of one. The gate in force judges its successor."""
+    """Define a gate, or the successor of one; what was approved under the earlier one must be approved anew."""
     session = Session(how)
     made = session.change("governance.define_gate", body(file, sets), ask="Define this gate?", why=True)
     return session.report("gate", made, f"defined gate {made['name']} number {made['number']}")

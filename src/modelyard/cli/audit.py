@@ -70,3 +70,31 @@ def proof(
         raise Usage(f"{out} cannot be written: {error.strerror}", field=str(out)) from error
     say(f"written to {out}")
     return DONE
+
+
+@audit.command(name="check")
+def check(
+    bundle: Annotated[Path, Parameter(help="What `modelyard audit proof` exported.")],
+    /,
+    *,
+    roots: Annotated[Path, Parameter(help="Trust roots, from `modelyard keys export-roots`.")],
+) -> int:
+    """Check an exported proof offline, with nothing but the two files. 1 when it does not hold."""
+    from modelyard.core.errors import Untrusted
+    from modelyard.governance.audit import check_bundle
+    from modelyard.trust import TrustRoots
+
+    try:
+        found = check_bundle(_bytes(bundle), TrustRoots.from_json(_bytes(roots)))
+    except Untrusted as error:
+        say(f"NOT proven: {error}")
+        return FAILED
+    sys.stdout.write(render.safe(f"proven: {found.id}: {found.actor} {found.action} {found.subject_id} at {found.created_at}\n"))
+    return DONE
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Usage(f"{file} cannot be read: {error.strerror}", field=str(file)) from error
