@@ -44,6 +44,7 @@ def answered(client: Client, endpoint: str, version: str) -> None:
     pytest.fail(f"{version} does not answer: {told}")
 
 
+@pytest.mark.slow
 def test_a_decision_is_asked_for_logged_and_judged(
     house: House, run: Run, project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
