@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.life.conftest import BEA, DANA, OMAR, RITA, VERA, House
 
 from modelyard.catalog.commands import RetireVersion, UpdateUseCase
 from modelyard.catalog.lookup import state_of
@@ -22,6 +21,7 @@ from modelyard.governance.releases.commands import IssueRelease, RevokeKey, Revo
 from modelyard.governance.releases.model import REVOCATIONS
 from modelyard.governance.releases.service import live_releases
 from modelyard.trust import Purpose, check_routes, verify_releases, verify_routes
+from tests.life.conftest import BEA, DANA, OMAR, RITA, VERA, House
 
 
 def refusals(house: House) -> list[Any]:

@@ -139,7 +139,7 @@ def _signature(
     own, declared = inspection.signature, asked.signature
     shown = infer(sample).inputs if sample is not None else (own.inputs if own is not None else ())
     shown = tuple(field for field in shown if field.name not in declared.exclude)
-    inputs = _overridden(shown, declared.inputs or ())
+    inputs = _overridden(tuple(map(_as_guessed, shown)), declared.inputs or ())
     if not inputs:
         raise InvalidInput("nothing tells the model's inputs", field="signature.inputs", hint="give a sample, or declare them")
     outputs = declared.outputs or (own.outputs if own is not None else ())
@@ -147,6 +147,12 @@ def _signature(
         outputs = _loaded_outputs(desk, artifact, inputs, sample)
     seen = Signature(inputs=shown, outputs=own.outputs if own is not None else ())
     return merge(Signature(inputs=inputs, outputs=outputs), seen)
+
+
+def _as_guessed(field: FieldSpec) -> FieldSpec:
+    """A field without the bounds that a sample happens to show: the runtime refuses what is out of bounds, so only declared ones
+    count. What the sample shows is compared with them all the same."""
+    return field.model_copy(update={"minimum": None, "maximum": None, "allowed": None})
 
 
 def _loaded_outputs(desk: Desk, artifact: Path, inputs: tuple[FieldSpec, ...], sample: Path | None) -> tuple[FieldSpec, ...]:
