@@ -75,13 +75,16 @@ def pull_release(here: PlatformHere, asker: Asker, digest: Annotated[str, Path(p
     summary="Pull an artifact or a manifest by its digest",
 )
 def pull_blob(here: PlatformHere, asker: Asker, digest: Annotated[str, Path(pattern=DIGEST.pattern)]) -> Response:
-    """The bytes, streamed. A version's manifest is kept with the version; everything else is a blob."""
+    """The bytes, streamed once they are known to be right: damage is told as `untrusted`, not by a stream that breaks off.
+    A version's manifest is kept with the version; everything else is a blob."""
     require_read(here, asker, "blobs")
     with here.storage.reading() as tx:
         mine = equals("organisation", here.settings.organisation)
         version = first(tx, VERSIONS, mine, equals("manifest_digest", digest))
-    pieces = iter((version.manifest.encode(),)) if version is not None else here.blobs.open(digest)
-    return StreamingResponse(pieces, media_type="application/octet-stream")
+    if version is not None:
+        return Response(version.manifest.encode(), media_type="application/octet-stream")
+    here.blobs.verify(digest)
+    return StreamingResponse(here.blobs.open(digest), media_type="application/octet-stream")
 
 
 @routes.post(

@@ -29,6 +29,7 @@ from modelyard.trust.statements import Arm, ArmRole
 _log = structlog.get_logger("modelyard.runtime")
 _LOOK_AGAIN = 30.0
 _FETCH_ATTEMPTS = 3
+_REFUSALS_AT_ONCE = 500
 _SHORTEST_TURN = 0.1
 
 
@@ -89,8 +90,7 @@ class Reconciler:
 
     def step(self, wait: float) -> None:
         """One turn of `run`. Raises SourceDown."""
-        if self._spool.waiting():
-            self._spool.acknowledge(self._source.report(self._spool.waiting()))
+        self._hand_over()
         if self._again is not None:
             wait = min(wait, max(0.0, self._again_at - monotonic()))
         envelope = self._source.routes(self._epoch, wait)
@@ -102,6 +102,15 @@ class Reconciler:
             self._retry(envelope, 1.0)
             if not self.take(envelope):
                 self._stop.wait(1.0)
+
+    def _hand_over(self) -> None:
+        """Bring refusals, in parts. A control plane that does not take them must not keep newer routes from being pulled."""
+        waiting = self._spool.waiting()[:_REFUSALS_AT_ONCE]
+        try:
+            if waiting:
+                self._spool.acknowledge(self._source.report(waiting))
+        except SourceDown as down:
+            _log.warning("refusals were not taken", waiting=len(waiting), detail=down.detail)
 
     def _retry(self, envelope: bytes | None, after: float) -> None:
         self._again, self._again_at = envelope, monotonic() + after

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from modelyard.core.errors import NotFound
+from modelyard.core.errors import NotFound, Untrusted
 from modelyard.runtime.errors import SourceDown
 from modelyard.runtime.ports import RefusalRecord
 
@@ -96,6 +96,8 @@ class HttpSource:
 
         try:
             with self._client.stream("GET", f"/blobs/{digest}") as answer:
+                if answer.status_code >= 400:
+                    answer.read()
                 _check(answer)
                 yield from answer.iter_bytes(_PIECE)
         except httpx.HTTPError as error:
@@ -127,6 +129,8 @@ def _check(answer: httpx.Response) -> None:
     status = answer.status_code
     if status == 404:
         raise NotFound(f"the control plane has no {answer.request.url.path}")
+    if status == 403 and b'"untrusted"' in answer.content:
+        raise Untrusted(f"the control plane's own {answer.request.url.path} is damaged", field="digest")
     if status not in {200, 201, 202, 204, 304}:
         hint = "check the runtime's token" if status in {401, 403} else None
         raise SourceDown(f"the control plane answered {status}", hint=hint)

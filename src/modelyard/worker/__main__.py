@@ -6,12 +6,14 @@ import signal
 import sys
 
 from modelyard.bootstrap import Settings, build
+from modelyard.core.logs import configure_logs
 from modelyard.worker.duties import loops
 from modelyard.worker.loops import Running
 
 
 def main() -> int:
     """Settings come from the environment; see `modelyard.bootstrap.Settings`."""
+    configure_logs()
     platform = build(Settings.from_environment())
     running = Running(loops(platform))
     for number in (signal.SIGINT, signal.SIGTERM):

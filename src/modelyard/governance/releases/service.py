@@ -198,7 +198,8 @@ def record_refusals(work: Work, command: RecordRefusals) -> RefusalsTaken:
         record_id = f"aud_{digest_of([work.organisation, refusal.runtime, refusal.id])[7:39]}"
         if first(work.tx, AUDIT, equals("id", record_id)) is None:
             record_audit(work.tx, _refusal_record(work, refusal, record_id))
-            event = RuntimeRefused(runtime=refusal.runtime, endpoint=refusal.endpoint, code=refusal.code, detail=refusal.detail)
+            about = refusal.endpoint or "unknown"  # a whole snapshot was refused
+            event = RuntimeRefused(runtime=refusal.runtime, endpoint=about, code=refusal.code, detail=refusal.detail)
             work.emit(event, f"runtime:{refusal.runtime}")
             taken.append(refusal.id)
     return RefusalsTaken(taken=tuple(taken), known=len(command.refusals) - len(taken))
