@@ -152,6 +152,7 @@ def _run(options: Options, console: Console, stack: ExitStack) -> int:
     say("waiting for the monitors, verifying the audit log")
     failures = finish(stage.ending, stage.life, stage.replay, stage.books, {n: s.result() for n, s in scores.items()})
     sys.stdout.write(stage.ending.text(house.settings.url, house.settings.runtime_url, time.monotonic() - started))
+    sys.stdout.flush()
     for failure in failures:
         console.print(f"[red]not as it should be:[/red] {escape(failure)}", soft_wrap=True)
     if options.keep:

@@ -135,7 +135,7 @@ def _named(alerts: list[Alert]) -> list[str]:
         what = alert.field.partition(".")[2]
         first.setdefault(what or alert.measure, f"{f'{what} ' if what else ''}{alert.measure} {alert.breaches[0].value:.2f}")
     named = list(first.values())
-    return [*named[:SHOWN], *([f"and {len(named) - SHOWN} more fields"] if len(named) > SHOWN else [])]
+    return [*named[:SHOWN], *([f"{len(named) - SHOWN} more"] if len(named) > SHOWN else [])]
 
 
 def _story(ending: Ending, replay: Replay) -> Iterable[str]:

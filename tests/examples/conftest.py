@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from examples.flights import data
+from tests.conftest import skip_or_fail
 
 from modelyard.core.errors import Unavailable
 
@@ -18,9 +18,8 @@ def tables() -> tuple[Any, Any, Any]:
     try:
         return data.tables(data.fetch())
     except Unavailable as error:
-        if "data" in os.environ.get("MODELYARD_DEMAND", "").split(","):
-            raise
-        pytest.skip(f"no data: {error}")
+        skip_or_fail("data", f"the flights are not to be had: {error}")
+        raise
 
 
 @pytest.fixture(scope="session")
