@@ -18,7 +18,8 @@ from modelyard.core.records import Query
 from modelyard.delivery.model import ROUTES
 
 GREATEST_BODY = 64 << 20
-UPLOADS = "/api/v1/blobs"
+PREFIX = "/api/v1"
+UPLOADS = f"{PREFIX}/blobs"
 
 
 def create_app(platform: Platform) -> FastAPI:
@@ -35,10 +36,12 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     problems.install(app)
     app.add_middleware(Bounded)
-    api = APIRouter(prefix="/api/v1")
-    for routes in (views.routes, files.routes, commands.router(platform), log.routes, runtime.routes, collections.router()):
-        api.include_router(routes)
-    app.include_router(api)
+    for routes in (views.routes, files.routes):
+        app.include_router(routes, prefix=PREFIX)
+    commands.add_routes(app, PREFIX)
+    for routes in (log.routes, runtime.routes):
+        app.include_router(routes, prefix=PREFIX)
+    collections.add_routes(app, PREFIX)
     app.include_router(_health())
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

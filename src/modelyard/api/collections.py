@@ -13,7 +13,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
-from fastapi import APIRouter, Path, Query
+from fastapi import FastAPI, Path, Query
 from pydantic import BaseModel
 
 from modelyard.api.access import Asker, PlatformHere, require_read
@@ -89,16 +89,14 @@ COLLECTIONS: tuple[Collection, ...] = (
 )
 
 
-def router() -> APIRouter:
+def add_routes(app: FastAPI, prefix: str) -> None:
     """A list and a look-up for each collection."""
-    routes = APIRouter()
     for collection in COLLECTIONS:
-        _add_list(routes, collection)
-        _add_one(routes, collection)
-    return routes
+        _add_list(app, prefix, collection)
+        _add_one(app, prefix, collection)
 
 
-def _add_list(routes: APIRouter, collection: Collection) -> None:
+def _add_list(app: FastAPI, prefix: str, collection: Collection) -> None:
     table = collection.table
     filters = {name: _filter_type(table.record, name) for name in table.indexed}
 
@@ -125,8 +123,8 @@ def _add_list(routes: APIRouter, collection: Collection) -> None:
         return PageOf[table.record](items=list(page.items), next=page.next)  # type: ignore[name-defined]
 
     _sign(listed, filters)
-    routes.add_api_route(
-        collection.path,
+    app.add_api_route(
+        prefix + collection.path,
         listed,
         methods=["GET"],
         response_model=PageOf[table.record],  # type: ignore[name-defined]
@@ -137,15 +135,15 @@ def _add_list(routes: APIRouter, collection: Collection) -> None:
     )
 
 
-def _add_one(routes: APIRouter, collection: Collection) -> None:
+def _add_one(app: FastAPI, prefix: str, collection: Collection) -> None:
     table = collection.table
 
     def one(here: PlatformHere, asker: Asker, id: Annotated[str, Path(min_length=1, max_length=300)]) -> Any:  # noqa: A002
         require_read(here, asker, table.name)
         return record_of(here, collection, id)
 
-    routes.add_api_route(
-        collection.path + "/{id}",
+    app.add_api_route(
+        prefix + collection.path + "/{id}",
         one,
         methods=["GET"],
         response_model=table.record,

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Path, Query
+from fastapi import Body, FastAPI, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, create_model
 
 from modelyard.api.access import Asker, PlatformHere
@@ -110,15 +110,14 @@ FAULTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(here: Platform) -> APIRouter:
-    """One route for each row."""
-    routes = APIRouter()
+def add_routes(app: FastAPI, prefix: str) -> None:
+    """One route for each row; added to the application itself, since an included router is built a second time."""
+    here: Platform = app.state.platform
     for row in ROWS:
-        _add(routes, here, row)
-    return routes
+        _add(app, prefix, here, row)
 
 
-def _add(routes: APIRouter, here: Platform, row: Row) -> None:
+def _add(app: FastAPI, prefix: str, here: Platform, row: Row) -> None:
     body = _body_of(row)
 
     def handle(
@@ -142,8 +141,8 @@ def _add(routes: APIRouter, here: Platform, row: Row) -> None:
         return here.bus.handle(request)
 
     _sign(handle, body, row)
-    routes.add_api_route(
-        row.path,
+    app.add_api_route(
+        prefix + row.path,
         handle,
         methods=[row.method],
         status_code=200,

@@ -56,7 +56,7 @@ class Reconciler:
         clock: Clock,
         swap: Callable[[Table], None],
         stop: threading.Event,
-        wait: float = 5.0,
+        wait: float = 2.0,
     ) -> None:
         self._name, self._roots, self._source, self._cache = name, roots, source, cache
         self._models, self._spool, self._clock, self._swap, self._stop = models, spool, clock, swap, stop
