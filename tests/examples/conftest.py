@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from examples.flights import data
-from tests.conftest import skip_or_fail
 
+from examples.flights import data
 from modelyard.core.errors import Unavailable
+from tests.conftest import skip_or_fail
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from examples.flights import data
-from examples.flights.data import DECIDED_BEFORE, FEATURES, LABEL, ROWS, build, with_outcome
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from examples.flights import data
+from examples.flights.data import DECIDED_BEFORE, FEATURES, LABEL, ROWS, build, with_outcome
 
 AFTERWARDS = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
 """Columns that say what happened, not what was planned."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from examples.flights import demo
 from examples.flights.data import ROOT
-
 from modelyard.core.errors import WrongState
 
 

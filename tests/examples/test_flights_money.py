@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from examples.flights.money import Books
 
+from examples.flights.money import Books
 from modelyard.measures.cost import CostMatrix, expected_cost_at
 from modelyard.value.model import Baseline
 

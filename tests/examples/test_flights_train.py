@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+
 from examples.flights import train as training
 from examples.flights.data import FEATURES, LABEL, between, with_outcome
 from examples.flights.train import Trained, costs, labels, split, train
-
 from modelyard.client.working_copy import gather
 from modelyard.core.errors import InvalidInput
 from modelyard.measures.cost import expected_cost_at

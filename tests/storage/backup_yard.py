@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from tests.life.conftest import DANA, START, House
-
 from modelyard.bootstrap import EXPLAINED_TABLES, TABLES, Platform, Settings, assemble, build, first_start
 from modelyard.catalog.commands import RegisterUseCase
 from modelyard.core.clock import Clock, ManualClock
@@ -21,6 +19,7 @@ from modelyard.decisions import DecisionIds, DecisionLog, Outcome, Rows
 from modelyard.governance.audit import Sequencer, verify, verify_records
 from modelyard.storage.sql import SqlStorage
 from modelyard.trust import Purpose
+from tests.life.conftest import DANA, START, House
 
 
 def settings_at(home: Path, database: str = "") -> Settings:

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from backup_yard import decide, faults_of, house_at, post, sequence, settings_at, traffic
-from tests.life.conftest import DANA, OMAR, START, House
 
 from modelyard.bootstrap import TABLES, Platform, Settings, build, installation
 from modelyard.catalog.commands import RegisterUseCase
@@ -43,6 +42,7 @@ from modelyard.storage.backup import Archive, Manifest, backup, restore
 from modelyard.storage.backup.archive import MANIFEST
 from modelyard.storage.backup.service import STAGE
 from modelyard.trust import verify_releases, verify_routes
+from tests.life.conftest import DANA, OMAR, START, House
 
 LARGE_BLOB = 1 << 20
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]

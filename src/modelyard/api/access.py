@@ -12,8 +12,8 @@ from modelyard.core.messages import Actor
 from modelyard.governance.identity.service import authenticate
 
 
-def platform(request: Request) -> Platform:
-    """The platform that this process serves."""
+async def platform(request: Request) -> Platform:
+    """The platform that this process serves. Not a plain function: each of those takes a thread at every request."""
     found: Platform = request.app.state.platform
     return found
 

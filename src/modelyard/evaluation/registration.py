@@ -24,6 +24,10 @@ from modelyard.kinds.manifest import ArtifactRef
 from modelyard.kinds.sandbox import Limits, check_isolated, inspect_isolated, translate_isolated
 from modelyard.kinds.signature import FieldSpec, Signature
 
+_Seen = tuple[Signature, tuple[str, ...]]
+"""A signature, and where what was declared differs from what was found."""
+_Served = tuple[ArtifactRef | None, dict[str, Any]]
+"""What is served in place of the artifact, and what is known of how it was made."""
 FILENAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
 
 
@@ -85,15 +89,7 @@ def prepare(desk: Desk, asked: Registration) -> tuple[RegisterVersion, tuple[str
     """The command, the differences between declared and inferred, and a sentence on the translation.
 
     Raises InvalidArtifact, InvalidInput, NotFound (no such blob) and TimedOut; the catalog is untouched."""
-    with tempfile.TemporaryDirectory(prefix="modelyard-register-") as folder:
-        here = Path(folder)
-        artifact = fetch(desk.blobs, asked.artifact, here / "artifact" / asked.filename)
-        sample = None
-        if asked.sample is not None:
-            sample = fetch(desk.blobs, asked.sample, here / "sample" / asked.sample_filename)
-        inspection = _inspect(desk, asked, artifact)
-        signature, differences = _signature(desk, asked, artifact, inspection, sample)
-        serving, facts = _translate(desk, asked, artifact, signature, sample, here)
+    inspection, (signature, differences), (serving, facts) = _learnt(desk, asked)
     sentence = str(facts.get("sentence", ""))
     command = RegisterVersion(
         **asked.model_dump(exclude={"artifact", "filename", "sample_filename", "signature", "translate"}, exclude_unset=True),
@@ -109,18 +105,46 @@ def prepare(desk: Desk, asked: Registration) -> tuple[RegisterVersion, tuple[str
 
 def fetch(blobs: Blobs, digest: str, path: Path) -> Path:
     """A blob as a file of that name, verified on the way. Raises NotFound, and Untrusted when it is not what its digest says."""
+    require_blob(blobs, digest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not blobs.exists(digest):
-        raise NotFound(f"there is no blob {digest}", hint="upload it first: `POST /api/v1/blobs`")
     with path.open("wb") as file:
         for part in blobs.open(digest):
             file.write(part)
     return path
 
 
-def _inspect(desk: Desk, asked: Registration, artifact: Path) -> Inspection:
+def require_blob(blobs: Blobs, digest: str) -> None:
+    """Raises NotFound, saying what to do, when the blob was not uploaded."""
+    if not blobs.exists(digest):
+        raise NotFound(f"there is no blob {digest}", hint="upload it first: `POST /api/v1/blobs`")
+
+
+def _learnt(desk: Desk, asked: Registration) -> tuple[Inspection, _Seen, _Served]:
+    """What the artifact and the sample tell. An artifact that was inspected before is not laid out as a file again, when there
+    is no sample to try it with; that it is still there and whole is looked at every time."""
+    known = desk.inspections.get(_inspection_key(desk, asked))
+    if known is not None and asked.sample is None:
+        require_blob(desk.blobs, asked.artifact)
+        desk.blobs.verify(asked.artifact)
+        return known, _signature(desk, asked, None, known, None), (None, {})
+    with tempfile.TemporaryDirectory(prefix="modelyard-register-") as folder:
+        here = Path(folder)
+        artifact = fetch(desk.blobs, asked.artifact, here / "artifact" / asked.filename)
+        sample = None
+        if asked.sample is not None:
+            sample = fetch(desk.blobs, asked.sample, here / "sample" / asked.sample_filename)
+        inspection = _inspect(desk, asked, artifact)
+        seen = _signature(desk, asked, artifact, inspection, sample)
+        return inspection, seen, _translate(desk, asked, artifact, seen[0], sample, here)
+
+
+def _inspection_key(desk: Desk, asked: Registration) -> str:
     """Inspection depends on nothing but the bytes, the name and the policy, so it is done once for each."""
-    key = digest_of([asked.artifact, asked.filename, desk.policy.model_dump(mode="json")])
+    return digest_of([asked.artifact, asked.filename, desk.policy.model_dump(mode="json")])
+
+
+def _inspect(desk: Desk, asked: Registration, artifact: Path) -> Inspection:
+    key = _inspection_key(desk, asked)
     found = desk.inspections.get(key)
     if found is None:
         found = inspect_isolated(artifact, desk.policy, limits=desk.limits)
@@ -130,9 +154,7 @@ def _inspect(desk: Desk, asked: Registration, artifact: Path) -> Inspection:
     return found
 
 
-def _signature(
-    desk: Desk, asked: Registration, artifact: Path, inspection: Inspection, sample: Path | None
-) -> tuple[Signature, tuple[str, ...]]:
+def _signature(desk: Desk, asked: Registration, artifact: Path | None, inspection: Inspection, sample: Path | None) -> _Seen:
     """What is declared leads; the sample tells the inputs that were not declared, the artifact the outputs.
 
     Without a sample, the artifact's own signature counts, or everything must be declared."""
@@ -155,9 +177,11 @@ def _as_guessed(field: FieldSpec) -> FieldSpec:
     return field.model_copy(update={"minimum": None, "maximum": None, "allowed": None})
 
 
-def _loaded_outputs(desk: Desk, artifact: Path, inputs: tuple[FieldSpec, ...], sample: Path | None) -> tuple[FieldSpec, ...]:
+def _loaded_outputs(
+    desk: Desk, artifact: Path | None, inputs: tuple[FieldSpec, ...], sample: Path | None
+) -> tuple[FieldSpec, ...]:
     """What the loaded model says it answers, for formats that do not tell without loading."""
-    if sample is None:
+    if sample is None or artifact is None:
         raise InvalidInput(
             "nothing tells the model's outputs", field="signature.outputs", hint="give a sample, or declare the outputs"
         )
@@ -179,7 +203,7 @@ def _translate(
     signature: Signature,
     sample: Path | None,
     here: Path,
-) -> tuple[ArtifactRef | None, dict[str, Any]]:
+) -> _Served:
     if not asked.translate or sample is None:
         return None, {}
     made = translate_isolated(artifact, signature, sample, here / "translation", desk.policy, limits=desk.limits)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,11 +21,18 @@ from modelyard.core.errors import InvalidInput, TooLarge
 from modelyard.kinds.batches import row_count, take
 from modelyard.kinds.contract import Attribution, Batch, Explanation
 from modelyard.kinds.ml.columns import Array
-from modelyard.kinds.ml.engines import Additive, Attributing
-from modelyard.kinds.signature import FieldSpec, Role
+from modelyard.kinds.ml.engines import Additive, Attributing, Engine
+from modelyard.kinds.signature import FieldSpec, Role, Signature
 
-if TYPE_CHECKING:
-    from modelyard.kinds.ml.predictor import MlPredictor
+
+class Answering(Protocol):
+    """What can be explained: a loaded model that answers rows already held against its signature."""
+
+    engine: Engine
+    signature: Signature
+
+    def answer(self, batch: Batch) -> Batch: ...
+
 
 _PERMUTATIONS = 16
 _BACKGROUND = 64
@@ -53,7 +60,7 @@ class Player:
         return cell.item() if isinstance(cell, np.generic) else cell
 
 
-def explain(predictor: MlPredictor, rows: Batch, background: Batch, *, given: bool) -> Sequence[Explanation]:
+def explain(predictor: Answering, rows: Batch, background: Batch, *, given: bool) -> Sequence[Explanation]:
     """One explanation a row. Raises InvalidInput when there is nothing to compare with, TooLarge beyond 1000 rows."""
     count = row_count(rows)
     if count > _MAX_ROWS:
@@ -98,7 +105,7 @@ def _additive(margin: Score, players: list[Player], row: Batch, usual: Batch, *,
     return _told("linear (exact)", players, row, shares, whole - float(shares.sum()), odds=odds)
 
 
-def _sampled(predictor: MlPredictor, players: list[Player], row: Batch, usual: Batch) -> Explanation:
+def _sampled(predictor: Answering, players: list[Player], row: Batch, usual: Batch) -> Explanation:
     """Walk from a background row to the explained row one player at a time, in random orders; average each one's steps."""
     random = np.random.default_rng(0)
     orders = [random.permutation(len(players)) for _ in range(_PERMUTATIONS // 2)]
@@ -130,7 +137,7 @@ def _set(target: Batch, player: Player, where: slice, source: Batch, rows: slice
         flat[where, player.index] = source[player.field].reshape(len(source[player.field]), -1)[rows, player.index]
 
 
-def _score(predictor: MlPredictor, row: Batch) -> Score:
+def _score(predictor: Answering, row: Batch) -> Score:
     """The number that is explained, of which the row itself decides the class."""
     answer = predictor.answer(row)
     field = _explained(predictor)
@@ -145,13 +152,13 @@ def _score(predictor: MlPredictor, row: Batch) -> Score:
     return lambda batch: predictor.answer(batch)[field.name].astype(np.float64)
 
 
-def _explained(predictor: MlPredictor) -> FieldSpec | None:
+def _explained(predictor: Answering) -> FieldSpec | None:
     """The output whose value is explained: the first score, or none for models that only give labels."""
     found = (f for f in predictor.signature.outputs if f.role is Role.SCORE or f.type.numpy.kind == "f")
     return next(found, None)
 
 
-def _in_log_odds(predictor: MlPredictor) -> bool:
+def _in_log_odds(predictor: Answering) -> bool:
     """Whether the explained number is the logarithm of the odds of a probability of two classes."""
     field = _explained(predictor)
     if field is None or field.shape:
