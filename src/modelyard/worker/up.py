@@ -200,7 +200,8 @@ def _welcome(house: House) -> str:
             f"      {house.administrator}",
             "",
             "  Next, in another terminal:",
-            f"      export MODELYARD_URL={settings.url} MODELYARD_TOKEN={house.administrator}",
+            f"      export MODELYARD_URL={settings.url} MODELYARD_RUNTIME_URL={settings.runtime_url}",
+            f"      export MODELYARD_TOKEN={house.administrator}",
             "      modelyard identity create dana --display-name Dana     # then: role grant, token issue",
             "      modelyard doctor",
         ]
