@@ -22,6 +22,7 @@ from backup_yard import decide, faults_of, house_at, post, sequence, settings_at
 from modelyard.bootstrap import TABLES, Platform, Settings, build, installation
 from modelyard.catalog.commands import RegisterUseCase
 from modelyard.catalog.model import USE_CASES
+from modelyard.cli import main
 from modelyard.core.clock import ManualClock
 from modelyard.core.errors import (
     AlreadyExists,
@@ -146,6 +147,19 @@ def test_a_backup_while_writes_go_on_is_one_moment(
     assert after.decisions.known(outcomes) == set(outcomes)
     assert len(outcomes) == told.outcomes >= 3
     sequence(after)
+    assert faults_of(after) == []
+    after.close()
+
+
+def test_the_command_line_backs_up_and_restores(kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive, home = str(tmp_path / "one.tar"), tmp_path / "home"
+    assert main(["backup", archive, "--home", str(kept / "home"), "--keys"]) == 0
+    digest = Archive(Path(archive)).manifest.digest()
+    assert digest in capsys.readouterr().out.replace("\n", "")
+    assert main(["restore", archive, "--home", str(home), "--yes"]) == 0
+    assert main(["restore", archive, "--home", str(home), "--yes"]) != 0
+    assert "not empty" in capsys.readouterr().err
+    after = build(settings_at(home))
     assert faults_of(after) == []
     after.close()
 

@@ -67,8 +67,8 @@ class House:
         """Migrate, make keys, start everything and wait until all of it answers. Raises Unavailable when a port is taken,
         TimedOut when a program does not get ready."""
         settings = self.settings
-        for port in (settings.port, settings.runtime_port):
-            _require_free(settings.host, port)
+        for host, port in ((settings.host, settings.port), (settings.runtime_host, settings.runtime_port)):
+            _require_free(host, port)
         platform = build(settings)
         self.administrator = first_start(platform)
         token = runtime_token(platform)
