@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from modelyard.catalog.commands import RetireVersion
+from modelyard.core.errors import NotApproved, WrongState
 from modelyard.core.messages import SYSTEM
-from modelyard.delivery.commands import PublishRoutes
-from modelyard.governance.releases.commands import IssueRelease
-from tests.life.conftest import OMAR, House
+from modelyard.delivery.commands import Promote, PublishRoutes, Rollback, StopArm
+from modelyard.delivery.service import latest_routes
+from modelyard.governance.releases.commands import IssueRelease, RevokeRelease
+from modelyard.governance.releases.model import RELEASES, REVOCATIONS, Revocation
+from modelyard.trust import verify_routes
+from tests.life.conftest import BEA, DANA, OMAR, RITA, House
 
 
 def ready(house: House, **metrics: float) -> Any:
@@ -25,3 +32,73 @@ def test_a_dry_run_gives_nothing_signed_away(house: House) -> None:
     assert house.do(SYSTEM, PublishRoutes(), dry_run=True).envelope == ""
     assert house.do(OMAR, IssueRelease(approval=approval.id)).envelope
     assert house.do(SYSTEM, PublishRoutes()).envelope
+
+
+def arms(house: House) -> list[tuple[str, str, float]]:
+    """What the newest signed snapshot says of the endpoint."""
+    with house.platform.storage.reading() as tx:
+        published = latest_routes(tx, "default")
+    assert published is not None
+    routes = verify_routes(published.envelope.encode(), house.platform.keys.roots(), house.clock.now())
+    return [(a.name, a.role.value, a.share) for a in routes.snapshot.endpoints[0].arms]
+
+
+def test_a_rollback_leaves_nothing_to_what_is_rolled_back(house: House) -> None:
+    house.serving()
+    second = house.release(house.version(weights=(2.0, 0.0, 0.0)))
+    house.deploy(second, role="challenger", share=0.5)
+    house.do(BEA, Promote(endpoint="credit", arm="v2"))
+    house.do(RITA, RevokeRelease(release=second.id, cause="it is wrong"))
+    house.do(OMAR, Rollback(endpoint="credit"))
+    assert arms(house) == [("v1", "champion", 1.0)]
+
+
+def test_ended_releases_keep_nobody_from_stopping_an_arm(house: House) -> None:
+    house.serving()
+    second, third = (house.release(house.version(weights=(w, 0.0, 0.0))) for w in (2.0, 3.0))
+    house.deploy(second, role="shadow", share=0.1)
+    house.deploy(third, role="fallback")
+    for release in (second, third):
+        house.do(RITA, RevokeRelease(release=release.id, cause="it is wrong"))
+    with pytest.raises(NotApproved, match="revoked"):
+        house.deploy(second, role="shadow", share=0.2)
+    house.do(OMAR, StopArm(endpoint="credit", arm="v1"))
+    house.do(OMAR, StopArm(endpoint="credit", arm="v3"))
+    assert arms(house) == [("v2", "shadow", 0.1)]
+
+
+def test_a_new_arm_does_not_take_the_champions_place_by_its_name(house: House) -> None:
+    release = house.serving().arms[0].release
+    with house.platform.storage.reading() as tx:
+        kept = tx.get(RELEASES, release)
+    with pytest.raises(WrongState, match="v1 is the champion"):
+        house.deploy(kept, role="fallback")
+    assert arms(house) == [("v1", "champion", 1.0)]
+
+
+def test_a_retired_version_does_not_come_back(house: House) -> None:
+    endpoint = house.serving()
+    first = endpoint.arms[0]
+    with house.platform.storage.reading() as tx:
+        release = tx.get(RELEASES, first.release)
+    house.deploy(house.release(house.version(weights=(2.0, 0.0, 0.0))))
+    house.do(DANA, RetireVersion(version=first.version, reason="old"))
+    for attempt in (lambda: house.do(OMAR, Rollback(endpoint="credit")), lambda: house.deploy(release)):
+        with pytest.raises(NotApproved, match="retired"):
+            attempt()
+    assert arms(house) == [("v2", "champion", 1.0)]
+
+
+def test_a_revocation_holds_for_the_arm_whatever_the_release_row_says(house: House) -> None:
+    arm = house.serving().arms[0]
+    edited = Revocation(
+        id=arm.release, created_at=house.clock.now(), payload="sha256:" + "0" * 64, cause="the row was edited", revoked_by="x"
+    )
+    with house.platform.storage.transaction() as tx:
+        tx.add(REVOCATIONS, edited)
+    house.do(SYSTEM, PublishRoutes())
+    with house.platform.storage.reading() as tx:
+        published = latest_routes(tx, "default")
+    assert published is not None
+    routes = verify_routes(published.envelope.encode(), house.platform.keys.roots(), house.clock.now())
+    assert set(routes.snapshot.revoked) == {arm.payload, edited.payload}

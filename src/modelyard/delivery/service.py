@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from modelyard.catalog.model import USE_CASES, VERSIONS
+from modelyard.catalog.model import USE_CASES, VERSION_STATES, VERSIONS, Status
 from modelyard.core.bus import Handling, Request, Work
 from modelyard.core.digests import digest_of
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotApproved, NotFound, StaleRevision, WrongState
@@ -37,7 +37,7 @@ from modelyard.delivery.model import (
     EndpointArm,
     PublishedRoutes,
 )
-from modelyard.governance.releases.model import RELEASES, REVOCATIONS, IssuedRelease
+from modelyard.governance.releases.model import RELEASES, REVOCATIONS
 from modelyard.governance.releases.ports import Signing
 from modelyard.trust import Purpose, sign_routes
 from modelyard.trust.statements import ArmRole, RouteSnapshot
@@ -86,9 +86,13 @@ def update_endpoint(work: Work, command: UpdateEndpoint, signing: Signing) -> En
 def deploy(work: Work, command: Deploy, signing: Signing) -> Endpoint:
     """Add or replace an arm by what a release allows."""
     endpoint = endpoint_named(work.tx, work.organisation, command.endpoint)
-    release = _release(work, command.release)
+    release = work.get(RELEASES, command.release)
+    name = command.arm or f"v{work.get(VERSIONS, release.version).number}"
+    champion = endpoint.champion()
+    if champion is not None and champion.name == name and command.role is not ArmRole.CHAMPION:
+        raise WrongState(f"{name} is the champion", field="arm", hint="give the new arm a name of its own")
     arm = EndpointArm(
-        name=command.arm or f"v{work.get(VERSIONS, release.version).number}",
+        name=name,
         role=command.role,
         version=release.version,
         release=release.id,
@@ -97,6 +101,7 @@ def deploy(work: Work, command: Deploy, signing: Signing) -> Endpoint:
         share=_share_asked(command, endpoint),
         since=work.now,
     )
+    _require_release(work, endpoint, arm)
     return _change(work, signing, endpoint, "deploy", _with_arm(endpoint, arm))
 
 
@@ -155,21 +160,21 @@ def rollback(work: Work, command: Rollback, signing: Signing) -> Endpoint:
     """Return to what answered before, or to a named version that served here and whose release still holds."""
     endpoint = endpoint_named(work.tx, work.organisation, command.endpoint)
     if command.version is None:
-        target: Sequence[EndpointArm] = endpoint.previous
-        challenger = any(a.role is ArmRole.CHALLENGER for a in endpoint.arms)
-        if challenger:
-            target = _without_challengers(endpoint)
+        challenged = any(a.role is ArmRole.CHALLENGER for a in endpoint.arms)
+        target: Sequence[EndpointArm] = _without_challengers(endpoint.arms if challenged else endpoint.previous)
     else:
         target = (_earlier_champion(work, endpoint, command.version), *_others(endpoint))
     if not target:
         raise WrongState(
             f"endpoint {endpoint.name} has nothing to return to", field="endpoint", hint="name a version, or stop the arm"
         )
-    return _change(work, signing, endpoint, "rollback", tuple(target))
+    serving = tuple(a for a in target if a.role is ArmRole.CHAMPION or _refusal(work, endpoint, a) is None)
+    return _change(work, signing, endpoint, "rollback", serving)
 
 
-def _without_challengers(endpoint: Endpoint) -> tuple[EndpointArm, ...]:
-    kept = [a for a in endpoint.arms if a.role is not ArmRole.CHALLENGER]
+def _without_challengers(arms: Sequence[EndpointArm]) -> tuple[EndpointArm, ...]:
+    """The champion with all traffic, and the arms that do not answer: among the challengers may be what is rolled back."""
+    kept = [a for a in arms if a.role is not ArmRole.CHALLENGER]
     return tuple(a.model_copy(update={"share": 1.0}) if a.role is ArmRole.CHAMPION else a for a in kept)
 
 
@@ -207,8 +212,7 @@ def _change(work: Work, signing: Signing, endpoint: Endpoint, action: str, arms:
     if not work.request.reason:
         raise InvalidInput("what answers is never changed without a reason", field="reason", hint='say why: --reason "…"')
     _require_sound(arms)
-    for arm in arms:
-        _require_release(work, endpoint, arm)
+    _require_releases(work, endpoint, arms)
     epoch = next_epoch(work.tx, work.organisation)
     champion_changes = _champion_version(arms) != _champion_version(endpoint.arms)
     update = {
@@ -247,10 +251,32 @@ def _require_sound(arms: Sequence[EndpointArm]) -> None:
         raise InvalidInput(f"the shares add up to {total:.4g}, not to 1", field="shares")
 
 
+def _require_releases(work: Work, endpoint: Endpoint, arms: Sequence[EndpointArm]) -> None:
+    """Asked of what is new or grows. An arm that stays as it was is not: the end of its release, which the runtime sees to, must
+    not keep anybody from stopping another."""
+    before = {a.name: a for a in endpoint.arms}
+    for arm in arms:
+        was = before.get(arm.name)
+        stays = was is not None and (was.release, was.role) == (arm.release, arm.role) and arm.share <= was.share
+        if not stays:
+            _require_release(work, endpoint, arm)
+
+
 def _require_release(work: Work, endpoint: Endpoint, arm: EndpointArm) -> None:
-    """The same clauses that the runtime asks, so that nobody is told `done` for what will be refused."""
-    release = _release(work, arm.release)
+    refusal = _refusal(work, endpoint, arm)
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(work: Work, endpoint: Endpoint, arm: EndpointArm) -> NotApproved | None:
+    """Why an arm may not serve: by the clauses that the runtime asks too, so that nobody is told `done` for what will be refused,
+    and because its version was retired."""
+    release = work.get(RELEASES, arm.release)
+    state = work.get(VERSION_STATES, release.version)
+    revoked = first(work.tx, REVOCATIONS, equals("id", release.id)) is not None
     clauses = {
+        "release": (not revoked, "was revoked"),
+        "version": (state.status is not Status.RETIRED, f"is for version {state.model}@{state.number}, which is retired"),
         "use_case": (endpoint.use_case == release.use_case, f"is for use case {release.use_case}"),
         "endpoint": (endpoint.name in release.endpoints, f"is for endpoints {', '.join(release.endpoints)}"),
         "stage": (endpoint.stage == release.stage, f"is for stage {release.stage}"),
@@ -263,14 +289,8 @@ def _require_release(work: Work, endpoint: Endpoint, arm: EndpointArm) -> None:
     }
     for field, (holds, what) in clauses.items():
         if not holds:
-            raise NotApproved(f"release {release.id} {what}", field=field, hint="request approval for what you need")
-
-
-def _release(work: Work, release_id: str) -> IssuedRelease:
-    release = work.get(RELEASES, release_id)
-    if first(work.tx, REVOCATIONS, equals("id", release.id)) is not None:
-        raise NotApproved(f"release {release.id} was revoked", field="release", hint="issue a new one")
-    return release
+            return NotApproved(f"release {release.id} {what}", field=field, hint="request approval for what you need")
+    return None
 
 
 def _arm(endpoint: Endpoint, name: str) -> EndpointArm:
@@ -303,14 +323,17 @@ def next_epoch(tx: Transaction, organisation: str) -> int:
 
 def publish(work: Work, signing: Signing, cause: str) -> PublishedRoutes:
     """Sign the desired state of all endpoints with the next epoch."""
-    revoked = every(work.tx, REVOCATIONS, equals("organisation", work.organisation))
+    revocations = every(work.tx, REVOCATIONS, equals("organisation", work.organisation))
     endpoints = every(work.tx, ENDPOINTS, equals("organisation", work.organisation))
+    ended = {r.id for r in revocations}
+    # Also by the arms themselves: a release whose row was edited was revoked by what the row says.
+    payloads = {r.payload for r in revocations} | {a.payload for e in endpoints for a in e.arms if a.release in ended}
     snapshot = RouteSnapshot(
         organisation=work.organisation,
         epoch=next_epoch(work.tx, work.organisation),
         issued_at=work.now,
         endpoints=tuple(e.routes() for e in sorted(endpoints, key=lambda e: e.name)),
-        revoked=tuple(sorted(r.payload for r in revoked)),
+        revoked=tuple(sorted(payloads)),
     )
     signer = signing.signer(Purpose.ROUTES)
     signed = sign_routes(snapshot, signer)
