@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from modelyard.catalog.commands import RetireVersion
 from modelyard.core.errors import NotApproved, WrongState
 from modelyard.core.messages import SYSTEM
 from modelyard.delivery.commands import Promote, PublishRoutes, Rollback, StopArm
 from modelyard.delivery.service import latest_routes
+from modelyard.governance.assurance.commands import DefineGate, RecordEvidence
+from modelyard.governance.assurance.model import EvidenceType
+from modelyard.governance.bootstrap import root_gates
 from modelyard.governance.releases.commands import IssueRelease, RevokeRelease
 from modelyard.governance.releases.model import RELEASES, REVOCATIONS, Revocation
 from modelyard.trust import verify_routes
-from tests.life.conftest import BEA, DANA, OMAR, RITA, House
+from tests.life.conftest import BEA, DANA, OMAR, RITA, VERA, House
 
 
 def ready(house: House, **metrics: float) -> Any:
@@ -102,3 +107,40 @@ def test_a_revocation_holds_for_the_arm_whatever_the_release_row_says(house: Hou
     assert published is not None
     routes = verify_routes(published.envelope.encode(), house.platform.keys.roots(), house.clock.now())
     assert set(routes.snapshot.revoked) == {arm.payload, edited.payload}
+
+
+def test_evidence_that_ended_carries_no_approval_and_no_release(house: House) -> None:
+    house.use_case(tier="high")
+    version = house.version()
+    house.evidence(version)
+    ends = house.clock.now() + timedelta(days=2)
+    house.do(VERA, RecordEvidence(version=version.id, type=EvidenceType.VALIDATION, valid_until=ends))
+    house.gate(version)
+    decided, waiting = (house.request(version, house.scope(greatest_share=share)) for share in (1.0, 0.5))
+    house.approve(house.approve(decided, BEA), VERA)
+    house.later(days=3)
+    with pytest.raises(NotApproved, match="was valid until"):
+        house.do(OMAR, IssueRelease(approval=decided.id))
+    with pytest.raises(NotApproved, match="was valid until"):
+        house.approve(waiting, BEA)
+    with pytest.raises(NotApproved, match="ended since"):
+        house.request(version)
+    assert house.gate(version).metrics["rows_failed"] == 1
+
+
+def test_times_without_a_zone_are_refused_before_they_are_kept() -> None:
+    zoneless = datetime(2026, 6, 1)  # noqa: DTZ001 -- what is refused
+    with pytest.raises(ValidationError, match="timezone"):
+        RecordEvidence(version="x@1", type=EvidenceType.VALIDATION, valid_until=zoneless)
+    with pytest.raises(ValidationError, match="timezone"):
+        IssueRelease(approval="apr_1", until=zoneless)
+
+
+def test_a_gates_successor_holds_when_the_clock_steps_back(house: House) -> None:
+    version = ready(house)
+    house.clock.advance(timedelta(hours=-1))
+    numbers = [house.do(RITA, DefineGate(**root_gates()[0].model_dump())).number for _ in range(2)]
+    assert numbers == [2, 3]
+    with pytest.raises(NotApproved, match="gate or the tier has changed"):
+        house.request(version)
+    assert house.gate(version).facts["number"] == 3

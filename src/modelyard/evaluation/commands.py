@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from modelyard.core.digests import DIGEST
 from modelyard.core.messages import Command
@@ -35,7 +34,7 @@ class RecordComparison(Command):
     version: str
     champion: str
     endpoint: str
-    since: datetime
-    until: datetime
+    since: AwareDatetime
+    until: AwareDatetime
     metrics: dict[str, float] = Field(min_length=1, max_length=200)
     sentence: str = Field(default="", max_length=2000)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from modelyard.core.messages import Command
 from modelyard.governance.assurance.model import (
@@ -30,7 +29,7 @@ class RecordEvidence(Command):
     facts: dict[str, Any] = {}
     document: Digest | None = None
     summary: str = Field(default="", max_length=4000)
-    valid_until: datetime | None = None
+    valid_until: AwareDatetime | None = None
 
 
 class DefineGate(Command):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from modelyard.catalog.lookup import find_version, state_of
@@ -12,7 +12,7 @@ from modelyard.catalog.service import change_status
 from modelyard.core.bus import Handling, Request, Work
 from modelyard.core.errors import AlreadyExists, Forbidden, InvalidInput, NotApproved, NotFound, Untrusted, WrongState
 from modelyard.core.messages import Subject
-from modelyard.core.records import Query, Transaction, equals, every, first
+from modelyard.core.records import Query, Transaction, Where, equals, every, first
 from modelyard.governance.assurance import gates
 from modelyard.governance.assurance.commands import (
     DecideApproval,
@@ -78,7 +78,7 @@ def define_gate(work: Work, command: DefineGate) -> Gate:
             field="approvals",
             hint="add a rule without tiers; it is used where no other names the tier",
         )
-    previous = _newest(work.tx, work.organisation, "name", command.name)
+    previous = _newest(work.tx, work.organisation, "number", equals("name", command.name))
     gate = work.add(
         GATES,
         Gate(
@@ -94,15 +94,17 @@ def define_gate(work: Work, command: DefineGate) -> Gate:
 
 def gate_to(tx: Transaction, organisation: str, stage: str) -> Gate:
     """The newest gate to a stage. Raises NotFound."""
-    found = _newest(tx, organisation, "to_stage", stage)
+    leading = equals("to_stage", stage)
+    found = _newest(tx, organisation, "created_at", leading)
     if found is None:
         raise NotFound(f"no gate leads to stage {stage!r}", field="stage", hint="define one: `modelyard gate define --file …`")
-    return found
+    # A successor stays one when the clock steps back.
+    return _newest(tx, organisation, "number", leading, equals("name", found.name)) or found
 
 
-def _newest(tx: Transaction, organisation: str, field: str, value: str) -> Gate | None:
-    where = (equals("organisation", organisation), equals(field, value))
-    items = tx.find(GATES, Query(where=where, sort="created_at", descending=True, limit=1)).items
+def _newest(tx: Transaction, organisation: str, by: str, *where: Where) -> Gate | None:
+    query = Query(where=(equals("organisation", organisation), *where), sort=by, descending=True, limit=1)
+    items = tx.find(GATES, query).items
     return items[0] if items else None
 
 
@@ -111,7 +113,7 @@ def evaluate_gate(work: Work, command: EvaluateGate) -> Evidence:
     version = find_version(work.tx, work.organisation, command.version)
     gate = gate_to(work.tx, work.organisation, command.stage)
     tier = tier_of(work.tx, version)
-    considered = [e for e in evidence_of(work.tx, version) if e.type is not EvidenceType.GATE_RESULT]
+    considered = [e for e in evidence_of(work.tx, version, work.now) if e.type is not EvidenceType.GATE_RESULT]
     rows = gates.judge(gate, tier, considered, work.now)
     passed = all(row.passed for row in rows)
     result = work.add(
@@ -157,7 +159,7 @@ def request_approval(work: Work, command: RequestApproval) -> Approval:
     gate = gate_to(work.tx, work.organisation, command.scope.stage)
     tier = tier_of(work.tx, version)
     _check_scope(work.tx, version, command)
-    evidence = _evidence_for(work.tx, version, gate, tier)
+    evidence = _evidence_for(work.tx, version, gate, tier, work.now)
     rule = gates.approval_rule(gate, tier)
     release_until = work.now + timedelta(days=rule.release_days)
     approval = work.add(
@@ -203,9 +205,9 @@ def _check_scope(tx: Transaction, version: Version, command: RequestApproval) ->
         )
 
 
-def _evidence_for(tx: Transaction, version: Version, gate: Gate, tier: str) -> tuple[EvidenceLink, ...]:
+def _evidence_for(tx: Transaction, version: Version, gate: Gate, tier: str, at: datetime) -> tuple[EvidenceLink, ...]:
     """The gate's result and what it looked at. Raises NotApproved when the gate has not passed on the newest evidence."""
-    newest = gates.latest(evidence_of(tx, version))
+    newest = gates.latest(evidence_of(tx, version, at))
     result = newest.get(EvidenceType.GATE_RESULT)
     hint = f"run `modelyard gate evaluate {version.id} --stage {gate.to_stage}` and look at its rows"
     if result is None:
@@ -217,7 +219,7 @@ def _evidence_for(tx: Transaction, version: Version, gate: Gate, tier: str) -> t
     judged = {e["digest"] for e in result.facts["evidence"]}
     others = [e for e in newest.values() if e.type is not EvidenceType.GATE_RESULT]
     if {e.digest() for e in others} != judged:
-        raise NotApproved("there is newer evidence than the gate has seen", field="version", hint=hint)
+        raise NotApproved("the evidence is newer than what the gate has seen, or ended since", field="version", hint=hint)
     return tuple(link(e) for e in (*others, result))
 
 
@@ -236,7 +238,7 @@ def decide_approval(work: Work, command: DecideApproval) -> Approval:
         raise Untrusted(
             "what was shown is not what this approval is about", field="shown", hint="show the approval again, then decide"
         )
-    changed = what_changed(work.tx, approval, work.organisation)
+    changed = what_changed(work.tx, approval, work.organisation, work.now)
     if changed:
         raise NotApproved(f"the approval is void: {changed}", field="approval", hint="request approval again")
     earlier = every(work.tx, APPROVAL_DECISIONS, equals("approval", approval.id))
@@ -310,7 +312,7 @@ def withdraw_approval(work: Work, command: WithdrawApproval) -> Approval:
     return approval
 
 
-def what_changed(tx: Transaction, approval: Approval, organisation: str) -> str:
+def what_changed(tx: Transaction, approval: Approval, organisation: str, at: datetime) -> str:
     """Why an approval no longer holds, or an empty string while all that it is bound to is as it was."""
     version = tx.get(VERSIONS, approval.subject_id)
     gate = gate_to(tx, organisation, approval.scope.stage)
@@ -321,13 +323,9 @@ def what_changed(tx: Transaction, approval: Approval, organisation: str) -> str:
     tier = tier_of(tx, version)
     if tier != approval.tier:
         return f"the use case's tier is {tier}, it was {approval.tier}"
-    for shown in approval.evidence:
-        kept = first(tx, EVIDENCE, equals("id", shown.id))
-        if kept is None or kept.digest() != shown.digest:
-            return f"evidence {shown.id} is not what was shown"
-    newest = {e.id for e in gates.latest(evidence_of(tx, version)).values()}
-    if newest != {e.id for e in approval.evidence}:
-        return "there is newer evidence"
+    evidence = _evidence_changed(tx, version, approval, at)
+    if evidence:
+        return evidence
     rebound = bound_digest(
         manifest=approval.manifest,
         evidence=approval.evidence,
@@ -339,9 +337,21 @@ def what_changed(tx: Transaction, approval: Approval, organisation: str) -> str:
     return "" if rebound == approval.bound else "the approval's own record was edited"
 
 
-def evidence_of(tx: Transaction, version: Version) -> list[Evidence]:
-    """All evidence about exactly this version's manifest, oldest first."""
-    return every(tx, EVIDENCE, equals("version", version.id), equals("manifest", version.manifest_digest))
+def _evidence_changed(tx: Transaction, version: Version, approval: Approval, at: datetime) -> str:
+    for shown in approval.evidence:
+        kept = first(tx, EVIDENCE, equals("id", shown.id))
+        if kept is None or kept.digest() != shown.digest:
+            return f"evidence {shown.id} is not what was shown"
+        if kept.valid_until is not None and kept.valid_until <= at:
+            return f"evidence {shown.id} was valid until {kept.valid_until:%Y-%m-%d %H:%M} UTC"
+    newest = {e.id for e in gates.latest(evidence_of(tx, version, at)).values()}
+    return "" if newest == {e.id for e in approval.evidence} else "there is newer evidence"
+
+
+def evidence_of(tx: Transaction, version: Version, at: datetime | None = None) -> list[Evidence]:
+    """All evidence about exactly this version's manifest, or what of it is valid at a time, oldest first."""
+    found = every(tx, EVIDENCE, equals("version", version.id), equals("manifest", version.manifest_digest))
+    return [e for e in found if at is None or e.valid_until is None or e.valid_until > at]
 
 
 def link(evidence: Evidence) -> EvidenceLink:

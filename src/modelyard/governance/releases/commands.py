@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from modelyard.core.messages import Command
 
@@ -16,7 +16,7 @@ class IssueRelease(Command):
     action: ClassVar[str] = "governance.issue_release"
 
     approval: str
-    until: datetime | None = None
+    until: AwareDatetime | None = None
 
 
 class RevokeRelease(Command):

@@ -95,7 +95,7 @@ def _require_approved(work: Work, approval: Approval) -> Sequence[ApprovalDecisi
         raise NotApproved(
             f"the approval expired at {approval.expires_at:%Y-%m-%d %H:%M} UTC", field="approval", hint="request a new one"
         )
-    changed = what_changed(work.tx, approval, work.organisation)
+    changed = what_changed(work.tx, approval, work.organisation, work.now)
     if changed:
         raise NotApproved(f"the approval is void: {changed}", field="approval", hint="request approval again")
     decisions = every(work.tx, APPROVAL_DECISIONS, equals("approval", approval.id))
