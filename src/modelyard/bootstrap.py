@@ -27,6 +27,7 @@ from modelyard.core.ids import Ids, RandomIds
 from modelyard.core.messages import EventTypes
 from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Table
 from modelyard.decisions import DecisionReader, OutcomeLog, OutcomeReader, Window, join
+from modelyard.delivery import inventory as delivery_inventory
 from modelyard.evaluation.registration import Desk
 from modelyard.governance import (
     CedarAuthorizer,
@@ -36,11 +37,13 @@ from modelyard.governance import (
     bootstrap_keys,
     bootstrap_runtime,
 )
+from modelyard.governance import inventory as governance_inventory
 from modelyard.jobs import events as job_events
 from modelyard.jobs import service as job_service
 from modelyard.kinds import registry
 from modelyard.kinds.contract import Inspection, Policy
 from modelyard.kinds.sandbox import Limits
+from modelyard.monitoring import inventory as monitoring_inventory
 from modelyard.monitoring.windows import WindowKind
 from modelyard.storage.audit_files import AuditFiles
 from modelyard.storage.backup import Installation
@@ -48,6 +51,7 @@ from modelyard.storage.blobs import blobs_at
 from modelyard.storage.key_files import KeyFiles
 from modelyard.storage.migrations import upgrade
 from modelyard.storage.sql import SqlStorage
+from modelyard.value import inventory as value_inventory
 
 TABLES: tuple[Table[Any], ...] = (
     messages.AUDIT,
@@ -204,7 +208,12 @@ class Platform:
     @property
     def contributors(self) -> tuple[Contributor, ...]:
         """Who fills inventory fields that the catalog does not know."""
-        return ()
+        return (
+            governance_inventory.contribute,
+            delivery_inventory.contribute,
+            monitoring_inventory.contribute,
+            value_inventory.contribute,
+        )
 
     @property
     def desk(self) -> Desk:
@@ -296,11 +305,12 @@ def assemble(
         authorizer=authorizer,
         keys=keys,
         checkpoints=AuditFiles(settings.home / "audit"),
-        events=_event_types(),
+        events=event_types(),
     )
 
 
-def _event_types() -> EventTypes:
+def event_types() -> EventTypes:
+    """Every event of the platform, with the upcasters of earlier versions."""
     events = EventTypes()
     for package in (catalog, governance, job_events, evaluation, delivery, monitoring, value):
         events.register(*package.EVENTS)

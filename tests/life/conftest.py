@@ -153,8 +153,12 @@ class House:
     def serving(self) -> Endpoint:
         """A version in front of its endpoint."""
         self.use_case()
+        return self.serving_of(self.version())
+
+    def serving_of(self, version: Version) -> Endpoint:
+        """A given version in front of its endpoint."""
         self.do(OMAR, CreateEndpoint(name="credit", use_case="credit"))
-        return self.deploy(self.release(self.version()))
+        return self.deploy(self.release(version))
 
     def later(self, **by: float) -> datetime:
         return self.clock.advance(timedelta(**by))

@@ -96,6 +96,12 @@ class EventTypes:
     def names(self) -> list[str]:
         return sorted(self._types)
 
+    def newest(self, event_type: str) -> type[Event]:
+        """The event of that type as it is now. Raises InvalidInput for an unknown type."""
+        if event_type not in self._types:
+            raise InvalidInput(f"unknown event type {event_type!r}", field="type")
+        return self._types[event_type]
+
     def read(self, envelope: EventEnvelope) -> Event:
         """The typed event. Raises InvalidInput for an unknown type or a version that no upcaster leads on from."""
         event = self._types.get(envelope.type)
