@@ -56,24 +56,25 @@ def load(yard: Yard, endpoint: str) -> Iterator[Load]:
 def test_promote_and_roll_back_under_load_without_a_failed_request(yard: Yard, first: Any, second: Any) -> None:
     name = "under-load"
     yard.serving(name, first)
-    challenger = yard.deploy(name, yard.release(second, name), role="challenger", share=0.0)
-    arm = next(a["name"] for a in challenger["arms"] if a["role"] == "challenger")
+    release = yard.release(second, name)["id"]
+    steps = (
+        ("deploy", "omar", {"release": release, "role": "challenger", "share": 0.0, "arm": "next"}, first),
+        ("promote", "bea", {"arm": "next"}, second),
+        ("rollback", "omar", {}, first),
+    )
     meant: dict[int, str] = {}
     with load(yard, name) as told:
-        told.seen = yard.await_epoch(challenger["epoch"])
-        meant[told.seen] = first["id"]
-        for _ in range(CYCLES):
-            for step, who, body, version in (("promote", "bea", {"arm": arm}, second), ("rollback", "omar", {}, first)):
-                epoch = yard.people[who].do(f"/endpoints/{name}/{step}", body)["epoch"]
-                meant[epoch] = version["id"]
-                told.seen = yard.await_epoch(epoch)
-                before = len(told.answers)
-                eventually(lambda before=before: len(told.answers) > before, "an answer under each epoch")  # type: ignore[misc]
+        for step, who, body, version in steps * CYCLES:
+            epoch = yard.people[who].do(f"/endpoints/{name}/{step}", body)["epoch"]
+            meant[epoch] = version["id"]
+            told.seen = yard.await_epoch(epoch)
+            before = len(told.answers)
+            eventually(lambda before=before: len(told.answers) > before, "an answer under each epoch")  # type: ignore[misc]
     assert told.failed == []
     wrong = [(seen, epoch) for _, seen, epoch, version in told.answers if epoch < seen or meant.get(epoch, version) != version]
     assert wrong == []
     assert {version for _, _, _, version in told.answers} == {first["id"], second["id"]}
-    assert len(meant) == 2 * CYCLES + 1
+    assert len(meant) == len(steps) * CYCLES
 
 
 def test_the_runtime_answers_and_restarts_without_the_control_plane(yard: Yard, first: Any, second: Any) -> None:
