@@ -1,64 +1,59 @@
-"""How long `--help` takes: this command line against bare Python with argparse, and against `mlflow` where that is installed.
+"""`modelyard --help` against an empty Python and against a bare argparse: what a person waits for at every command.
 
-    python benchmarks/startup.py [--runs 15] [--mlflow PATH]
-
-Prints the median wall time of each, the ratio to argparse, and what was measured on. Runs are interleaved, so that a busy
-moment of the machine hits all of them.
+python -m benchmarks startup
 """
 
 from __future__ import annotations
 
-import argparse
-import platform
-import shutil
-import statistics
+import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ARGPARSE = "import argparse; p = argparse.ArgumentParser('x'); p.add_argument('--y'); p.print_help()"
+from benchmarks.rounds import Sample, Turn, interleaved, ratio, stamp
+
+ROUNDS = 7
+TIMES = 3
+ARGPARSE = "import argparse; p = argparse.ArgumentParser(); p.add_argument('--x'); p.print_help()"
+PROGRAMS = {
+    "modelyard --help": [str(Path(sys.executable).with_name("modelyard")), "--help"],
+    "python -c pass": [sys.executable, "-c", "pass"],
+    "argparse --help": [sys.executable, "-c", ARGPARSE],
+}
 
 
-def main() -> int:
-    options = _options()
-    commands = _commands(options.mlflow)
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(options.runs):
-        for name, command in commands.items():
-            times[name].append(_seconds(command))
-    base = statistics.median(times["argparse"])
-    print(f"{platform.platform()}, Python {platform.python_version()}, {options.runs} runs, median wall time")
-    for name, taken in times.items():
-        median = statistics.median(taken)
-        print(f"{name:28} {median * 1000:8.0f} ms   {median / base:6.1f} x argparse")
-    return 0
+def turn(arguments: list[str]) -> Turn:
+    """Start the program a few times, one after another; processor time is that of the programs."""
+
+    def run() -> Sample:
+        before, started = _children(), time.perf_counter()
+        for _ in range(TIMES):
+            subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+        return Sample(time.perf_counter() - started, _children() - before, TIMES)
+
+    return run
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--mlflow", help="path of an mlflow program, if it is not on the PATH")
-    return parser.parse_args()
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-def _commands(mlflow: str | None) -> dict[str, list[str]]:
-    ours = [sys.executable, "-m", "modelyard.cli"]
-    found = {
-        "argparse": [sys.executable, "-c", ARGPARSE],
-        "modelyard --help": [*ours, "--help"],
-        "modelyard model --help": [*ours, "model", "--help"],
-        "modelyard deploy --help": [*ours, "deploy", "--help"],
-    }
-    peer = mlflow or shutil.which("mlflow", path=str(Path(sys.executable).parent)) or shutil.which("mlflow")
-    return found | ({"mlflow --help": [peer, "--help"]} if peer else {})
-
-
-def _seconds(command: list[str]) -> float:
-    before = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - before
+def main() -> None:
+    print(stamp())
+    taken = interleaved({name: turn(arguments) for name, arguments in PROGRAMS.items()}, ROUNDS)
+    for name, samples in taken.items():
+        cpu, wall = (
+            sorted(values)[ROUNDS // 2] for values in ([s.cpu_each for s in samples], [s.wall / s.done for s in samples])
+        )
+        print(f"  {name:18} {cpu * 1e3:6.0f} ms processor, {wall * 1e3:6.0f} ms clock (medians)")
+    ours, *peers = taken
+    for peer in peers:
+        cpu = ratio([s.cpu_each for s in taken[ours]], [s.cpu_each for s in taken[peer]])
+        wall = ratio([s.wall for s in taken[ours]], [s.wall for s in taken[peer]])
+        print(f"  {ours} / {peer}: processor {cpu}, clock {wall}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

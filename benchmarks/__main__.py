@@ -1,0 +1,23 @@
+"""`python -m benchmarks [name …]`: all benchmarks, or those named, one after another."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+NAMES = ("startup", "serving", "catalog")
+
+
+def main(wanted: list[str]) -> int:
+    unknown = set(wanted) - set(NAMES)
+    if unknown:
+        print(f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+        return 2
+    for name in wanted or NAMES:
+        print(f"— {name} —", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
