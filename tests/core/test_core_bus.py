@@ -299,3 +299,28 @@ def test_audit_records_from_elsewhere_wait_for_their_place_too(bus: Bus, storage
         mine = every(tx, AUDIT)[0]
         record_audit(tx, AuditRecord(**mine.model_dump() | {"id": "spooled", "refused_elsewhere": "runtime-1"}))
     assert counts(storage)["audit_pending"] == 2
+
+
+def test_a_refusal_is_recorded_even_when_its_subject_is_gone_by_then(storage: Storage) -> None:
+    looks = iter([Subject(type="account", id="acc_1")])
+
+    def about(tx: Transaction, request: Request, command: Open) -> Subject:
+        found = next(looks, None)
+        if found is None:
+            raise NotFound("it is gone")
+        return found
+
+    bus = Bus(storage, Policy(), ManualClock(), RandomIds())
+    bus.register(Handling(Open, open_account, about, Account))
+    with pytest.raises(Forbidden, match="Eve"):
+        bus.handle(Request(command=Open(name="a"), actor=Actor(id="eve")))
+    with storage.reading() as tx:
+        (record,) = every(tx, AUDIT)
+    assert (record.outcome, record.subject_id, record.error_code) == (AuditOutcome.REFUSED, "unknown", "forbidden")
+
+
+def test_what_json_cannot_hold_is_refused_and_changes_nothing(storage: Storage) -> None:
+    with pytest.raises(InvalidInput, match="cannot be kept as JSON"):
+        bus_on(storage).handle(Request(command=Open.model_construct(name="\ud800", trouble=""), actor=ANN))
+    with storage.reading() as tx:
+        assert every(tx, ACCOUNTS) == every(tx, AUDIT) == []

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from modelyard.core.clock import Clock
 from modelyard.core.digests import digest_of
-from modelyard.core.errors import Busy, IdempotencyMismatch, InvalidInput, Refused
+from modelyard.core.errors import Busy, IdempotencyMismatch, InvalidInput, ModelyardError, Refused
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.core.ids import Ids
 from modelyard.core.messages import (
@@ -185,6 +185,7 @@ class Bus:
             raise InvalidInput(f"nobody handles {type(request.command).__name__}")
         if request.idempotency_key is not None and not 0 < len(request.idempotency_key) <= GREATEST_KEY:
             raise InvalidInput(f"an idempotency key has 1 to {GREATEST_KEY} characters", field="idempotency_key")
+        _require_json(request)
         try:
             return cast("BaseModel", self._retried(partial(self._attempt, handling, request)))
         except _DryRunDone as done:
@@ -289,8 +290,17 @@ def _who_and_what(request: Request, subject: Subject) -> dict[str, Any]:
 def _subject_or_unknown(tx: Transaction, handling: Handling[Any], request: Request) -> Subject:
     try:
         return handling.subject(tx, request, request.command)
-    except Refused:
+    except ModelyardError:
         return Subject(type="unknown", id="unknown")
+
+
+def _require_json(request: Request) -> None:
+    """What JSON cannot hold (NaN, half a surrogate pair, endless nesting) cannot be kept, digested or answered."""
+    try:
+        _command_digest(request)
+    except ValueError as error:
+        told = str(error).encode("utf-8", "backslashreplace").decode()[:200]
+        raise InvalidInput(f"{request.command.action} holds what cannot be kept as JSON: {told}") from error
 
 
 def _command_digest(request: Request) -> str:
