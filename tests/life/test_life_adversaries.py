@@ -10,13 +10,14 @@ from pydantic import ValidationError
 
 from modelyard.catalog.commands import RetireVersion
 from modelyard.core.errors import NotApproved, WrongState
-from modelyard.core.messages import SYSTEM
+from modelyard.core.messages import AUDIT, SYSTEM
+from modelyard.core.records import equals, every
 from modelyard.delivery.commands import Promote, PublishRoutes, Rollback, StopArm
 from modelyard.delivery.service import latest_routes
 from modelyard.governance.assurance.commands import DefineGate, RecordEvidence
 from modelyard.governance.assurance.model import EvidenceType
 from modelyard.governance.bootstrap import root_gates
-from modelyard.governance.releases.commands import IssueRelease, RevokeRelease
+from modelyard.governance.releases.commands import IssueRelease, RecordRefusals, RevokeRelease, RuntimeRefusal
 from modelyard.governance.releases.model import RELEASES, REVOCATIONS, Revocation
 from modelyard.trust import verify_routes
 from tests.life.conftest import BEA, DANA, OMAR, RITA, VERA, House
@@ -144,3 +145,11 @@ def test_a_gates_successor_holds_when_the_clock_steps_back(house: House) -> None
     with pytest.raises(NotApproved, match="gate or the tier has changed"):
         house.request(version)
     assert house.gate(version).facts["number"] == 3
+
+
+def test_a_refusal_is_recorded_under_who_brought_it(house: House) -> None:
+    told = RuntimeRefusal(id="ref_1", at=house.clock.now(), runtime=BEA.id, code="untrusted", detail="not signed")
+    house.do(OMAR, RecordRefusals(refusals=(told,)))
+    with house.platform.storage.reading() as tx:
+        (record,) = every(tx, AUDIT, equals("action", "runtime.serve"))
+    assert (record.actor, record.refused_elsewhere) == (OMAR.id, BEA.id)

@@ -11,7 +11,7 @@ from modelyard.catalog.model import VERSIONS, Status
 from modelyard.core.bus import Handling, Request, Work, record_audit
 from modelyard.core.digests import digest_of
 from modelyard.core.errors import AlreadyExists, InvalidInput, ModelyardError, NotApproved, WrongState
-from modelyard.core.messages import AUDIT, ActorKind, AuditOutcome, AuditRecord, Subject
+from modelyard.core.messages import AUDIT, AuditOutcome, AuditRecord, Subject
 from modelyard.core.records import R, Table, Transaction, equals, every, first
 from modelyard.governance.assurance.model import (
     APPROVAL_DECISIONS,
@@ -211,8 +211,8 @@ def _refusal_record(work: Work, refusal: RuntimeRefusal, record_id: str) -> Audi
         id=record_id,
         organisation=work.organisation,
         created_at=work.now,
-        actor=refusal.runtime,
-        actor_kind=ActorKind.SERVICE,
+        actor=work.actor.id,  # who is known; the runtime's name is only what it calls itself
+        actor_kind=work.actor.kind,
         action="runtime.serve",
         outcome=AuditOutcome.REFUSED,
         subject_type="endpoint",
