@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from modelyard.bootstrap import Platform
-from modelyard.core.errors import Unauthenticated
+from modelyard.core.errors import Forbidden, Unauthenticated
 from modelyard.core.messages import Actor
+from modelyard.governance.identity.model import within
 from modelyard.governance.identity.service import authenticate
 
 
@@ -34,6 +35,12 @@ def actor(
 
 
 Asker = Annotated[Actor, Depends(actor)]
+
+
+def require_scope(asker: Actor, action: str) -> None:
+    """For what changes no record and so has no command: raises Forbidden when the presented token is narrowed to other things."""
+    if not within(asker.scopes, action):
+        raise Forbidden(f"this token may not do {action}", hint="present a token with that scope")
 
 
 def require_read(here: Platform, asker: Actor, resource_type: str) -> None:

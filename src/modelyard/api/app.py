@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard import __version__
 from modelyard.api import collections, commands, files, log, problems, runtime, views
@@ -48,18 +49,37 @@ def create_app(platform: Platform) -> FastAPI:
 
 
 class Bounded:
-    """Refuses bodies that are announced as larger than any command can be; uploads have their own limit."""
+    """Refuses bodies that are larger than any command can be: announced ones at once, others when they get there, as bodies are
+    read before anybody is asked who they are. Uploads have their own limit."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
-        if announced.isdigit() and int(announced) > GREATEST_BODY and scope["path"] != UPLOADS:
+        if scope["type"] != "http" or scope["path"] == UPLOADS:
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "0")
+        if announced.isascii() and announced.isdigit() and int(announced) > GREATEST_BODY:
             refusal = TooLarge(f"the body has {announced} bytes, more than {GREATEST_BODY}", field="body")
             await problems.problem(refusal)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, _bounded(receive), send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > GREATEST_BODY:
+            # The one error that the framework lets through from the midst of a body.
+            raise HTTPException(413, f"the body has more than {GREATEST_BODY} bytes")
+        return message
+
+    return counted
 
 
 def _health() -> APIRouter:

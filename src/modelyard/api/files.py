@@ -11,8 +11,9 @@ from fastapi import APIRouter, Header, Request
 from fastapi import Query as Parameter
 from starlette.requests import ClientDisconnect
 
-from modelyard.api.access import Asker, PlatformHere
+from modelyard.api.access import Asker, PlatformHere, require_scope
 from modelyard.api.commands import FAULTS
+from modelyard.catalog.commands import RegisterVersion
 from modelyard.catalog.model import Version
 from modelyard.core import bus
 from modelyard.core.blobs import BlobInfo
@@ -22,6 +23,7 @@ from modelyard.core.messages import Actor
 from modelyard.evaluation.registration import Registered, Registration, prepare
 
 MAY_UPLOAD = frozenset({"developer", "validator", "operator", "risk_officer", "business_owner", "system"})
+UPLOAD = "blobs.upload"
 routes = APIRouter()
 
 
@@ -45,7 +47,7 @@ async def upload_blob(
     content_digest: Annotated[str | None, Header(description="`sha256:<hex>` that the bytes must have")] = None,
 ) -> BlobInfo:
     """The body is streamed to the store in bounded memory and visible only when it is whole and verified."""
-    _require_uploader(asker)
+    _require_uploader(asker, UPLOAD)
     if content_digest is not None and not re.match(DIGEST.pattern, content_digest):
         raise InvalidInput("not a digest", field="content-digest", hint="write sha256: and 64 hex digits")
     pieces = _pieces(request)
@@ -80,7 +82,8 @@ def _let_pass(pieces: Iterator[bytes]) -> None:
         continue
 
 
-def _require_uploader(asker: Actor) -> None:
+def _require_uploader(asker: Actor, action: str) -> None:
+    require_scope(asker, action)
     if not asker.roles & MAY_UPLOAD:
         raise Forbidden("uploading needs a role", hint=f"one of {', '.join(sorted(MAY_UPLOAD - {'system'}))}")
 
@@ -95,7 +98,7 @@ def register_version(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Registered:
     """The artifact is examined in a child process, its signature found, a faster form made and compared; then it is let in."""
-    _require_uploader(asker)
+    _require_uploader(asker, RegisterVersion.action)
     command, differences, translation = prepare(here.desk, body)
     version = here.bus.handle(
         bus.Request(

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from modelyard.api.access import Asker, PlatformHere, require_read
+from modelyard.api.access import Asker, PlatformHere, require_read, require_scope
 from modelyard.api.commands import FAULTS
 from modelyard.core.errors import Forbidden, NotFound
 from modelyard.decisions import Outcome, Time, Window
 
+POST = "decisions.post_outcomes"
 GREATEST_POST = 20_000
 GREATEST_READ = 10_000
 routes = APIRouter(tags=["decisions"])
@@ -58,6 +59,7 @@ class DecisionRows(BaseModel):
 @routes.post("/outcomes", responses=FAULTS, operation_id="post_outcomes", summary="Post what came of decisions")
 def post_outcomes(here: PlatformHere, asker: Asker, body: OutcomesBody) -> PostReceipt:
     """All of the post is kept, or none of it. Repeats change nothing; other values for a known decision are a correction."""
+    require_scope(asker, POST)
     if not asker.roles & {"operator", "developer", "validator", "business_owner", "system"}:
         raise Forbidden("outcomes are posted by operators, developers, validators or business owners")
     receipt = here.outcomes.post(
