@@ -11,7 +11,6 @@ from typing import TypeVar
 import pytest
 from audit_house import ORIGIN, TABLES, House
 
-from conftest import BUS_TABLES
 from modelyard.core.errors import Busy, NotFound, StorageFull, Unavailable, Untrusted, WrongState
 from modelyard.core.faults import FaultAt
 from modelyard.core.messages import AUDIT_PENDING
@@ -19,6 +18,7 @@ from modelyard.core.records import every
 from modelyard.governance.audit import AUDIT_HEAD, Tampering, check_bundle, prove
 from modelyard.storage.memory import MemoryStorage
 from modelyard.trust import Ed25519Signer, parse_checkpoint
+from tests.conftest import BUS_TABLES
 
 POINTS = [
     "audit.placing",

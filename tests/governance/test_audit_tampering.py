@@ -15,13 +15,13 @@ from audit_house import TABLES, House
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import BUS_TABLES
 from modelyard.core.messages import AuditRecord
 from modelyard.governance.audit import Finding, Report, Tampering, verify_records
 from modelyard.governance.audit.model import leaf_of
 from modelyard.governance.identity import IDENTITIES
 from modelyard.storage.sql import SqlStorage
 from modelyard.trust import CompactRange, Ed25519Signer
+from tests.conftest import BUS_TABLES
 
 COUNT = 13
 ALL_TABLES = (*BUS_TABLES, *TABLES)

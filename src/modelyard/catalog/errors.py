@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from modelyard.core.errors import InvalidInput
 
@@ -33,11 +34,16 @@ class Problem:
 class InvalidManifestFile(InvalidInput):
     code = "invalid_manifest_file"
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> Self:
+        """The error that tells all of them; the first leads."""
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        super().__init__(f"{first}{more}", field=first.path or None, hint=first.suggestion or None)
-        self.problems = tuple(problems)
+        error = cls(f"{first}{more}", field=first.path or None, hint=first.suggestion or None)
+        error.problems = tuple(problems)
+        return error
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return "\n".join(str(problem) for problem in self.problems) or super().__str__()

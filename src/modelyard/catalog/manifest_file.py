@@ -218,7 +218,7 @@ def parse(text: str, file: str = FILE_NAME) -> ManifestFile:
         return ManifestFile.model_validate_json(json.dumps(document.value), strict=True)
     except ValidationError as error:
         problems = {_problem(document, file, found) for found in error.errors(include_url=False)}
-        raise InvalidManifestFile(_deepest(problems)) from error
+        raise InvalidManifestFile.of(_deepest(problems)) from error
 
 
 def dump(manifest: ManifestFile) -> str:

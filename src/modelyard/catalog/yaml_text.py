@@ -255,4 +255,4 @@ def _escaped(code: int) -> str:
 
 
 def _wrong(file: str, line: int, column: int, message: str, suggestion: str = "") -> InvalidManifestFile:
-    return InvalidManifestFile([Problem(file, line, column, "", message, suggestion)])
+    return InvalidManifestFile.of([Problem(file, line, column, "", message, suggestion)])
