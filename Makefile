@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 CACHE := .cache
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types contracts up bench lock clean openapi docs
+.PHONY: help demo test test-all check format lint types contracts up bench lock clean reference
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,8 +50,9 @@ format: $(READY) ## Format, and mend what lint can mend
 bench: $(READY) ## Run the benchmarks side by side with their peers (takes long; BENCH=name for one)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-openapi: $(READY) ## Write docs/reference/openapi.json from the API
+reference: $(READY) ## Write docs/reference anew from the code
 	@$(BIN)/python -m modelyard.api.openapi docs/reference/openapi.json
+	@$(BIN)/python -m modelyard.cli.reference docs/reference/cli.md
 
 lock: $(READY) ## Resolve the locks again
 	@bash scripts/lock.sh "$(UV)"

@@ -35,7 +35,7 @@ def commands(of: type[Command] = Command) -> set[type[Command]]:
 
 def test_the_description_is_the_checked_in_one() -> None:
     kept = (ROOT / "docs/reference/openapi.json").read_text(encoding="utf-8")
-    assert description() == kept, "the API has changed: look at it, then run `make openapi`"
+    assert description() == kept, "the API has changed: look at it, then run `make reference`"
 
 
 def test_every_command_has_a_place_or_a_reason_to_have_none() -> None:

@@ -25,10 +25,12 @@ from modelyard.governance.assurance.model import Approval, Evidence, EvidenceTyp
 from modelyard.governance.releases.commands import IssueRelease
 from modelyard.governance.releases.model import IssuedRelease
 from modelyard.kinds.contract import Inspection
+from modelyard.kinds.signature import DataType, FieldSpec, Role
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 INSPECTIONS: dict[str, Inspection] = {}
 """What was inspected once need not be inspected again: it depends on the bytes alone."""
+PROBABILITY = FieldSpec(name="probability", type=DataType.FP32, role=Role.SCORE, minimum=0, maximum=1)
 FIELDS = ("amount", "age", "tenure")
 
 
@@ -100,7 +102,7 @@ class House:
             artifact=self.upload(model),
             filename="model.onnx",
             sample=self.upload(sample),
-            signature=Declared(),
+            signature=Declared(outputs=(PROBABILITY,)),
             translate=False,
         )
         command, _, _ = prepare(self.platform.desk, asked)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelyard.core.errors import InvalidArtifact, InvalidInput, NotFound
+from modelyard.core.errors import InvalidArtifact, InvalidInput, NotFound, TooLarge
 from modelyard.evaluation.registration import Declared, Registration, prepare
 from modelyard.kinds.signature import DataType, FieldSpec, Role
 from tests.life.conftest import FIELDS, House, write_model, write_sample
@@ -65,3 +65,11 @@ def test_what_was_not_uploaded_or_is_no_table(house: House) -> None:
     nonsense.write_bytes(b"PAR1 nonsense")
     with pytest.raises(InvalidInput):
         prepare(house.platform.desk, asked(house, sample=house.upload(nonsense)))
+
+
+def test_a_sample_is_small(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.use_case()
+    wanted = asked(house)
+    monkeypatch.setattr("modelyard.evaluation.registration.GREATEST_SAMPLE", 100)
+    with pytest.raises(TooLarge, match="more than 100"):
+        prepare(house.platform.desk, wanted)

@@ -12,7 +12,8 @@ import structlog
 from modelyard.bootstrap import Platform
 from modelyard.catalog.model import VERSIONS
 from modelyard.core.bus import Request
-from modelyard.core.errors import Conflict, InvalidInput, ModelyardError, Refused, TimedOut
+from modelyard.core.errors import Busy, Conflict, InvalidInput, ModelyardError, Refused, TimedOut
+from modelyard.core.leases import Fenced
 from modelyard.core.messages import SYSTEM
 from modelyard.evaluation import JOB_KIND
 from modelyard.evaluation.checks import TestData, run_checks
@@ -28,8 +29,25 @@ FINAL = (InvalidInput, Refused, Conflict)
 _log = structlog.get_logger(__name__)
 
 
-def check_version(platform: Platform, job: Job) -> dict[str, Any]:
-    """Check a version and record what was found; recorded twice, should the job run twice, it is recorded once."""
+class Stopped(Exception):
+    """The body ended early: its job was cancelled, timed out or given to another worker."""
+
+
+class Watch:
+    """What the heartbeat has learnt of the job. A body asks `go_on` before it changes anything."""
+
+    def __init__(self) -> None:
+        self.cancelling = False
+        self.lost = False
+
+    def go_on(self) -> None:
+        """Raises Stopped when the work is no longer wanted."""
+        if self.cancelling or self.lost:
+            raise Stopped
+
+
+def check_version(platform: Platform, job: Job, watch: Watch) -> dict[str, Any]:
+    """Check a version and record what was found; should the job run twice, it is recorded once."""
     payload = job.payload
     with platform.storage.reading() as tx:
         version = tx.get(VERSIONS, str(payload["version"]))
@@ -42,6 +60,7 @@ def check_version(platform: Platform, job: Job) -> dict[str, Any]:
     profile = keep_profile(platform, version, found, report.metrics)
     final = report.model_copy(update={"facts": report.facts | ({PROFILE: profile} if profile else {})})
     recorded = []
+    watch.go_on()
     for number, command in enumerate((*found.evidence[:-1], final)):
         request = Request(
             command=command,
@@ -56,7 +75,7 @@ def check_version(platform: Platform, job: Job) -> dict[str, Any]:
     return {"evidence": recorded}
 
 
-BODIES: Mapping[str, Callable[[Platform, Job], dict[str, Any]]] = {JOB_KIND: check_version}
+BODIES: Mapping[str, Callable[[Platform, Job, Watch], dict[str, Any]]] = {JOB_KIND: check_version}
 
 
 def run_next(platform: Platform, queue: Queue, worker: str) -> bool:
@@ -64,10 +83,15 @@ def run_next(platform: Platform, queue: Queue, worker: str) -> bool:
     job = queue.claim(worker, BODIES)
     if job is None:
         return False
+    watch = Watch()
     try:
-        with _kept_alive(queue, job):
-            result = BODIES[job.kind](platform, job)
+        with _kept_alive(queue, job, watch):
+            result = BODIES[job.kind](platform, job, watch)
         queue.complete(job, result)
+    except Stopped:
+        _stopped(queue, job, watch)
+    except Fenced as error:
+        _log.warning("the job has gone to another worker", job=job.id, reason=str(error))
     except FINAL as error:
         queue.fail(job, str(error), retry=False)
     except ModelyardError as error:
@@ -78,18 +102,27 @@ def run_next(platform: Platform, queue: Queue, worker: str) -> bool:
     return True
 
 
+def _stopped(queue: Queue, job: Job, watch: Watch) -> None:
+    if watch.cancelling and not watch.lost:
+        queue.cancelled(job)
+    _log.info("a job's body was stopped", job=job.id, cancelled=watch.cancelling, lost=watch.lost)
+
+
 @contextmanager
-def _kept_alive(queue: Queue, job: Job) -> Iterator[None]:
-    """Send heartbeats while the body works. A job that was taken over or timed out cannot write its result: it is fenced."""
+def _kept_alive(queue: Queue, job: Job, watch: Watch) -> Iterator[None]:
+    """Send heartbeats while the body works, and tell the watch what they say."""
     done = threading.Event()
 
     def beat() -> None:
         while not done.wait(HEARTBEAT):
             try:
-                queue.heartbeat(job)
+                watch.cancelling = queue.heartbeat(job).cancelling
             except (Conflict, TimedOut) as error:
+                watch.lost = True
                 _log.warning("the job is no longer ours", job=job.id, reason=str(error))
                 return
+            except Busy:
+                continue  # the lease outlasts several heartbeats
 
     thread = threading.Thread(target=beat, name=f"heartbeat-{job.id}", daemon=True)
     thread.start()
