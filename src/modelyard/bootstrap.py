@@ -238,7 +238,7 @@ class Platform:
 
     def decisions_in(self, window: Window, limit: int) -> list[dict[str, Any]]:
         """The first decisions of a window with their outcomes, as plain rows."""
-        return self._with_outcomes(self.decisions.scan(window).slice(0, limit))
+        return self._with_outcomes(self.decisions.scan(window, limit=limit))
 
     def decision(self, decision_id: str) -> dict[str, Any] | None:
         """One decision with its outcome, or None."""

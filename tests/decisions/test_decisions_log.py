@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from decision_rows import SECOND, SHARED, consistent, rows
@@ -241,3 +242,21 @@ def test_fields_come_out_typed(tmp_path: Path) -> None:
     assert found.to_pydict() == {"x": [1.5, None, None], "who": ["a", "ü", None], "absent": [None] * 3}
     assert fields(table, "output")["p"].to_pylist() == [None, [1, 2], None]
     assert fields(table.slice(0, 0)).num_rows == 0
+
+
+def test_a_limited_scan_reads_no_more_than_it_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with DecisionLog(tmp_path, "w") as log:
+        for n in range(6):
+            log.append(rows([f"dec_{n}", f"dec_{n}b"]))
+    reader, read = DecisionReader(tmp_path), []
+    everything = reader.batches
+
+    def counted(window: Window, columns: Any = None) -> Any:
+        for batch in everything(window, columns):
+            read.append(batch.num_rows)
+            yield batch
+
+    monkeypatch.setattr(reader, "batches", counted)
+    assert consistent(reader.scan(Window(), limit=3)) == ["dec_0", "dec_0b", "dec_1"]
+    assert sum(read) == 4
+    assert reader.scan(Window(endpoint="nowhere"), limit=3).num_rows == 0

@@ -119,10 +119,18 @@ class DecisionReader:
         """Those of the ids that are in the log."""
         return set(self.find(ids, ["id"]).column("id").to_pylist())
 
-    def scan(self, window: Window, columns: Sequence[str] | None = None) -> Any:
-        """An Arrow table of the window's decisions; writer by writer, each in the order of writing."""
+    def scan(self, window: Window, columns: Sequence[str] | None = None, limit: int | None = None) -> Any:
+        """An Arrow table of the window's decisions; writer by writer, each in the order of writing. With `limit`, of the first
+        ones: no more than these are read."""
         schema = pa.schema([DECISION_TABLE.schema.field(name) for name in _columns(columns)])
-        return pa.Table.from_batches(list(self.batches(window, columns)), schema=schema)
+        found: list[Any] = []
+        rows = 0
+        for batch in self.batches(window, columns):
+            found.append(batch)
+            rows += batch.num_rows
+            if limit is not None and rows >= limit:
+                break
+        return pa.Table.from_batches(found, schema=schema).slice(0, limit)
 
     def batches(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[Any]:
         """The window's decisions as Arrow batches, for what does not fit in memory."""
