@@ -16,6 +16,8 @@ import pytest
 from cli_yard import People, Run, Served
 
 from modelyard.bootstrap import Settings, build, first_start
+from modelyard.kinds.contract import Policy
+from modelyard.worker.up import House
 
 
 def free_port() -> int:
@@ -245,3 +247,11 @@ def test_colours_and_questions_only_on_a_terminal(served: Served, people: People
     assert code == 2
     assert "[y/N]" in seen
     assert on_terminal("use-case", "update", name, "--title", "Yes", typed="y\n")[0] == 0
+
+
+def test_a_house_that_trusts_more_types_tells_its_runtime(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", port=free_port(), runtime_port=free_port(), trusted_types=("house.Model",))
+    with House(settings) as house:
+        assert house.ended() is None
+        told = Policy.model_validate_json((settings.home / "policy.json").read_bytes())
+    assert (told.allow_pickle, told.trusted_types) == (False, ("house.Model",))

@@ -19,6 +19,7 @@ from modelyard.bootstrap import Settings, build, first_start, runtime_token
 from modelyard.core.errors import ModelyardError, TimedOut, Unavailable
 from modelyard.storage.key_files import ROOTS
 
+POLICY = "policy.json"
 READY_WITHIN = 60.0
 GRACE = 15.0
 LOOK_EVERY = 0.1
@@ -72,6 +73,7 @@ class House:
         platform = build(settings)
         self.administrator = first_start(platform)
         token = runtime_token(platform)
+        (settings.home / POLICY).write_text(platform.policy.model_dump_json())
         platform.close()
         self.programs = _programs(settings, token)
         try:
@@ -123,7 +125,7 @@ def _programs(settings: Settings, token: Path) -> list[Program]:
         *("--token-file", str(token)),
     ]
     if settings.allow_unsafe_formats or settings.trusted_types:
-        runtime += ["--policy-file", str(settings.home / "policy.json")]
+        runtime += ["--policy-file", str(settings.home / POLICY)]
     return [
         Program("worker", ["modelyard.worker"]),
         Program("api", ["modelyard.api"], f"{settings.url}/health/ready"),
