@@ -17,7 +17,7 @@ from modelyard.catalog.commands import RegisterVersion
 from modelyard.catalog.model import DataReference, GitFacts, Metric, Recipe, Version
 from modelyard.core.blobs import Blobs
 from modelyard.core.digests import DIGEST, digest_of
-from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.core.errors import InvalidInput, NotFound, TooLarge
 from modelyard.kinds.contract import Inspection, Policy, Translation
 from modelyard.kinds.infer import infer, merge
 from modelyard.kinds.manifest import ArtifactRef
@@ -28,6 +28,8 @@ _Seen = tuple[Signature, tuple[str, ...]]
 """A signature, and where what was declared differs from what was found."""
 _Served = tuple[ArtifactRef | None, dict[str, Any]]
 """What is served in place of the artifact, and what is known of how it was made."""
+GREATEST_SAMPLE = 256 << 20
+"""Bytes: a sample is read whole, here and by checks."""
 FILENAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
 
 
@@ -119,9 +121,19 @@ def require_blob(blobs: Blobs, digest: str) -> None:
         raise NotFound(f"there is no blob {digest}", hint="upload it first: `POST /api/v1/blobs`")
 
 
+def _require_small(blobs: Blobs, sample: str | None) -> None:
+    if sample is None:
+        return
+    require_blob(blobs, sample)
+    size = blobs.size(sample)
+    if size > GREATEST_SAMPLE:
+        raise TooLarge(f"the sample has {size} bytes, more than {GREATEST_SAMPLE}", field="sample", hint="give fewer rows")
+
+
 def _learnt(desk: Desk, asked: Registration) -> tuple[Inspection, _Seen, _Served]:
     """What the artifact and the sample tell. An artifact that was inspected before is not laid out as a file again, when there
     is no sample to try it with; that it is still there and whole is looked at every time."""
+    _require_small(desk.blobs, asked.sample)
     known = desk.inspections.get(_inspection_key(desk, asked))
     if known is not None and asked.sample is None:
         require_blob(desk.blobs, asked.artifact)
