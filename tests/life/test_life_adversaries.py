@@ -9,10 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from modelyard.catalog.commands import RetireVersion
-from modelyard.core.errors import NotApproved, WrongState
+from modelyard.core.errors import NotApproved, Untrusted, WrongState
 from modelyard.core.messages import AUDIT, SYSTEM
 from modelyard.core.records import equals, every
-from modelyard.delivery.commands import Promote, PublishRoutes, Rollback, StopArm
+from modelyard.delivery.commands import Promote, PublishRoutes, Rollback, SetShares, StopArm
+from modelyard.delivery.model import ENDPOINTS
 from modelyard.delivery.service import latest_routes
 from modelyard.governance.assurance.commands import DefineGate, RecordEvidence
 from modelyard.governance.assurance.model import EvidenceType
@@ -20,6 +21,7 @@ from modelyard.governance.bootstrap import root_gates
 from modelyard.governance.releases.commands import IssueRelease, RecordRefusals, RevokeRelease, RuntimeRefusal
 from modelyard.governance.releases.model import RELEASES, REVOCATIONS, Revocation
 from modelyard.trust import verify_routes
+from modelyard.trust.statements import Stale
 from tests.life.conftest import BEA, DANA, OMAR, RITA, VERA, House
 
 
@@ -40,13 +42,18 @@ def test_a_dry_run_gives_nothing_signed_away(house: House) -> None:
     assert house.do(SYSTEM, PublishRoutes()).envelope
 
 
+def published(house: House) -> dict[str, Any]:
+    """The endpoints of the newest signed snapshot."""
+    with house.platform.storage.reading() as tx:
+        newest = latest_routes(tx, "default")
+    assert newest is not None
+    routes = verify_routes(newest.envelope.encode(), house.platform.keys.roots(), house.clock.now())
+    return {e.name: e for e in routes.snapshot.endpoints}
+
+
 def arms(house: House) -> list[tuple[str, str, float]]:
     """What the newest signed snapshot says of the endpoint."""
-    with house.platform.storage.reading() as tx:
-        published = latest_routes(tx, "default")
-    assert published is not None
-    routes = verify_routes(published.envelope.encode(), house.platform.keys.roots(), house.clock.now())
-    return [(a.name, a.role.value, a.share) for a in routes.snapshot.endpoints[0].arms]
+    return [(a.name, a.role.value, a.share) for a in published(house)["credit"].arms]
 
 
 def test_a_rollback_leaves_nothing_to_what_is_rolled_back(house: House) -> None:
@@ -104,9 +111,9 @@ def test_a_revocation_holds_for_the_arm_whatever_the_release_row_says(house: Hou
         tx.add(REVOCATIONS, edited)
     house.do(SYSTEM, PublishRoutes())
     with house.platform.storage.reading() as tx:
-        published = latest_routes(tx, "default")
-    assert published is not None
-    routes = verify_routes(published.envelope.encode(), house.platform.keys.roots(), house.clock.now())
+        newest = latest_routes(tx, "default")
+    assert newest is not None
+    routes = verify_routes(newest.envelope.encode(), house.platform.keys.roots(), house.clock.now())
     assert set(routes.snapshot.revoked) == {arm.payload, edited.payload}
 
 
@@ -153,3 +160,30 @@ def test_a_refusal_is_recorded_under_who_brought_it(house: House) -> None:
     with house.platform.storage.reading() as tx:
         (record,) = every(tx, AUDIT, equals("action", "runtime.serve"))
     assert (record.actor, record.refused_elsewhere) == (OMAR.id, BEA.id)
+
+
+def test_an_edited_endpoint_is_not_signed_not_changed_and_told_once(house: House) -> None:
+    endpoint = house.serving()
+    refused = (equals("outcome", "refused"), equals("subject_id", "credit"))
+    edited = {"constant": {"probability": 0.99}, "stale": Stale.SERVE, "greatest_age": 1e8}
+    with house.platform.storage.transaction() as tx:
+        tx.save(ENDPOINTS, tx.get(ENDPOINTS, endpoint.id).model_copy(update=edited))
+    for _ in range(2):
+        house.do(SYSTEM, PublishRoutes())
+        assert published(house) == {}
+    with house.platform.storage.reading() as tx:
+        (record,) = every(tx, AUDIT, *refused)
+    assert "not as the audit log left it" in str(record.error_detail)
+    with pytest.raises(Untrusted, match="audit log"):
+        house.do(OMAR, StopArm(endpoint="credit", arm="v1"))
+
+
+def test_an_endpoint_stays_genuine_through_many_changes_and_a_clock_that_steps_back(house: House) -> None:
+    house.serving()
+    house.deploy(house.release(house.version(weights=(2.0, 0.0, 0.0))), role="challenger", share=0.1)
+    house.later(days=1)
+    for number in range(8):
+        house.clock.advance(timedelta(hours=-1))
+        house.do(OMAR, SetShares(endpoint="credit", shares={"v1": 0.9 - number / 20, "v2": 0.1 + number / 20}))
+    house.do(SYSTEM, PublishRoutes())
+    assert [name for name, _, _ in arms(house)] == ["v1", "v2"]

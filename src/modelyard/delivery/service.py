@@ -25,6 +25,7 @@ from modelyard.delivery.commands import (
     UpdateEndpoint,
 )
 from modelyard.delivery.events import ArmsChanged, EndpointCreated, EndpointUpdated, RoutesPublished
+from modelyard.delivery.genuine import is_genuine, note_edited, require_genuine
 from modelyard.delivery.model import (
     DEPLOYMENTS,
     ENDPOINTS,
@@ -71,7 +72,7 @@ def create_endpoint(work: Work, command: CreateEndpoint, signing: Signing) -> En
 
 def update_endpoint(work: Work, command: UpdateEndpoint, signing: Signing) -> Endpoint:
     """Change what the endpoint does when no model may answer."""
-    endpoint = endpoint_named(work.tx, work.organisation, command.endpoint)
+    endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
     if endpoint.revision != command.revision:
         raise StaleRevision(
             f"endpoint {endpoint.name} has revision {endpoint.revision}", field="revision", hint="show it again, then change it"
@@ -85,7 +86,7 @@ def update_endpoint(work: Work, command: UpdateEndpoint, signing: Signing) -> En
 
 def deploy(work: Work, command: Deploy, signing: Signing) -> Endpoint:
     """Add or replace an arm by what a release allows."""
-    endpoint = endpoint_named(work.tx, work.organisation, command.endpoint)
+    endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
     release = work.get(RELEASES, command.release)
     name = command.arm or f"v{work.get(VERSIONS, release.version).number}"
     champion = endpoint.champion()
@@ -134,7 +135,7 @@ def _with_arm(endpoint: Endpoint, arm: EndpointArm) -> tuple[EndpointArm, ...]:
 
 def set_shares(work: Work, command: SetShares, signing: Signing) -> Endpoint:
     """Divide the traffic anew. Arms that are not named get nothing."""
-    endpoint = endpoint_named(work.tx, work.organisation, command.endpoint)
+    endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
     live = {a.name for a in endpoint.arms if a.role in LIVE}
     unknown = sorted(set(command.shares) - live)
     if unknown:
@@ -147,7 +148,7 @@ def set_shares(work: Work, command: SetShares, signing: Signing) -> Endpoint:
 
 def promote(work: Work, command: Promote, signing: Signing) -> Endpoint:
     """The named arm becomes the only live one."""
-    endpoint = endpoint_named(work.tx, work.organisation, command.endpoint)
+    endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
     arm = _arm(endpoint, command.arm)
     if arm.role is ArmRole.CHAMPION:
         raise WrongState(f"{arm.name} is the champion already", field="arm")
@@ -158,7 +159,7 @@ def promote(work: Work, command: Promote, signing: Signing) -> Endpoint:
 
 def rollback(work: Work, command: Rollback, signing: Signing) -> Endpoint:
     """Return to what answered before, or to a named version that served here and whose release still holds."""
-    endpoint = endpoint_named(work.tx, work.organisation, command.endpoint)
+    endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
     if command.version is None:
         challenged = any(a.role is ArmRole.CHALLENGER for a in endpoint.arms)
         target: Sequence[EndpointArm] = _without_challengers(endpoint.arms if challenged else endpoint.previous)
@@ -193,7 +194,7 @@ def _earlier_champion(work: Work, endpoint: Endpoint, version: str) -> EndpointA
 
 def stop_arm(work: Work, command: StopArm, signing: Signing) -> Endpoint:
     """Take an arm away. The champion can only be stopped when it is the last live arm."""
-    endpoint = endpoint_named(work.tx, work.organisation, command.endpoint)
+    endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
     arm = _arm(endpoint, command.arm)
     rest = tuple(a for a in endpoint.arms if a.name != arm.name)
     if arm.role is ArmRole.CHAMPION and any(a.role is ArmRole.CHALLENGER for a in rest):
@@ -322,9 +323,9 @@ def next_epoch(tx: Transaction, organisation: str) -> int:
 
 
 def publish(work: Work, signing: Signing, cause: str) -> PublishedRoutes:
-    """Sign the desired state of all endpoints with the next epoch."""
+    """Sign the desired state of all endpoints with the next epoch; endpoints whose rows were edited are left out."""
     revocations = every(work.tx, REVOCATIONS, equals("organisation", work.organisation))
-    endpoints = every(work.tx, ENDPOINTS, equals("organisation", work.organisation))
+    endpoints = _genuine_endpoints(work)
     ended = {r.id for r in revocations}
     # Also by the arms themselves: a release whose row was edited was revoked by what the row says.
     payloads = {r.payload for r in revocations} | {a.payload for e in endpoints for a in e.arms if a.release in ended}
@@ -351,6 +352,17 @@ def publish(work: Work, signing: Signing, cause: str) -> PublishedRoutes:
     )
     work.emit(RoutesPublished(epoch=kept.epoch, cause=cause), f"routes:{work.organisation}")
     return kept
+
+
+def _genuine_endpoints(work: Work) -> list[Endpoint]:
+    changed_now = {c.id for c in work.changes if c.table == ENDPOINTS.name}
+    found = []
+    for endpoint in every(work.tx, ENDPOINTS, equals("organisation", work.organisation)):
+        if endpoint.id in changed_now or is_genuine(work.tx, endpoint):
+            found.append(endpoint)
+        else:
+            note_edited(work, endpoint)
+    return found
 
 
 def in_production_on(tx: Transaction, organisation: str, endpoint: str, at: datetime) -> tuple[EndpointArm, ...]:
