@@ -129,7 +129,7 @@ def test_an_edited_endpoint_row_does_not_serve_another_version(yard: Yard, name:
     yard.break_in(statement, second["manifest_digest"], second["id"], name, table="endpoints")
     yard.publish()
     yard.await_epoch()
-    yard.await_refusal(name)
+    yard.await_refusal(name, action="delivery.publish_routes", error_code="untrusted")
     assert serves_nothing(yard, name)
 
 
