@@ -179,7 +179,8 @@ def inventory(version: str, /, *, how: Reading = READING) -> int:
         for title, fields in told["sections"].items()
         for name, found in fields.items()
     ]
-    render.print_rows(rows, "FIELD=field VALUE=value SOURCE=source BY=by:short FROM=from | AT=at:when", how.output)
+    value = "VALUE=value" if how.output == "wide" else "VALUE=value:brief"
+    render.print_rows(rows, f"FIELD=field {value} SOURCE=source BY=by:short FROM=from | AT=at:when", how.output)
     return DONE
 
 

@@ -24,6 +24,7 @@ _SOME = {
     "pending", "queued", "running", "warning", "medium", "changes_requested", "insufficient", "unknown", "acknowledged",
     "registered", "proposed", "approved_with_conditions", "recovered",
 }  # fmt: skip
+_BRIEF = 100
 _LEAST_CELL = 12
 _UNITS = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -113,15 +114,27 @@ def metrics(value: Any) -> str:
     return " ".join(f"{safe(k)}={text(v)}" for k, v in list((value or {}).items())[:4])
 
 
+def brief(value: Any) -> str:
+    """The beginning of a long value; the whole is in JSON and YAML."""
+    return _cut(text(value), _BRIEF)
+
+
+NAMES: dict[str, str] = {}
+"""Names of people and service accounts by id, as far as this command has learnt them."""
+
+
 def short(value: Any) -> str:
-    """An id that is told apart by its end; a name as it is."""
+    """An identity by its name; another id told apart by its end; a name as it is."""
     shown = text(value)
+    if shown in NAMES:
+        return safe(NAMES[shown])
     head, _, tail = shown.partition("_")
     return f"{head}_…{tail[-6:]}" if len(tail) >= 24 else shown
 
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "": text, "age": age, "when": when, "arms": arms, "share": share, "digest": digest, "metrics": metrics, "short": short,
+    "brief": brief,
     "status": lambda value: status(value)[0], "count": lambda value: str(len(value or ())),
 }  # fmt: skip
 
