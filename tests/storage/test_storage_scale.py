@@ -22,9 +22,12 @@ class Card(Record):
     name: str
     tier: str
     about: str
+    batch: int
 
 
-CARDS: Table[Card] = Table("cards", Card, indexed=("name", "tier"), unique=(("organisation", "name"),), text=("name", "about"))
+CARDS: Table[Card] = Table(
+    "cards", Card, indexed=("name", "tier", "batch"), unique=(("organisation", "name"),), text=("name", "about")
+)
 
 
 class Counted:
@@ -45,7 +48,7 @@ class Counted:
             for number in range(size):
                 about = " ".join(["common", *chance.choices(vocabulary, k=6), "only" if number == size // 2 else ""])
                 fields = {"id": f"c{number:06d}", "created_at": START + timedelta(seconds=number)}
-                tx.add(CARDS, Card(**fields, name=f"card {number}", tier=chance.choice("ab"), about=about))
+                tx.add(CARDS, Card(**fields, name=f"card {number}", tier=chance.choice("ab"), about=about, batch=number // 10))
 
     def _step(self) -> int:
         self.steps += STEP
@@ -82,6 +85,10 @@ HERE = equals("organisation", "default")
         (Query(where=(HERE, equals("name", "card 77"))), 1),
         (Query(where=(equals("name", "card 77"),)), 1),
         (Query(where=(HERE, equals("tier", "a")), descending=True), 50),
+        (Query(where=(HERE, equals("tier", "a")), sort="name"), 50),
+        (Query(where=(HERE, equals("tier", "unknown")), sort="name"), 0),
+        (Query(where=(HERE, equals("tier", "a"), equals("batch", 3)), sort="name"), 6),
+        (Query(where=(HERE, equals("batch", 3)), sort="name", descending=True), 10),
     ],
 )
 def test_a_page_costs_the_same_at_ten_times_the_size(sizes: tuple[Counted, Counted], query: Query, expected: int) -> None:

@@ -23,6 +23,9 @@ from modelyard.storage.layout import FieldKind, Layouts, Search, write_cursor
 from modelyard.storage.refusals import already_exists, not_found, refuse_append_only, refuse_reading, stale
 from modelyard.storage.statements import Segment, Statements
 
+SORTED = 300
+"""So many rows, found by what a query asks for, are sorted for one page."""
+
 
 class SqlStorage:
     """Keeps records in the database at `url` (`sqlite:///path` or `postgresql://…`).
@@ -165,12 +168,23 @@ class SqlTransaction:
     def _rows(self, statements: Statements, search: Search) -> list[Any]:
         """One row more than the page has, when there is one."""
         rows: list[Any] = []
-        for segment in statements.segments(search):
+        for segment in statements.segments(search, self._lead(statements, search)):
             wanted = search.limit + 1 - len(rows)
             rows += self._rows_of(statements, search, segment, wanted)
             if len(rows) > search.limit:
                 break
         return rows
+
+    def _lead(self, statements: Statements, search: Search) -> str:
+        """The field whose index leads to a page: that of the rarest condition, or that of the order when none is rare; empty to
+        let the database choose."""
+        most, lead = max(SORTED, 2 * search.limit), search.sort.name
+        crowds = statements.crowds(search)
+        for field, statement, values in crowds:
+            count = int(statement.run(self._connection, values | {"limit": most + 1}).scalar_one())
+            if count <= most:
+                most, lead = count, field
+        return lead if crowds else ""
 
     def _rows_of(self, statements: Statements, search: Search, segment: Segment, wanted: int) -> list[Any]:
         found: list[Any] = []

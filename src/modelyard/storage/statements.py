@@ -7,7 +7,7 @@ order) differ only in their values, so that both SQLAlchemy and the database can
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,9 @@ from modelyard.storage.schema import POSTGRESQL, SQLITE, search_table, shape_of,
 SCANNED = 1_000
 """SQLite: so many rows are read in order first, looking for the words in each: common words fill a page at once, at any size of
 the table. When they do not, the words are rare, and the search table knows the few rows that have them."""
+
+_AS_THEY_ARE = frozenset({"id", "created_at", "revision"})
+"""Orders without a choice: by id and by age every index of a condition serves, by revision none."""
 
 Values = dict[str, Any]
 
@@ -48,10 +51,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a sorted list: the rows whose sort field is absent, present, or either (the field is never absent)."""
+    """A part of a sorted list: the rows whose sort field is absent, present, or either (the field is never absent). `lead` names
+    the field whose index finds the rows, the others' conditions being tested one by one; without it the database chooses."""
 
     absent: bool | None
     after: Cursor | None
+    lead: str = ""
 
 
 class Statements:
@@ -80,8 +85,30 @@ class Statements:
             values["words"] = list(words) if self._dialect == POSTGRESQL else " ".join(words)
         return values
 
-    def segments(self, search: Search) -> list[Segment]:
+    def crowds(self, search: Search) -> list[tuple[str, Prepared, Values]]:
+        """For each field that a page's rows may be found by, a statement that counts them, up to `limit`; none when there is no
+        choice.
+
+        SQLite has no statistics unless told to gather them and takes every condition for a rare one: it would sort all of ten
+        thousand registered versions to show twenty. Where many rows meet each condition, reading in order finds twenty soon."""
+        fields = {c.field.name for c in search.conditions}
+        if self._dialect != SQLITE or search.words or search.claim or search.sort.name in fields | _AS_THEY_ARE:
+            return []
+        return [self._crowd(c) for c in search.conditions if c.operator != "ne"]
+
+    def _crowd(self, condition: Condition) -> tuple[str, Prepared, Values]:
+        form = ("crowd", condition.field.name, condition.operator, _value_form(condition))
+        if form not in self._found:
+            test = _test(self._table.c[condition.field.name], condition, "p")
+            rows = sa.select(sa.literal(1)).where(test).limit(sa.bindparam("limit", type_=sa.Integer)).subquery("some")
+            self._found[form] = self._prepared(sa.select(sa.func.count()).select_from(rows))
+        return condition.field.name, self._found[form], _test_values(condition, "p")
+
+    def segments(self, search: Search, lead: str = "") -> list[Segment]:
         """The parts to read, in order, to find a page. Absent values come before all others."""
+        return [replace(segment, lead=lead) for segment in self._segments(search)]
+
+    def _segments(self, search: Search) -> list[Segment]:
         after = search.after
         if not search.sort.nullable:
             return [Segment(None, after)]
@@ -106,7 +133,7 @@ class Statements:
             len(search.words) if scanning else bool(search.words),
             scanning,
             (search.sort.name, search.descending, search.claim),
-            (segment.absent, segment.after is None),
+            (segment.absent, segment.after is None, segment.lead),
         )
         statement = self._found.get(form)
         if statement is None:
@@ -151,7 +178,8 @@ class Statements:
     def _build(self, search: Search, segment: Segment, scanning: bool) -> sa.Select[Any]:
         columns = self._columns(asking_search_table=bool(search.words) and not scanning)
         sort = columns[search.sort.name]
-        tests = [_test(columns[c.field.name], c, f"p{i}") for i, c in enumerate(search.conditions)]
+        tested = {n: c if segment.lead in ("", n) else _without_index(self._table.c[n]) for n, c in columns.items()}
+        tests = [_test(tested[c.field.name], c, f"p{i}") for i, c in enumerate(search.conditions)]
         if search.words and not scanning:
             tests.append(self._match())
         if segment.absent is not None:
