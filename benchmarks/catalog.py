@@ -28,7 +28,7 @@ from benchmarks.versions import MODELS, model_name
 from benchmarks.yard import free_port, yard
 
 VERSIONS = int(os.environ.get("BENCH_VERSIONS", "10000"))
-SMALL = VERSIONS // 10
+SMALL = max(VERSIONS // 10, MODELS)
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 BLOCK = int(os.environ.get("BENCH_BLOCK", "100"))
 PAGE = 10
@@ -83,10 +83,12 @@ def mlflow(folder: Path) -> Iterator[Side]:
     where = ["--backend-store-uri", database, "--artifacts-destination", folder / "artifacts", "--port", str(port)]
     command = [programs / "mlflow", "server", *where, "--host", "127.0.0.1", "--workers", "1"]
     lean = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with program(command, folder / "mlflow.log", f"{url}/health", **lean) as pid:
-        with Caller(programs / "python", "benchmarks.clients.mlflow_catalog", url) as caller:
-            caller.do("models")
-            yield Side(caller, [pid], database)
+    with (
+        program(command, folder / "mlflow.log", f"{url}/health", **lean) as pid,
+        Caller(programs / "python", "benchmarks.clients.mlflow_catalog", url) as caller,
+    ):
+        caller.do("models")
+        yield Side(caller, [pid], database)
 
 
 def main() -> None:
@@ -142,9 +144,7 @@ def search(kind: str, words: list[str], small: Side, large: Side, peer: Side) ->
 
 def told(taken: dict[str, list[Sample]], what: str) -> None:
     for name, samples in taken.items():
-        each, cpu = (
-            Spread.of([v * 1e3 for v in values]) for values in ([s.wall / s.done for s in samples], [s.cpu_each for s in samples])
-        )
+        each, cpu = Spread.of([s.wall / s.done * 1e3 for s in samples]), Spread.of([s.cpu_each * 1e3 for s in samples])
         print(f"  {name:17} {each} ms each, {cpu} ms processor; {Spread.of([s.rate for s in samples])} {what} a second")
     for name in list(taken)[1:]:
         ours, theirs = taken["modelyard"], taken[name]
