@@ -149,7 +149,9 @@ def _matrix_type(fields: Sequence[FieldSpec]) -> list[Any]:
 
 
 def _opened(model: Any) -> bytes:
-    """The bytes, with every output's rows left open: some converters declare one row and then answer many."""
+    """The bytes, with every output's rows left open: some converters declare one row and then answer many. The graph gets a fixed
+    name: converters give a random one, and the same model would be another version each time it is registered."""
+    model.graph.name = "model"
     for output in model.graph.output:
         dimensions = output.type.tensor_type.shape.dim
         if output.type.HasField("tensor_type") and len(dimensions) and dimensions[0].HasField("dim_value"):
