@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -73,3 +75,23 @@ def test_a_sample_is_small(house: House, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("modelyard.evaluation.registration.GREATEST_SAMPLE", 100)
     with pytest.raises(TooLarge, match="more than 100"):
         prepare(house.platform.desk, wanted)
+
+
+def test_a_dry_run_keeps_no_translation_and_tells_the_same(house: House) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from skops.io import dump
+
+    house.use_case()
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(60, len(FIELDS)))
+    dump(LogisticRegression().fit(rows, rows[:, 0] > 0), house.folder / "model.skops")
+    declared = Declared(inputs=tuple(FieldSpec(name=name, type=DataType.FP32) for name in FIELDS))
+    artifact = house.upload(house.folder / "model.skops")
+    wanted = asked(house, artifact=artifact, filename="model.skops", signature=declared, translate=True)
+    before = set(house.platform.blobs.digests())
+    tried, _, sentence = prepare(replace(house.platform.desk, dry_run=True), wanted)
+    assert "translated to onnx" in sentence
+    assert set(house.platform.blobs.digests()) == before
+    done, _, _ = prepare(house.platform.desk, wanted)
+    assert done.model_dump(mode="json") == tried.model_dump(mode="json")
+    assert set(house.platform.blobs.digests()) == before | {done.serving.digest if done.serving else ""}

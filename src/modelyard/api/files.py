@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import anyio
@@ -99,7 +100,7 @@ def register_version(
 ) -> Registered:
     """The artifact is examined in a child process, its signature found, a faster form made and compared; then it is let in."""
     _require_uploader(asker, RegisterVersion.action)
-    command, differences, translation = prepare(here.desk, body)
+    command, differences, translation = prepare(replace(here.desk, dry_run=dry_run), body)
     version = here.bus.handle(
         bus.Request(
             command=command,
