@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from typing import Any
 
 NAMES = ("startup", "serving", "catalog")
 
@@ -13,10 +15,16 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
         return 2
+    signal.signal(signal.SIGTERM, _end)
     for name in wanted or NAMES:
         print(f"— {name} —", flush=True)
         importlib.import_module(f"benchmarks.{name}").main()
     return 0
+
+
+def _end(*_: Any) -> None:
+    """Leave as on Ctrl-C, so that everything started is ended."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
