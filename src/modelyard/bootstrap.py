@@ -152,16 +152,27 @@ class Signals:
     """Wakes those who wait for something new. Other processes are noticed by looking again every so often."""
 
     LOOK_EVERY = 0.2
+    MOST_WAITING = 16
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
+        self._places = threading.Semaphore(self.MOST_WAITING)
 
     def notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
     def wait_for(self, look: Callable[[], T | None], seconds: float) -> T | None:
-        """What `look` gives as soon as it is not None, or None after `seconds`."""
+        """What `look` gives as soon as it is not None, or None after `seconds`; at once where too many wait already, so that
+        those who wait never take all the threads that answer others."""
+        if not self._places.acquire(blocking=False):
+            return look()
+        try:
+            return self._wait(look, seconds)
+        finally:
+            self._places.release()
+
+    def _wait(self, look: Callable[[], T | None], seconds: float) -> T | None:
         end = monotonic() + seconds
         while True:
             found = look()

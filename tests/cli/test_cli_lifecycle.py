@@ -66,7 +66,7 @@ def test_a_model_from_code_to_rollback(yard: Run, people: People, project: Proje
     assert yard("gate", "evaluate", one, as_=people["val"]).code == 1
 
     endpoint = f"ep-{uuid.uuid4().hex[:8]}"
-    made = yard("endpoint", "create", endpoint, "--use-case", project.use_case, "--constant", "{score: 0.5}", as_=people["omar"])
+    made = yard("endpoint", "create", endpoint, "--use-case", project.use_case, as_=people["omar"])
     assert made.code == 0, made.err
     champion = released(yard, people, one, project, endpoint, "champion")
     challenger = released(yard, people, two, project, endpoint, "champion")

@@ -16,7 +16,7 @@ from modelyard.catalog.commands import RegisterModel, RegisterUseCase
 from modelyard.catalog.model import Version
 from modelyard.core.bus import Request
 from modelyard.core.clock import ManualClock
-from modelyard.core.messages import Actor, Command
+from modelyard.core.messages import SYSTEM, Actor, Command
 from modelyard.delivery.commands import CreateEndpoint, Deploy
 from modelyard.delivery.model import Endpoint
 from modelyard.evaluation.registration import Declared, Registration, prepare
@@ -114,8 +114,8 @@ class House:
         """What a check job would find; `metrics` go into the test report."""
         scan = RecordEvidence(version=version.id, type=EvidenceType.SCAN, metrics={"dangers": 0.0})
         report = {"checks": 4.0, "checks_failed": 0.0, "roc_auc": 0.8} | metrics
-        self.do(DANA, scan)
-        found = self.do(DANA, RecordEvidence(version=version.id, type=EvidenceType.TEST_REPORT, metrics=report))
+        self.do(SYSTEM, scan)
+        found = self.do(SYSTEM, RecordEvidence(version=version.id, type=EvidenceType.TEST_REPORT, metrics=report))
         assert isinstance(found, Evidence)
         return found
 

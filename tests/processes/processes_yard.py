@@ -134,10 +134,10 @@ class Yard:
 
     def passed(self, version: Any) -> None:
         """Fresh evidence and a gate that looks at it."""
-        dana, path = self.people["dana"], f"/versions/{version['id']}"
-        dana.do(f"{path}/evidence", {"type": "scan", "metrics": {"dangers": 0.0}})
+        dana, vera, path = self.people["dana"], self.people["vera"], f"/versions/{version['id']}"
+        vera.do(f"{path}/evidence", {"type": "scan", "metrics": {"dangers": 0.0}})
         report = {"checks": 4.0, "checks_failed": 0.0, "roc_auc": 0.8}
-        dana.do(f"{path}/evidence", {"type": "test_report", "metrics": report})
+        vera.do(f"{path}/evidence", {"type": "test_report", "metrics": report})
         gate = dana.do(f"{path}/gate")
         assert gate["metrics"]["passes"] == 1, gate
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from modelyard.catalog.history import HistoryEntry, history
 from modelyard.catalog.inventory import InventoryRecord, inventory
 from modelyard.catalog.lookup import find_model, find_version
 from modelyard.catalog.model import Version
+from modelyard.core.errors import Busy
 from modelyard.core.records import equals, every, first
 from modelyard.delivery import EndpointArm, in_production_on
 from modelyard.delivery.model import ENDPOINTS
@@ -25,6 +27,7 @@ from modelyard.governance.identity.model import IDENTITIES
 
 Reference = Annotated[str, Path(min_length=1, max_length=300)]
 routes = APIRouter()
+_VERIFYING = threading.Lock()
 
 
 class Me(BaseModel):
@@ -155,6 +158,15 @@ def served_on(
 def verify_audit(here: PlatformHere, asker: Asker) -> AuditCheck:
     """Any altered, removed, reordered or truncated record is named."""
     require_read(here, asker, "audit")
+    if not _VERIFYING.acquire(blocking=False):
+        raise Busy("the log is being verified for somebody else", hint="it reads everything; try again in a moment")
+    try:
+        return _verified(here)
+    finally:
+        _VERIFYING.release()
+
+
+def _verified(here: Platform) -> AuditCheck:
     log = verify(here.storage, here.checkpoints, here.keys.roots(), here.origin)
     records = verify_records(here.storage, EXPLAINED_TABLES)
     agree = "live records agree with the log" if not records else f"{len(records)} live records do NOT agree with the log"

@@ -72,6 +72,7 @@ def create_endpoint(work: Work, command: CreateEndpoint, signing: Signing) -> En
 
 def update_endpoint(work: Work, command: UpdateEndpoint, signing: Signing) -> Endpoint:
     """Change what the endpoint does when no model may answer."""
+    _require_reason(work)
     endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
     if endpoint.revision != command.revision:
         raise StaleRevision(
@@ -210,8 +211,7 @@ def publish_routes(work: Work, command: PublishRoutes, signing: Signing) -> Publ
 
 
 def _change(work: Work, signing: Signing, endpoint: Endpoint, action: str, arms: tuple[EndpointArm, ...]) -> Endpoint:
-    if not work.request.reason:
-        raise InvalidInput("what answers is never changed without a reason", field="reason", hint='say why: --reason "…"')
+    _require_reason(work)
     _require_sound(arms)
     _require_releases(work, endpoint, arms)
     epoch = next_epoch(work.tx, work.organisation)
@@ -239,6 +239,11 @@ def _change(work: Work, signing: Signing, endpoint: Endpoint, action: str, arms:
     work.emit(ArmsChanged(endpoint=kept.name, action=action, epoch=epoch, versions=versions), f"endpoint:{kept.name}")
     publish(work, signing, f"{action} on {kept.name}")
     return kept
+
+
+def _require_reason(work: Work) -> None:
+    if not work.request.reason:
+        raise InvalidInput("what answers is never changed without a reason", field="reason", hint='say why: --reason "…"')
 
 
 def _champion_version(arms: Sequence[EndpointArm]) -> str | None:
@@ -379,17 +384,19 @@ def in_use(tx: Transaction, version_id: str) -> list[str]:
 
 def _subject(tx: Transaction, request: Request, command: Any) -> Subject:
     endpoint = endpoint_named(tx, request.organisation, command.endpoint)
-    return Subject(
-        type="endpoint",
-        id=endpoint.name,
-        attributes={"stage": endpoint.stage, "tier": endpoint.tier, "use_case": endpoint.use_case},
-    )
+    attributes = {"stage": endpoint.stage, "tier": endpoint.tier, "use_case": endpoint.use_case}
+    return Subject(type="endpoint", id=endpoint.name, attributes=attributes | _constant(command))
+
+
+def _constant(command: Any) -> dict[str, Any]:
+    return {"sets_constant": getattr(command, "constant", None) is not None}
 
 
 def _subject_of_new(tx: Transaction, request: Request, command: CreateEndpoint) -> Subject:
     if first(tx, ENDPOINTS, equals("organisation", request.organisation), equals("name", command.name)) is not None:
         raise AlreadyExists(f"endpoint {command.name!r} exists", field="name", hint="choose another name, or update it")
-    return Subject(type="endpoint", id=command.name, attributes={"stage": command.stage, "use_case": command.use_case})
+    attributes = {"stage": command.stage, "use_case": command.use_case}
+    return Subject(type="endpoint", id=command.name, attributes=attributes | _constant(command))
 
 
 def _subject_of_routes(tx: Transaction, request: Request, command: PublishRoutes) -> Subject:

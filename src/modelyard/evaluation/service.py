@@ -67,7 +67,10 @@ def record_comparison(work: Work, command: RecordComparison) -> Evidence:
 
 def _subject(tx: Transaction, request: Request, command: RunChecks | RecordComparison) -> Subject:
     version = find_version(tx, request.organisation, command.version)
-    return Subject(type="version", id=version.id, attributes={"developer": version.developer})
+    attributes: dict[str, Any] = {"developer": version.developer, "developers": [version.developer]}
+    if isinstance(command, RecordComparison):
+        attributes["evidence_type"] = "comparison"
+    return Subject(type="version", id=version.id, attributes=attributes)
 
 
 def handlings() -> list[Handling[Any]]:

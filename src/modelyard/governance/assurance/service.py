@@ -59,8 +59,6 @@ def record_evidence(work: Work, command: RecordEvidence) -> Evidence:
     if command.type is EvidenceType.GATE_RESULT:
         raise InvalidInput("a gate's result comes from evaluating the gate", field="type", hint="use `modelyard gate evaluate`")
     version = find_version(work.tx, work.organisation, command.version)
-    if command.type is EvidenceType.VALIDATION and work.actor.id == version.developer:
-        raise Forbidden("a version is not validated by its developer", hint="ask a validator who did not build it")
     fields = command.model_dump(exclude={"version"})
     evidence = work.add(
         EVIDENCE,
@@ -383,6 +381,7 @@ def subject_of_approval(tx: Transaction, request: Request, command: DecideApprov
         id=approval.id,
         attributes={
             "requester": approval.requester,
+            "gate_definer": tx.get(GATES, approval.gate).defined_by,
             "developers": list(approval.developers),
             "tier": approval.tier,
             "stage": approval.scope.stage,
@@ -397,6 +396,8 @@ def _subject_of_gate(tx: Transaction, request: Request, command: DefineGate) -> 
 def _subject_of_version(tx: Transaction, request: Request, command: RecordEvidence | EvaluateGate | RequestApproval) -> Subject:
     version = find_version(tx, request.organisation, command.version)
     attributes = {"developer": version.developer, "developers": [version.developer], "tier": tier_of(tx, version)}
+    if isinstance(command, RecordEvidence):
+        attributes["evidence_type"] = command.type.value
     return Subject(type="version", id=version.id, attributes=attributes)
 
 
