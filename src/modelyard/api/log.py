@@ -50,7 +50,8 @@ class PostReceipt(BaseModel):
 
 
 class DecisionRows(BaseModel):
-    """Decisions, newest last, with their outcomes where there are any. `more` says that the window holds more."""
+    """Decisions in the order of the log (writer by writer, each in its order), with outcomes where there are any. `more` says
+    that the window holds more."""
 
     items: list[dict[str, Any]]
     more: bool
