@@ -91,6 +91,18 @@ def test_what_policy_forbids_is_refused_and_recorded(server: Server) -> None:
     assert [r["action"] for r in found] == ["catalog.register_use_case"]
 
 
+def test_every_refusal_is_recorded_whether_a_command_led_to_it_or_not(server: Server) -> None:
+    viewer = person(server.url, server.administrator, "vera", "viewer")
+    outcomes = {"source": "t", "outcomes": [{"decision": "d", "values": {"late": True}}]}
+    problem(server.ask("GET", "/tokens", token=viewer), 403, "forbidden")
+    problem(server.ask("POST", "/blobs", content=b"x", token=viewer), 403, "forbidden")
+    problem(server.ask("POST", "/outcomes", json=outcomes, token=viewer), 403, "forbidden")
+    mine = server.ask("GET", "/me", token=viewer).json()["id"]
+    found = server.ask("GET", "/audit", params={"actor": mine, "outcome": "refused", "sort": "id"}).json()["items"]
+    assert [r["action"] for r in found] == ["http.list_tokens", "http.upload_blob", "http.post_outcomes"]
+    assert {r["error_code"] for r in found} == {"forbidden"}
+
+
 def test_lists_are_paged_sorted_and_filtered(server: Server) -> None:
     for number in range(7):
         server.ask("POST", "/use-cases", json={"name": f"paged-{number}", "description": "zebra crossing"})

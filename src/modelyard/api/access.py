@@ -23,6 +23,7 @@ PlatformHere = Annotated[Platform, Depends(platform)]
 
 
 def actor(
+    request: Request,
     here: PlatformHere,
     authorization: Annotated[str | None, Header(description="`Bearer` and a token", include_in_schema=False)] = None,
 ) -> Actor:
@@ -31,7 +32,9 @@ def actor(
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("there is no bearer token", hint="send `Authorization: Bearer <token>`")
     with here.storage.reading() as tx:
-        return authenticate(tx, token.strip(), here.clock.now())
+        found = authenticate(tx, token.strip(), here.clock.now())
+    request.state.actor = found  # whoever records a refusal asks who was refused
+    return found
 
 
 Asker = Annotated[Actor, Depends(actor)]

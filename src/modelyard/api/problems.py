@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from modelyard.core.errors import InvalidInput, ModelyardError, Unauthenticated, Unavailable
+from modelyard.core.errors import InvalidInput, ModelyardError, Refused, Unauthenticated, Unavailable
+from modelyard.core.messages import Subject
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "https://modelyard.dev/problems/"
@@ -64,11 +65,26 @@ def _safe(text: str) -> str:
     return text.encode("utf-8", "replace").decode()[:1000]
 
 
+def _record(request: Request, error: ModelyardError) -> None:
+    """Put a refusal that no command led to (a denied read, an upload) into the audit log, as the bus does for commands."""
+    asker = getattr(request.state, "actor", None)
+    if not isinstance(error, Refused) or error.recorded or asker is None:
+        return
+    here = request.app.state.platform
+    action = f"http.{request.scope['route'].operation_id}"
+    subject = Subject(type="path", id=request.url.path[:300])
+    here.bus.record_refusal(asker, here.settings.organisation, action, subject, error)
+
+
 def install(app: FastAPI) -> None:
     """Map every error that may leave a route."""
 
     @app.exception_handler(ModelyardError)
     def known(request: Request, error: ModelyardError) -> JSONResponse:
+        try:
+            _record(request, error)
+        except ModelyardError as worse:  # what cannot be recorded is not told as if it had been
+            return problem(worse)
         return problem(error)
 
     @app.exception_handler(RequestValidationError)

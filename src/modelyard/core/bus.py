@@ -192,6 +192,7 @@ class Bus:
             return done.result
         except Refused as refusal:
             self._retried(partial(self._record_refusal, handling, request, refusal))
+            refusal.recorded = True
             raise
 
     def _retried(self, attempt: Callable[[], Any]) -> Any:
@@ -249,13 +250,32 @@ class Bus:
                 Idempotency(**fields, command_digest=_command_digest(request), result=result.model_dump(mode="json")),
             )
 
+    def record_refusal(self, actor: Actor, organisation: str, action: str, subject: Subject, refusal: Refused) -> None:
+        """Put a refusal into the audit log that no command led to (a denied read, an upload), in a transaction of its own."""
+        told = {
+            "actor": actor.id,
+            "actor_kind": actor.kind,
+            "action": action,
+            "subject_type": subject.type,
+            "subject_id": subject.id,
+            "command_digest": digest_of({"action": action, "subject": subject.id}),
+        }
+        self._retried(partial(self._add_refusal, organisation, lambda _: told, refusal))
+        refusal.recorded = True
+
     def _record_refusal(self, handling: Handling[Any], request: Request, refusal: Refused) -> None:
+        def told(tx: Transaction) -> dict[str, Any]:
+            return _who_and_what(request, _subject_or_unknown(tx, handling, request))
+
+        self._add_refusal(request.organisation, told, refusal)
+
+    def _add_refusal(self, organisation: str, told: Callable[[Transaction], dict[str, Any]], refusal: Refused) -> None:
         with self._storage.transaction() as tx:
             record = AuditRecord(
                 id=self._ids.new("aud"),
-                organisation=request.organisation,
+                organisation=organisation,
                 created_at=self._clock.now(),
-                **_who_and_what(request, _subject_or_unknown(tx, handling, request)),
+                **told(tx),
                 outcome=AuditOutcome.REFUSED,
                 policy_set=self._authorizer.policy_set(tx),
                 error_code=refusal.code,

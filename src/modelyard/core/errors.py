@@ -88,7 +88,10 @@ class IdempotencyMismatch(Conflict):
 
 
 class Refused(ModelyardError):
+    """`recorded` says that it is in the audit log already; whoever tells it to the outside records it otherwise."""
+
     code, status = "refused", 403
+    recorded = False
 
 
 class Forbidden(Refused):

@@ -7,6 +7,8 @@ import socket
 from datetime import timedelta
 from functools import partial
 
+import structlog
+
 from modelyard.bootstrap import Platform
 from modelyard.core import leases
 from modelyard.core.bus import Request
@@ -28,6 +30,7 @@ from modelyard.worker.jobs import run_next
 from modelyard.worker.loops import Loop
 from modelyard.worker.monitors import watch_arms
 
+_log = structlog.get_logger(__name__)
 SEQUENCER = "audit-sequencer"
 SWEEPER = "release-sweep"
 WATCHMAN = "monitors"
@@ -158,5 +161,5 @@ def _give(platform: Platform, command: Command, organisation: str, reason: str, 
     request = Request(command=command, actor=SYSTEM, organisation=organisation, reason=reason, idempotency_key=key)
     try:
         platform.bus.handle(request)
-    except Conflict:
-        return
+    except Conflict as other:
+        _log.info("another worker was first", action=command.action, detail=other.detail)
