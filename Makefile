@@ -17,7 +17,7 @@ $(READY): locks/dev.txt pyproject.toml scripts/environment.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash scripts/environment.sh
 	@touch $@
 
-demo: $(READY) ## Take a real model through its whole governed life, on real data (about three minutes)
+demo: $(READY) ## Take a real model through its whole governed life, on real data (a minute and a half)
 	@$(BIN)/python -m examples.flights.demo
 
 up: $(READY) ## Start API, runtime and worker in this terminal
