@@ -188,4 +188,19 @@ def test_a_body_beyond_all_bounds_is_refused_before_it_is_read(server: Server) -
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as sender:
         sender.sendall(head(server, "use-cases", 99_999_999_999))
-        assert sender.recv(100).split(b" ")[1] == b"413"
+        answer = sender.recv(1000)
+    assert answer.split(b" ")[1] == b"413"
+    assert b"connection: close" in answer
+
+
+def test_a_refusal_before_the_body_leaves_the_connection_usable(server: Server) -> None:
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as sender:
+        sender.sendall(head(server, "no-such-collection", 20))
+        sender.sendall(b"{")
+        sender.sendall(b" " * 19)
+        answer = sender.recv(1000)
+        assert answer.split(b" ")[1] == b"404"
+        assert b"connection: close" not in answer
+        sender.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert sender.recv(1000).split(b" ")[1] == b"200"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -244,6 +245,28 @@ def test_a_bad_request_is_told_what_is_wrong(runtime: RunningRuntime, body: Any,
     response = post(runtime, body)
     assert (response.status_code, list(response.json())) == (status, ["error"])
     assert told in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status"), [("hold/infer", 200_500, 413), ("a/b/c/d/infer", 50, 404), ("hold", 50, 405)]
+)
+def test_a_refusal_before_the_body_leaves_the_connection_usable(
+    runtime: RunningRuntime, path: str, size: int, status: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", runtime.port), timeout=10) as sender:
+        sender.sendall(f"POST /v2/models/{path} HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\nx".encode())
+        sender.sendall(b"x" * (size - 1))
+        assert sender.recv(1000).split(b" ")[1] == str(status).encode()
+        sender.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert sender.recv(1000).split(b" ")[1] == b"200"
+
+
+def test_a_refusal_of_a_body_not_worth_reading_says_that_the_connection_ends(runtime: RunningRuntime) -> None:
+    with socket.create_connection(("127.0.0.1", runtime.port), timeout=10) as sender:
+        sender.sendall(b"POST /v2/models/hold/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n")
+        answer = sender.recv(1000)
+    assert answer.split(b" ")[1] == b"413"
+    assert b"connection: close" in answer
 
 
 def test_bad_values_for_other_types(runtime: RunningRuntime) -> None:

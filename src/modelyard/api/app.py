@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +19,7 @@ from modelyard.core.records import Query
 from modelyard.delivery.model import ROUTES
 
 GREATEST_BODY = 64 << 20
+SMALL_BODY = 1 << 20
 PREFIX = "/api/v1"
 UPLOADS = f"{PREFIX}/blobs"
 
@@ -50,36 +51,56 @@ def create_app(platform: Platform) -> FastAPI:
 
 class Bounded:
     """Refuses bodies that are larger than any command can be: announced ones at once, others when they get there, as bodies are
-    read before anybody is asked who they are. Uploads have their own limit."""
+    read before anybody is asked who they are. Uploads have their own limit. An answer that comes before the whole body was read
+    reads and drops a small rest, or says that the connection ends: the server closes it, and a caller who was not told would
+    lose their next request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == UPLOADS:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isascii() and announced.isdigit() and int(announced) > GREATEST_BODY:
-            refusal = TooLarge(f"the body has {announced} bytes, more than {GREATEST_BODY}", field="body")
-            await problems.problem(refusal)(scope, receive, send)
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "0")
+        limit = None if scope["path"] == UPLOADS else GREATEST_BODY
+        size = int(announced) if announced.isascii() and announced.isdigit() and "transfer-encoding" not in headers else None
+        body = _Body(receive, limit, size)
+        if limit is not None and size is not None and size > limit:
+            refusal = TooLarge(f"the body has {announced} bytes, more than {limit}", field="body")
+            await problems.problem(refusal)(scope, body.receive, body.telling(send))
             return
-        await self._app(scope, _bounded(receive), send)
+        await self._app(scope, body.receive, body.telling(send))
 
 
-def _bounded(receive: Receive) -> Receive:
-    read = 0
+class _Body:
+    """A request's body of a size that is known or not, and whether all of it was read."""
 
-    async def counted() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > GREATEST_BODY:
+    def __init__(self, receive: Receive, limit: int | None, size: int | None) -> None:
+        self._receive, self._limit, self._unread = receive, limit, size != 0
+        self._small = size is not None and size <= SMALL_BODY
+        self._read = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        if self._limit is not None and self._read > self._limit:
             # The one error that the framework lets through from the midst of a body.
-            raise HTTPException(413, f"the body has more than {GREATEST_BODY} bytes")
+            raise HTTPException(413, f"the body has more than {self._limit} bytes")
+        self._unread = self._unread and message.get("more_body", False)
         return message
 
-    return counted
+    def telling(self, send: Send) -> Send:
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._unread:
+                while self._small and self._unread:
+                    self._unread = (await self._receive()).get("more_body", False)
+                if self._unread:
+                    MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        return told
 
 
 def _health() -> APIRouter:

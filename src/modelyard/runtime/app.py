@@ -18,6 +18,7 @@ from modelyard.runtime.table import ServedEndpoint, Table
 from modelyard.trust.statements import Stale
 
 _JSON = [("content-type", "application/json")]
+_CLOSING = [*_JSON, ("connection", "close")]
 _TEXT = [("content-type", exposition.CONTENT_TYPE)]
 _LOG = structlog.get_logger("modelyard.runtime")
 _BINARY = "inference-header-content-length"
@@ -67,12 +68,13 @@ class App:
         if isinstance(body, str):
             proto.response_str(status, _TEXT, body)
         else:
-            proto.response_bytes(status, _JSON, body)
+            proto.response_bytes(status, _JSON if scope.method == "GET" else await self._unread(scope, proto), body)
 
     async def _infer(self, scope: Scope, proto: Any, path: str, started: float) -> None:
         table, call = self.table, None
         ids: list[str] = []
         name, version = "", None
+        headers, body = _JSON, None
         try:
             name, version = _target(path)
             if scope.method != "POST":
@@ -85,7 +87,9 @@ class App:
             status = 200
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, answer = _problem(error)
-        proto.response_bytes(status, _JSON, answer)
+            if body is None:
+                headers = await self._unread(scope, proto)
+        proto.response_bytes(status, headers, answer)
         known = name if table is not None and name in table.endpoints else ""
         self._metrics.requests[known, status] += 1
         self._metrics.latency[known].observe(perf_counter() - started)
@@ -106,6 +110,16 @@ class App:
                 raise self._too_large()
             pieces.append(bytes(piece))
         return b"".join(pieces)
+
+    async def _unread(self, scope: Scope, proto: Any) -> list[tuple[str, str]]:
+        """The headers of an answer given before the request's body was read: what is left of a small body is read and dropped;
+        with more of it, the caller is told that the connection ends, since the server closes one with an unread body."""
+        length = scope.headers.get("content-length") or "0"
+        if length.isdigit() and int(length) <= 2 * self._largest_body and scope.headers.get("transfer-encoding") is None:
+            async for _ in proto:
+                pass
+            return _JSON
+        return _CLOSING
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is larger than {self._largest_body} bytes", hint="send fewer rows at once")
