@@ -10,7 +10,6 @@ from modelyard.dmn.model import Place
 from modelyard.dmn.xml.context import Reading, normalised
 from modelyard.dmn.xml.tree import Node
 
-
 _HIT_POLICIES = frozenset(policy.value for policy in model.HitPolicy)
 _AGGREGATIONS = frozenset(aggregation.value for aggregation in model.Aggregation)
 _FUNCTION_KINDS = frozenset(kind.value for kind in model.FunctionKind)

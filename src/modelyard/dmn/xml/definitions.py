@@ -12,21 +12,19 @@ from modelyard.dmn.xml import boxed
 from modelyard.dmn.xml.context import MODEL_NAMESPACES, Reading, normalised
 from modelyard.dmn.xml.tree import Node, parse
 
-_ELEMENTS = frozenset(
-    (
-        "allowedAnswers allowedValues annotation annotationEntry artifact association authorityRequirement binding "
-        "businessContextElement businessKnowledgeModel column conditional context contextEntry decision decisionMade "
-        "decisionMaker decisionOwned decisionOwner decisionService decisionTable defaultOutputEntry definitions "
-        "description drgElement elementCollection else encapsulatedDecision encapsulatedLogic every extensionElements "
-        "filter for formalParameter functionDefinition functionItem group if impactedPerformanceIndicator "
-        "impactingDecision import importedElement importedValues in informationItem informationRequirement input "
-        "inputData inputDecision inputEntry inputExpression inputValues invocation itemComponent itemDefinition "
-        "knowledgeRequirement knowledgeSource list literalExpression match organizationUnit output outputDecision "
-        "outputEntry outputValues owner parameter parameters performanceIndicator question relation requiredAuthority "
-        "requiredDecision requiredInput requiredKnowledge return row rule satisfies some sourceRef supportedObjective "
-        "targetRef text textAnnotation then type typeConstraint typeRef usingProcess usingTask variable "
-    ).split()
-)
+_SCHEMA = """
+allowedAnswers allowedValues annotation annotationEntry artifact association authorityRequirement binding
+businessContextElement businessKnowledgeModel column conditional context contextEntry decision decisionMade decisionMaker
+decisionOwned decisionOwner decisionService decisionTable defaultOutputEntry definitions description drgElement
+elementCollection else encapsulatedDecision encapsulatedLogic every extensionElements filter for formalParameter
+functionDefinition functionItem group if impactedPerformanceIndicator impactingDecision import importedElement importedValues
+in informationItem informationRequirement input inputData inputDecision inputEntry inputExpression inputValues invocation
+itemComponent itemDefinition knowledgeRequirement knowledgeSource list literalExpression match organizationUnit output
+outputDecision outputEntry outputValues owner parameter parameters performanceIndicator question relation requiredAuthority
+requiredDecision requiredInput requiredKnowledge return row rule satisfies some sourceRef supportedObjective targetRef text
+textAnnotation then type typeConstraint typeRef usingProcess usingTask variable
+"""
+_ELEMENTS = frozenset(_SCHEMA.split())
 """The elements of all versions' schemas."""
 
 
