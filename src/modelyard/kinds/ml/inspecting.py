@@ -9,18 +9,9 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from modelyard.core.errors import InvalidArtifact
+from modelyard.kinds import archive, reading
 from modelyard.kinds.contract import Inspection, Policy, Risk, Severity
-from modelyard.kinds.ml import (
-    archive,
-    lightgbm_file,
-    mlflow_folder,
-    onnx_file,
-    pickle_scan,
-    reading,
-    skops_file,
-    trusted,
-    xgboost_file,
-)
+from modelyard.kinds.ml import lightgbm_file, mlflow_folder, onnx_file, pickle_scan, skops_file, trusted, xgboost_file
 from modelyard.kinds.registry import UnknownFormat
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.core.errors import InvalidArtifact
+from modelyard.kinds import reading
 from modelyard.kinds.contract import Policy
-from modelyard.kinds.ml import reading
 
 _HEADER = ("version", "num_class", "num_tree_per_iteration", "max_feature_idx", "objective", "feature_names", "feature_infos")
 _PER_SPLIT = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.core.errors import InvalidArtifact, ModelyardError, Untrusted
+from modelyard.kinds import archive
 from modelyard.kinds.contract import Inspection, Policy, Severity
-from modelyard.kinds.ml import archive, inspecting, lightgbm_file, mlflow_folder, pickle_scan, skops_file, trusted, xgboost_file
+from modelyard.kinds.ml import inspecting, lightgbm_file, mlflow_folder, pickle_scan, skops_file, trusted, xgboost_file
 from modelyard.kinds.ml.engines import Engine, LightGBM, Sklearn, XGBoost
 from modelyard.kinds.ml.onnx_engine import Onnx
 from modelyard.kinds.signature import Signature

@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 
 from modelyard.core.errors import InvalidArtifact
+from modelyard.kinds import archive, reading
 from modelyard.kinds.contract import Policy
-from modelyard.kinds.ml import archive, reading
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
 
 _MAX_DOCUMENT = 8 << 20

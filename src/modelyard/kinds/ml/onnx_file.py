@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard.core.errors import InvalidArtifact
+from modelyard.kinds import reading
 from modelyard.kinds.contract import Policy, Risk, Severity
-from modelyard.kinds.ml import reading
 from modelyard.kinds.ml.wire import Field, fields
 from modelyard.kinds.signature import DataType
 

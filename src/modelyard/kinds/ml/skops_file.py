@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from modelyard.core.errors import InvalidArtifact
+from modelyard.kinds import archive, reading
 from modelyard.kinds.contract import Policy
-from modelyard.kinds.ml import archive, reading, trusted
+from modelyard.kinds.ml import trusted
 
 _MAX_NODES = 2_000_000
 _FUNCTIONS = frozenset({"FunctionNode"})

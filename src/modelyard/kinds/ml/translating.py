@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.core.errors import InvalidArtifact, ModelyardError, StorageFull, Unavailable
+from modelyard.kinds import archive
 from modelyard.kinds.batches import row_count
 from modelyard.kinds.contract import Batch, Inspection, Policy, Translation
-from modelyard.kinds.ml import archive, inspecting, loading, mlflow_folder
+from modelyard.kinds.ml import inspecting, loading, mlflow_folder
 from modelyard.kinds.ml.checking import difference
 from modelyard.kinds.ml.columns import width
 from modelyard.kinds.ml.predictor import MlPredictor

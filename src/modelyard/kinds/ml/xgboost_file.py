@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 
 from modelyard.core.errors import InvalidArtifact
+from modelyard.kinds import reading
 from modelyard.kinds.contract import Policy
-from modelyard.kinds.ml import reading, ubjson
+from modelyard.kinds.ml import ubjson
 
 
 @dataclass(frozen=True)

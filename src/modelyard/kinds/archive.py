@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from modelyard.core.errors import InvalidArtifact
+from modelyard.kinds import reading
 from modelyard.kinds.contract import Policy
-from modelyard.kinds.ml import reading
 
 _MAX_MEMBERS = 100_000
 ZIP_ERRORS = (
