@@ -22,7 +22,11 @@ class DmnError(ValueError):
     def __str__(self) -> str:
         place = ", ".join(
             part
-            for part in (self.file, f"line {self.line}" if self.line else None, f"element {self.element!r}" if self.element else None)
+            for part in (
+                self.file,
+                f"line {self.line}" if self.line else None,
+                f"element {self.element!r}" if self.element else None,
+            )
             if part
         )
         return f"{place}: {self.detail}" if place else self.detail

@@ -1,5 +1,5 @@
-"""Numbers: decimals of 34 digits, rounded half to even (IEEE 754-2008 decimal128, as 10.3.2.3.1 asks). Division by zero and results
-outside of the range are null, never infinity."""
+"""Numbers: decimals of 34 digits, rounded half to even (IEEE 754-2008 decimal128, as 10.3.2.3.1 asks). Division by zero and
+results outside of the range are null, never infinity."""
 
 from __future__ import annotations
 

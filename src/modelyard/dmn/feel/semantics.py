@@ -8,8 +8,8 @@ from decimal import Decimal
 from modelyard.dmn.feel import temporal
 from modelyard.dmn.feel.numbers import text_of
 from modelyard.dmn.feel.temporal import Date, DateTime, DaysTime, Time, YearsMonths
-from modelyard.dmn.feel.types import AnyType, ListType, base_of, fits, type_of
 from modelyard.dmn.feel.types import DATE_TIME as DATE_TIME_TYPE
+from modelyard.dmn.feel.types import AnyType, ListType, base_of, fits, type_of
 from modelyard.dmn.feel.values import Range, Value
 from modelyard.dmn.run import Run
 
@@ -46,9 +46,7 @@ def _contexts_equal(a: dict[str, Value], b: dict[str, Value]) -> bool:
 
 
 def _ranges_equal(a: Range, b: Range) -> bool:
-    return (
-        a.low_closed == b.low_closed and a.high_closed == b.high_closed and same(a.low, b.low) and same(a.high, b.high)
-    )
+    return a.low_closed == b.low_closed and a.high_closed == b.high_closed and same(a.low, b.low) and same(a.high, b.high)
 
 
 def same(a: Value, b: Value) -> bool:

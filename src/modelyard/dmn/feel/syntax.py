@@ -226,7 +226,7 @@ class Compare(Node):
 @dataclass(frozen=True, slots=True)
 class Matches(Node):
     """The positive unary test that is an expression. It holds when the expression, evaluated with `?` as the tested value, is
-    true and mentions `?`; or equals the tested value; or is a range or a list that has the tested value in it (10.3.2.7, 7.3.3)."""
+    true and mentions `?`; or equals the tested value; or is a range or a list that has the tested value in it (10.3.2.7)."""
 
     value: Expr
 

@@ -142,7 +142,7 @@ def base_of(type_: AnyType) -> AnyType:
 def conforms(source: AnyType, target: AnyType) -> bool:
     """Whether every value of `source` may stand where `target` is asked for (10.3.2.9.2)."""
     source, target = base_of(source), base_of(target)
-    if target == ANY or source == NULL or source == target:
+    if target == ANY or source in (NULL, target):
         return True
     if isinstance(source, ListType) and isinstance(target, ListType):
         return conforms(source.element, target.element)
@@ -188,9 +188,7 @@ def _has_type(value: Value, type_: AnyType, inner_null: bool = False) -> bool:
     if isinstance(type_, ContextType):
         return isinstance(value, dict) and all(n in value and inner(value[n], t) for n, t in type_.fields.items())
     if isinstance(type_, RangeType):
-        return isinstance(value, Range) and all(
-            end is None or inner(end, type_.element) for end in (value.low, value.high)
-        )
+        return isinstance(value, Range) and all(end is None or inner(end, type_.element) for end in (value.low, value.high))
     if isinstance(type_, FunctionType):
         return hasattr(value, "call") and conforms(value.type, type_)
     return _CLASSES.get(type(value)) == type_

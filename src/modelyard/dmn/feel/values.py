@@ -4,7 +4,7 @@
 |---|---|
 | null, boolean, string | `None`, `bool`, `str` |
 | number | `decimal.Decimal`, finite, 34 digits (`modelyard.dmn.feel.numbers`) |
-| date, time, date and time, the durations | `Date`, `Time`, `DateTime`, `DaysTime`, `YearsMonths` (`modelyard.dmn.feel.temporal`) |
+| date, time, date and time, the durations | `Date`, `Time`, `DateTime`, `DaysTime`, `YearsMonths` (`feel.temporal`) |
 | list | `list` |
 | context | `dict` with `str` keys, in order |
 | range | `Range` |
