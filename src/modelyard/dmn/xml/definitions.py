@@ -40,11 +40,16 @@ def read(source: bytes, file: str | None = None, limits: Limits = Limits()) -> m
     reading = Reading(file, root.attributes.get("namespace", "").strip(), root.attributes.get("expressionLanguage"))
     made = _definitions(root, version, reading)
     if reading.problems:
-        first = reading.problems[0]
-        error = InvalidModel(first.detail, file=first.file, element=first.element, line=first.line)
-        error.problems = tuple(reading.problems)
-        raise error
+        raise _all_of(reading.problems)
     return made
+
+
+def _all_of(problems: list[InvalidModel]) -> InvalidModel:
+    """The first problem in the file, with all of them."""
+    ordered = sorted(problems, key=lambda problem: problem.line or 0)
+    error = InvalidModel(ordered[0].detail, file=ordered[0].file, element=ordered[0].element, line=ordered[0].line)
+    error.problems = tuple(ordered)
+    return error
 
 
 def _strange(root: Node) -> str:
