@@ -235,6 +235,26 @@ def test_unseen_categories_lie_within_their_bounds(a: list[str | None], b: list[
     assert found.low - 1e-12 <= found.value <= found.high + 1e-12
 
 
+@quick
+@given(
+    st.dictionaries(st.sampled_from("abcde"), st.integers(1, 300), min_size=1),
+    st.sets(st.sampled_from("abcde")),
+    st.integers(1, 500),
+)
+def test_a_silence_counts_when_chance_does_not_explain_it(before: dict[str, int], speaking: set[str], rows: int) -> None:
+    """Against scipy's hypergeometric distribution, which Fisher's test is made of."""
+    from scipy.stats import hypergeom
+
+    heard = sorted(speaking) or ["f"]
+    reference, current = text_column([name for name, n in before.items() for _ in range(n)]), text_column(heard * rows)
+    whole, first = len(reference) + len(current), len(reference)
+    silent = [n for name, n in before.items() if name not in heard]
+    expected = sum(hypergeom.pmf(n, whole, n, first) < 0.001 / len(before) for n in silent)
+    assert measure("silent_categories").compute(reference=reference, current=current) == expected
+    states = CategoricalState().update(reference), CategoricalState().update(current)
+    assert from_states("silent_categories", *states) == expected
+
+
 def test_a_dropped_category_never_looks_like_drift() -> None:
     names = [f"shop {index}" for index in range(200)]
     reference = CategoricalState(20).update(text_column(names * 3))
@@ -242,6 +262,7 @@ def test_a_dropped_category_never_looks_like_drift() -> None:
     assert reference.other == 3 * 180
     assert from_states("psi", reference, current) == pytest.approx(0)
     assert from_states("unseen_category_rate", reference, current).low == 0
+    assert from_states("silent_categories", reference, current) == 0
 
 
 def test_infinite_values_count_and_are_said_so() -> None:

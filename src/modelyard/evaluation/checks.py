@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,9 +19,10 @@ from modelyard.evaluation.measuring import Bound, answered, figures, held
 from modelyard.evaluation.registration import fetch
 from modelyard.governance.assurance.commands import RecordEvidence
 from modelyard.governance.assurance.model import EvidenceType
-from modelyard.kinds.contract import Batch, CheckResult, Policy, Severity
+from modelyard.kinds import registry
+from modelyard.kinds.contract import Batch, Capability, CheckResult, Policy, Severity
 from modelyard.kinds.infer import decode, read
-from modelyard.kinds.sandbox import Limits, check_isolated, evaluate_isolated
+from modelyard.kinds.sandbox import Limits, check_isolated, evaluate_isolated, observe_isolated
 from modelyard.kinds.signature import Signature
 
 SAMPLE = "sample.parquet"
@@ -41,11 +42,12 @@ class TestData:
 @dataclass(frozen=True)
 class Checked:
     """What checking a version found: the evidence, and the rows it answered with their answers (from which a reference profile
-    for monitors is made)."""
+    for monitors is made), and what the kind observed on the way (see `Observing`)."""
 
     evidence: tuple[RecordEvidence, ...]
     inputs: Batch
     answers: Batch
+    observed: Batch = field(default_factory=dict)
 
 
 def run_checks(blobs: Blobs, policy: Policy, limits: Limits, version: Version, data: TestData | None) -> Checked:
@@ -53,6 +55,7 @@ def run_checks(blobs: Blobs, policy: Policy, limits: Limits, version: Version, d
     found = [_scan(version)]
     inputs: Batch = {}
     answers: Batch = {}
+    observed: Batch = {}
     if version.manifest.serving.digest != version.manifest.artifact.digest:
         found.append(_translation(version))
     with tempfile.TemporaryDirectory(prefix="modelyard-check-") as folder:
@@ -68,12 +71,14 @@ def run_checks(blobs: Blobs, policy: Policy, limits: Limits, version: Version, d
         if rows_digest is not None:
             table = read(fetch(blobs, rows_digest, here / "rows" / SAMPLE))
             inputs, answers = _answered(artifact, version.manifest.signature, policy, limits, table)
+            if Capability.OBSERVE in registry.kind(version.manifest.kind).capabilities:
+                observed = observe_isolated(artifact, version.manifest.signature, inputs, policy, limits=limits)
             if data is not None:
                 beside = answered(_labels(table, data.label), answers, version.manifest.signature.outputs)
                 measured = figures(beside)
                 results += [result for bound in data.bounds for result in held(bound, beside, table)]
     found.append(_report(version, results, measured, data))
-    return Checked(tuple(found), inputs, answers)
+    return Checked(tuple(found), inputs, answers, observed)
 
 
 def _scan(version: Version) -> RecordEvidence:

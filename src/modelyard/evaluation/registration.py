@@ -19,7 +19,7 @@ from modelyard.catalog.model import DataReference, GitFacts, Metric, Recipe, Ver
 from modelyard.core.blobs import BlobInfo, Blobs
 from modelyard.core.digests import DIGEST, digest_of
 from modelyard.core.errors import InvalidInput, NotFound, TooLarge
-from modelyard.kinds.contract import Inspection, Policy, Translation
+from modelyard.kinds.contract import DECLARES_SIGNATURE, Inspection, Policy, Translation
 from modelyard.kinds.infer import infer, merge
 from modelyard.kinds.manifest import ArtifactRef
 from modelyard.kinds.sandbox import Limits, check_isolated, inspect_isolated, translate_isolated
@@ -169,13 +169,17 @@ def _inspect(desk: Desk, asked: Registration, artifact: Path) -> Inspection:
 
 
 def _signature(desk: Desk, asked: Registration, artifact: Path | None, inspection: Inspection, sample: Path | None) -> _Seen:
-    """What is declared leads; the sample tells the inputs that were not declared, the artifact the outputs.
+    """What is declared leads, here or in the artifact; the sample tells the inputs that were not declared, the artifact the
+    outputs.
 
     Without a sample, the artifact's own signature counts, or everything must be declared."""
     own, declared = inspection.signature, asked.signature
     shown = infer(sample).inputs if sample is not None else (own.inputs if own is not None else ())
     shown = tuple(field for field in shown if field.name not in declared.exclude)
-    inputs = _overridden(tuple(map(_as_guessed, shown)), declared.inputs or ())
+    if own is not None and inspection.facts.get(DECLARES_SIGNATURE):
+        inputs = _overridden(own.inputs, declared.inputs or ())
+    else:
+        inputs = _overridden(tuple(map(_as_guessed, shown)), declared.inputs or ())
     if not inputs:
         raise InvalidInput("nothing tells the model's inputs", field="signature.inputs", hint="give a sample, or declare them")
     outputs = declared.outputs or (own.outputs if own is not None else ())

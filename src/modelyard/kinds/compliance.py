@@ -29,7 +29,7 @@ import numpy as np
 from modelyard.core.errors import InvalidArtifact, InvalidInput, TooLarge, Untrusted
 from modelyard.kinds import registry
 from modelyard.kinds.batches import take
-from modelyard.kinds.contract import Batch, Capability, Inspection, Kind, Policy, Predictor, Severity
+from modelyard.kinds.contract import Batch, Capability, Inspection, Kind, Observing, Policy, Predictor, Severity
 from modelyard.kinds.signature import DataType, Signature
 
 
@@ -199,6 +199,18 @@ class KindCompliance:
             assert len({check.name for check in found}) == len(found), good.path
             failed = [f"{check.name}: {check.detail}" for check in found if not check.passed]
             assert not failed, (good.path, failed)
+
+    # observe
+
+    def test_what_is_observed_is_a_category_for_every_row(self) -> None:
+        self._needs(Capability.OBSERVE)
+        for good, predictor in self._loaded():
+            assert isinstance(predictor, Observing), good.path
+            found = predictor.observe(good.sample)
+            for name, column in found.items():
+                assert column.shape == (_rows(good.sample),), (good.path, name)
+                assert all(value is None or isinstance(value, str) for value in column), (good.path, name)
+            _same(predictor.observe(good.sample), found, 0.0, str(good.path))
 
     # translate
 

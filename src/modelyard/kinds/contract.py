@@ -9,6 +9,7 @@ never asked for more. Everything it needs is in its arguments: a kind opens no d
     explain    why this answer (on the predictor)
     checks     the tests and monitors that are native to the kind
     translate  give the same model in a faster or safer format, with the proof of sameness
+    observe    what happened on the way to the answers, for monitors native to the kind (on the predictor)
 
 A batch is a dict from field name to an array whose first axis is the rows; see `Batch`.
 """
@@ -36,6 +37,7 @@ class Capability(StrEnum):
     EXPLAIN = "explain"
     CHECKS = "checks"
     TRANSLATE = "translate"
+    OBSERVE = "observe"
 
 
 class Severity(StrEnum):
@@ -54,12 +56,17 @@ class Risk(BaseModel):
     detail: str
 
 
+DECLARES_SIGNATURE = "declares_signature"
+
+
 class Inspection(BaseModel):
     """What can be said of an artifact without running it.
 
     `signature` is None when the format does not carry one (then it must be declared or inferred from a sample).
     `executes_code` is true for formats that run code of their author when they are loaded (pickle and its kin).
-    `requirements` names the distributions that loading needs, as PEP 508 strings; `facts` is free detail for people.
+    `requirements` names the distributions that loading needs, as PEP 508 strings; `facts` is free detail for people. The fact
+    `DECLARES_SIGNATURE` says that the author wrote the signature's types and bounds into the artifact: then they count as
+    declared, and a sample does not change them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -148,6 +155,16 @@ class Predictor(Protocol):
 
     def explain(self, batch: Batch, background: Batch | None = None) -> Sequence[Explanation]:
         """One explanation a row; only if the kind declares EXPLAIN."""
+        ...
+
+
+@runtime_checkable
+class Observing(Protocol):
+    """A predictor of a kind that declares OBSERVE."""
+
+    def observe(self, batch: Batch) -> Batch:
+        """What happened on the way to each row's answer, as categories: text or None a row and name (for rules: which rule of a
+        table fired). Monitors compare it with what happened in the reference sample. Raises InvalidInput as `predict` does."""
         ...
 
 

@@ -7,6 +7,7 @@ drop them with `present` and watch them with `null_rate`.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from modelyard.measures.arrays import Vector, categories, column, is_numeric, nu
 
 BUCKETS = 10
 EPSILON = 1e-4
+SILENCE = 0.001
+"""How unlikely a silence must be by chance, over all categories together."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,30 @@ def w1_of(left: Distribution, right: Distribution) -> float:
     points = np.union1d(left.values, right.values)
     gaps = np.abs(left.at(points) - right.at(points))[:-1]
     return float(np.sum(gaps * np.diff(points)))
+
+
+def silent_categories(reference: ArrayLike, current: ArrayLike) -> float:
+    """How many categories of the reference no longer occur, where chance alone does not explain their silence.
+
+    A category with `a` of the `m` reference values and none of the `n` current ones is silent when Fisher's exact test
+    (one-sided: all `a` of the `m + n` fell into the reference) gives less than 0.001 divided by the number of categories
+    (Bonferroni).
+    """
+    found = _count(current, "current")
+    return float(len(silent_of_counts(_count(reference, "reference"), found)))
+
+
+def silent_of_counts(reference: Mapping[str, int], current: Mapping[str, int]) -> tuple[str, ...]:
+    """The categories that fell silent, see `silent_categories`."""
+    before, after = sum(reference.values()), sum(current.values())
+    line = math.log(SILENCE / len(reference)) if reference else 0.0
+    return tuple(name for name, count in reference.items() if not current.get(name) and _all_before(count, before, after) < line)
+
+
+def _all_before(count: int, before: int, after: int) -> float:
+    """The logarithm of the chance that all of `count` among `before + after` values are among the first `before`."""
+    whole = before + after
+    return math.lgamma(before + 1) - math.lgamma(before - count + 1) - math.lgamma(whole + 1) + math.lgamma(whole - count + 1)
 
 
 def psi_of_shares(reference: Vector, current: Vector, *, epsilon: float = EPSILON) -> float:

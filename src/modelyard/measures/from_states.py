@@ -15,6 +15,7 @@ from modelyard.measures.drift import (
     category_shares,
     js_of_shares,
     psi_of_shares,
+    silent_of_counts,
     w1_of,
 )
 from modelyard.measures.states import CategoricalState, NumericState, State, same_centre
@@ -114,6 +115,13 @@ def state_unseen_category_rate(reference: CategoricalState, current: Categorical
     # Without any dropped category of the reference, whatever is hidden in `found` may be known or not.
     low, high = unseen / current.present, (unseen + hidden) / current.present
     return Estimate(unseen / comparable if comparable else low, low, high)
+
+
+def state_silent_categories(reference: CategoricalState, current: CategoricalState) -> float:
+    """`silent_categories` over the categories that neither state can have dropped."""
+    _nonempty(reference, current)
+    known, found = reference.comparable(current)
+    return float(sum(bool(name) for name in silent_of_counts(known, found)))
 
 
 def state_out_of_range_rate(current: NumericState, *, minimum: float | None = None, maximum: float | None = None) -> Estimate:

@@ -227,6 +227,20 @@ _DRIFT = (
         takes=_NUMBER,
         reference="Ramdas, García Trillos and Cuturi, On Wasserstein two-sample testing (2017)",
     ),
+    Measure(
+        name="silent_categories",
+        title="Categories that fell silent",
+        family=Family.DRIFT,
+        function=drift.silent_categories,
+        from_states=from_states.state_silent_categories,
+        needs=_TWO_WINDOWS,
+        unit="categories",
+        direction=Direction.LOWER,
+        thresholds=Thresholds(1, 3, _OURS),
+        minimum_rows=100,
+        takes=_CATEGORY,
+        reference="Fisher, The Design of Experiments (1935), the exact test; Bonferroni (1936)",
+    ),
 )
 
 _QUALITY = (

@@ -31,7 +31,7 @@ from modelyard.monitoring.model import (
     Watch,
     WatchedField,
 )
-from modelyard.monitoring.reference import ReferenceProfile, make_profile, read_profile, watched_fields
+from modelyard.monitoring.reference import ReferenceProfile, make_profile, observed_fields, read_profile, watched_fields
 from modelyard.monitoring.service import find_alert, find_monitor, handlings, latest_run
 from modelyard.monitoring.watch import COLUMNS, evaluate
 from modelyard.monitoring.windows import Span, WindowKind, WindowSpec, due_windows, window_of
@@ -75,6 +75,7 @@ __all__ = [
     "handlings",
     "latest_run",
     "make_profile",
+    "observed_fields",
     "read_profile",
     "watched_fields",
     "window_of",

@@ -11,7 +11,7 @@ from modelyard.kinds.signature import DataType, FieldSpec, Role, Scalar, Signatu
 from modelyard.measures import MEASURES, CategoricalState, Direction, Level, NumericState
 from modelyard.monitoring.commands import CreateMonitor
 from modelyard.monitoring.model import Answers, Watch, WatchedField
-from modelyard.monitoring.reference import ReferenceProfile, watched_fields
+from modelyard.monitoring.reference import ReferenceProfile, observed_fields, watched_fields
 from modelyard.monitoring.windows import WindowSpec
 
 NUMBER_DRIFT = ("psi", "ks", "w1_normalised")
@@ -49,8 +49,9 @@ def autoconfigure(
     outcome_positive: Scalar | None = None,
     threshold: float = 0.5,
 ) -> tuple[CreateMonitor, ...]:
-    """Commands for up to three monitors: `…-inputs` (drift and quality of what comes in), `…-output` (drift of what goes out)
-    and, when `outcome` names the value that outcomes bring, `…-performance`, judged once outcomes had time to come."""
+    """Commands for up to four monitors: `…-inputs` (drift and quality of what comes in), `…-output` (drift of what goes out),
+    `…-observed` (drift of what happens in between, for kinds that observe it: rules that fire more, less or not at all) and,
+    when `outcome` names the value that outcomes bring, `…-performance`, judged once outcomes had time to come."""
     fields = {f.path: f for f in watched_fields(signature) if f.path in profile.states}
     inputs = [w for s in signature.inputs for w in _input_watches(s, fields.get(f"inputs.{s.name}"), profile, tier)]
     outputs = [w for s in signature.outputs for w in _drift_watches(fields.get(f"output.{s.name}"), profile, tier)]
@@ -59,6 +60,10 @@ def autoconfigure(
         if watches:
             own = tuple(f for path, f in fields.items() if path.startswith(side + "."))
             found.append(_monitor(placement, side, watches, fields=own, reference=profile.digest()))
+    observed = observed_fields(p.removeprefix("observed.") for p in profile.states if p.startswith("observed."))
+    seen = [w for f in observed for w in _observed_watches(f, profile, tier)]
+    if seen:
+        found.append(_monitor(placement, "observed", seen, fields=observed, reference=profile.digest()))
     answers = answers_of(signature, outcome, outcome_positive, threshold) if outcome else None
     if answers is not None:
         performance = [_performance_watch(name, profile, tier) for name in _performance_of(signature, answers)]
@@ -122,6 +127,22 @@ def _drift_watches(field: WatchedField | None, profile: ReferenceProfile, tier: 
     if isinstance(before, NumericState) and before.minimum == before.maximum:
         names = ("psi", "ks")
     return [_scaled(name, field.path, tier) for name in names]
+
+
+def _observed_watches(field: WatchedField, profile: ReferenceProfile, tier: Tier | None) -> list[Watch]:
+    """Whether categories come in other shares, fall silent, or were never seen in the reference."""
+    before = profile.state(field.path)
+    if not before.present or not isinstance(before, CategoricalState):
+        return []
+    watches = [_scaled(name, field.path, tier) for name in CATEGORY_DRIFT]
+    silent = _plain("silent_categories")
+    reason = f"one that fell silent is worth a look at any tier; {silent.reason}"
+    watches.append(silent.model_copy(update={"field": field.path, "reason": reason}))
+    if before.complete:
+        new = _unseen_mass(before)
+        why = f"{new:.1%} new ones are to be expected (Good and Turing)"
+        watches.append(_rate_watch("unseen_category_rate", field, tier, new, why))
+    return watches
 
 
 def _scaled(name: str, path: str, tier: Tier | None) -> Watch:

@@ -22,7 +22,7 @@ from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Transaction, W
 from modelyard.decisions import Time, Window, join
 from modelyard.monitoring.commands import RecordRun
 from modelyard.monitoring.model import MONITOR_RUNS, MONITORS, Monitor, MonitorRun, MonitorStatus
-from modelyard.monitoring.ports import Blobs, Commands, Decisions, Outcomes
+from modelyard.monitoring.ports import Blobs, Commands, Decisions, Observer, Outcomes
 from modelyard.monitoring.reference import ReferenceProfile, read_profile
 from modelyard.monitoring.service import latest_run
 from modelyard.monitoring.watch import COLUMNS, evaluate
@@ -30,6 +30,9 @@ from modelyard.monitoring.windows import Span, due_windows
 
 LATE = timedelta(minutes=5)
 """How much later than its own time a row may reach the log (clocks of other machines, waiting commits) and still be noticed."""
+
+MOST_OBSERVED = 20_000
+"""Decisions of a window that are seen happening again."""
 
 
 @dataclass
@@ -43,6 +46,7 @@ class Watchman:
     blobs: Blobs
     clock: Clock
     organisation: str = DEFAULT_ORGANISATION
+    observer: Observer | None = None
     _profiles: dict[str, ReferenceProfile] = field(default_factory=dict)
     _restated: dict[str, datetime] = field(default_factory=dict)
 
@@ -118,7 +122,7 @@ class Watchman:
             window_from=span.since,
             window_to=span.until,
             as_of=as_of,
-            found=evaluate(monitor, self._profile(monitor), table),
+            found=evaluate(monitor, self._profile(monitor), self._observed(monitor, table)),
             restates=earlier.id if earlier else None,
         )
         try:
@@ -126,6 +130,19 @@ class Watchman:
         except (AlreadyExists, WrongState) as error:
             if not self._judged_elsewhere(monitor, span, earlier):
                 raise error
+
+    def _observed(self, monitor: Monitor, table: Any) -> Any:
+        """The window with what happened on the way to its answers beside it, of at most so many rows, evenly taken."""
+        if self.observer is None or not monitor.observes:
+            return table
+        found: list[str | None] = [None] * table.num_rows
+        manifests, inputs = table["manifest"].to_pylist(), table["inputs"].to_pylist()
+        chosen = np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST_OBSERVED)).astype(int)).tolist()
+        for manifest in sorted({manifests[row] for row in chosen} - {None}):
+            rows = [row for row in chosen if manifests[row] == manifest]
+            for row, seen in zip(rows, self.observer.observe(manifest, [inputs[row] for row in rows]), strict=True):
+                found[row] = seen
+        return table.append_column("observed", pa.array(found, pa.string()))
 
     def _judged_elsewhere(self, monitor: Monitor, span: Span, earlier: MonitorRun | None) -> bool:
         """Whether another worker recorded the window meanwhile."""

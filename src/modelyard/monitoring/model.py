@@ -18,8 +18,9 @@ from modelyard.monitoring.windows import WindowSpec
 GREATEST_FIELDS = 2_000
 GREATEST_WATCHES = 10_000
 KEPT_BREACHES = 100
-Path = Annotated[str, Field(pattern=r"^(inputs|output)\..{1,200}$")]
-"""Where a value stands in a logged decision: `inputs.temperature`, `output.score`."""
+Path = Annotated[str, Field(pattern=r"^(inputs|output|observed)\..{1,200}$")]
+"""Where a value stands in a logged decision: `inputs.temperature`, `output.score`; or what its kind saw happen on the way to the
+answer: `observed.Eligibility`."""
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$")]
 Text = Annotated[str, Field(max_length=10_000)]
@@ -105,6 +106,11 @@ class Monitor(Record):
             if field.path == path:
                 return field
         raise InvalidInput(f"the monitor knows no field {path!r}", field="fields", hint="declare it under `fields`")
+
+    @property
+    def observes(self) -> bool:
+        """Whether the decisions must be seen happening again, by the kinds of the versions that took them."""
+        return any(f.path.startswith("observed.") for f in self.fields)
 
     @property
     def needs_outcomes(self) -> bool:

@@ -26,6 +26,15 @@ class Outcomes(Protocol):
     def scan(self, since: datetime | None = None, until: datetime | None = None) -> Any: ...
 
 
+class Observer(Protocol):
+    """Sees logged decisions happen again (`modelyard.kinds.contract.Observing`), in a process of the version's own."""
+
+    def observe(self, manifest: str, inputs: Sequence[str | None]) -> Sequence[str | None]:
+        """A JSON object of categories for each row of logged inputs, None where the row cannot be read. `manifest` names the
+        version that answered them."""
+        ...
+
+
 class Blobs(Protocol):
     """Where reference profiles are kept."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,16 +62,23 @@ def watched_fields(signature: Signature) -> tuple[WatchedField, ...]:
     return (*inputs, *outputs)
 
 
+def observed_fields(names: Iterable[str]) -> tuple[WatchedField, ...]:
+    """What a kind observes, as fields to watch: categories all of them."""
+    return tuple(WatchedField(path=f"observed.{name}", type=DataType.BYTES, category=True) for name in names)
+
+
 def make_profile(
     fields: Sequence[WatchedField],
     inputs: Mapping[str, Column],
     outputs: Mapping[str, Column] | None = None,
+    observed: Mapping[str, Column] | None = None,
     *,
     source: str = "",
     baselines: Mapping[str, float] | None = None,
 ) -> ReferenceProfile:
-    """Profile a sample: columns by field name, as a kind takes and gives them. Fields that the sample lacks are left out."""
-    sides = {"inputs": inputs, "output": outputs or {}}
+    """Profile a sample: columns by field name, as a kind takes, gives and observes them. Fields that the sample lacks are left
+    out."""
+    sides = {"inputs": inputs, "output": outputs or {}, "observed": observed or {}}
     states: dict[str, dict[str, Any]] = {}
     rows = 0
     for field in fields:

@@ -20,7 +20,7 @@ from modelyard.monitoring.model import PERFORMANCE, Answers, Figure, FigureLevel
 from modelyard.monitoring.reference import ReferenceProfile, state_of
 
 COLUMNS = ("id", "inputs", "output", "manifest", "answered_arm", "event_time", "decision_time")
-"""What `evaluate` needs of the decision log."""
+"""What `evaluate` needs of the decision log; and for fields that are observed, a column `observed` of JSON objects."""
 EXAMPLES = 5
 GREATEST_SEGMENTS = 20
 _ALL_ROWS = slice(None)
@@ -44,11 +44,11 @@ class Sample:
         return sum(bad for _, bad in self._objects.values())
 
     def column(self, field: WatchedField) -> Column:
-        """The field in every row it can be asked of: outputs only where a version answered."""
+        """The field in every row it can be asked of: all but inputs only where a version answered."""
         if field.path not in self._columns:
             side = field.path.partition(".")[0]
             column = column_of(field, self.rows(side))
-            self._columns[field.path] = column[self.answered] if side == "output" else column
+            self._columns[field.path] = column if side == "inputs" else column[self.answered]
         return self._columns[field.path]
 
     def state(self, field: WatchedField, centre: float = 0.0) -> State:
@@ -59,10 +59,12 @@ class Sample:
     def ids(self, path: str) -> Column:
         """The decision of each row of a field's column."""
         found = self._table["id"].to_numpy(zero_copy_only=False)
-        return np.asarray(found[self.answered] if path.startswith("output.") else found)
+        return np.asarray(found[self.answered] if path.startswith(("output.", "observed.")) else found)
 
     def rows(self, side: str) -> list[dict[str, Any]]:
         if side not in self._objects:
+            if side not in self._table.column_names:
+                raise InvalidInput("nobody saw these decisions happen again", field=side)
             self._objects[side] = objects(self._table[side].to_pylist())
         return self._objects[side][0]
 

@@ -29,6 +29,7 @@ from modelyard.trust import Purpose
 from modelyard.worker.jobs import run_next
 from modelyard.worker.loops import Loop
 from modelyard.worker.monitors import watch_arms
+from modelyard.worker.observing import SandboxObserver
 
 _log = structlog.get_logger(__name__)
 SEQUENCER = "audit-sequencer"
@@ -152,6 +153,7 @@ def watch(platform: Platform) -> bool:
         BlobsWhole(platform),
         platform.clock,
         platform.settings.organisation,
+        SandboxObserver(platform),
     )
     return bool(watchman.run_due())
 

@@ -17,7 +17,7 @@ from modelyard.governance.assurance.gates import latest
 from modelyard.governance.assurance.model import Evidence, EvidenceType
 from modelyard.governance.assurance.service import evidence_of
 from modelyard.kinds.signature import Role, Signature
-from modelyard.monitoring import Placement, WindowSpec, autoconfigure, make_profile, read_profile, watched_fields
+from modelyard.monitoring import Placement, WindowSpec, autoconfigure, make_profile, observed_fields, read_profile, watched_fields
 from modelyard.monitoring.reference import ReferenceProfile
 
 PROFILE = "reference_profile"
@@ -29,9 +29,10 @@ def keep_profile(platform: Platform, version: Version, found: Checked, figures: 
     if not found.inputs:
         return None
     profile = make_profile(
-        watched_fields(version.manifest.signature),
+        (*watched_fields(version.manifest.signature), *observed_fields(found.observed)),
         found.inputs,
         found.answers,
+        found.observed,
         source=f"test report of {version.name}",
         baselines={name: figures[name] for name in BASELINES if name in figures},
     )

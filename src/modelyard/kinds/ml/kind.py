@@ -16,7 +16,7 @@ class MlKind:
 
     name = "ml"
     formats: tuple[str, ...] = inspecting.FORMATS
-    capabilities: frozenset[Capability] = frozenset(Capability)
+    capabilities: frozenset[Capability] = frozenset(Capability) - {Capability.OBSERVE}
 
     def inspect(self, artifact: Path, policy: Policy) -> Inspection:
         """See `Kind.inspect`."""

@@ -9,6 +9,7 @@ from modelyard.kinds.sandbox.isolation import (
     check_isolated,
     evaluate_isolated,
     inspect_isolated,
+    observe_isolated,
     run_isolated,
     translate_isolated,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "check_isolated",
     "evaluate_isolated",
     "inspect_isolated",
+    "observe_isolated",
     "run_isolated",
     "translate_isolated",
 ]

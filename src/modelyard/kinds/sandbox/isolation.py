@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
@@ -37,6 +38,7 @@ class Operation(StrEnum):
     CHECK = "check"
     TRANSLATE = "translate"
     EVALUATE = "evaluate"
+    OBSERVE = "observe"
 
 
 class CheckReport(BaseModel):
@@ -106,6 +108,34 @@ def evaluate_isolated(
             Operation.EVALUATE, artifact, policy, kind=kind, signature=signature, sample=batch, output=output, limits=limits
         )
         return infer.decode(infer.read(output))
+
+
+def observe_isolated(
+    artifact: Path,
+    signature: Signature,
+    batch: Batch | Path,
+    policy: Policy | None = None,
+    *,
+    kind: str | None = None,
+    limits: Limits | None = None,
+) -> Batch:
+    """What happens on the way to the answers, see `Observing`; the kind declares OBSERVE. Empty when there is nothing to see."""
+    with tempfile.TemporaryDirectory(prefix="modelyard-observed-") as folder:
+        output = Path(folder) / "observed.arrow"
+        found = run_isolated(
+            Operation.OBSERVE, artifact, policy, kind=kind, signature=signature, sample=batch, output=output, limits=limits
+        )
+        return _categories(infer.read(output)) if found["columns"] else {}
+
+
+def _categories(table: pa.Table) -> Batch:
+    """Columns of text; one without any value has no type of its own on disk."""
+    found: Batch = {}
+    for name in table.column_names:
+        column = np.empty(table.num_rows, dtype=object)
+        column[:] = table[name].to_pylist()
+        found[name] = column
+    return found
 
 
 def run_isolated(

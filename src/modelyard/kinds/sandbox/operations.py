@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds import infer, registry
-from modelyard.kinds.contract import Batch, Inspection, Kind, Policy, Predictor
+from modelyard.kinds.contract import Batch, Inspection, Kind, Observing, Policy, Predictor
 from modelyard.kinds.signature import Signature
 
 
@@ -93,8 +93,20 @@ def _evaluate(request: Request) -> Any:
     return {"rows": table.num_rows}
 
 
+def _observe(request: Request) -> Any:
+    _, _, predictor = load(request)
+    if not isinstance(predictor, Observing):
+        raise InvalidInput("the kind of this model observes nothing", field="kind")
+    observed = predictor.observe(_inputs(request.sample(), predictor.signature))
+    if observed:
+        table = infer.encode(observed)
+        with pa.OSFile(str(request.output()), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    return {"columns": len(observed)}
+
+
 def _inputs(table: pa.Table, signature: Signature) -> Batch:
     return infer.decode(table, signature.model_copy(update={"outputs": ()}))
 
 
-_OPERATIONS = {"inspect": _inspect, "check": _check, "translate": _translate, "evaluate": _evaluate}
+_OPERATIONS = {"inspect": _inspect, "check": _check, "translate": _translate, "evaluate": _evaluate, "observe": _observe}
