@@ -6,7 +6,7 @@
     ├── InvalidData        what a caller gave to an evaluation is not a value, or names nothing
     └── LimitExceeded      an evaluation or a file went beyond a limit
 
-What goes wrong inside an evaluation is not an exception: by the specification it gives null, and the reason is kept in a `Message`.
+What goes wrong inside an evaluation is no exception: by the specification it gives null, and a `Message` keeps the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A DMN file as read: what it says, before anything is compiled. Names follow the specification's metamodel (DMN 1.5, chapters 6 to 10)."""
+"""A DMN file as read: what it says, before anything is compiled. Names follow the specification's metamodel (DMN 1.5, 6 to 10)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
-    """`type_ref` is as written, with an import's prefix as a dotted name ("tns.tLoan"); "" and "Undefined" of old versions become None."""
+    """`type_ref` is as written, with an import's prefix as a dotted name ("tns.tLoan"); the "" and "Undefined" of old
+    files become None."""
 
     id: str | None = None
     name: str = ""
@@ -201,7 +202,7 @@ class InputData(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision(Element):
-    """`requires` are decisions and input data, `knowledge` business knowledge models and services. `type_ref` is the variable's."""
+    """`requires` are decisions and input data, `knowledge` functions (models and services). `type_ref` is the variable's."""
 
     question: str = ""
     allowed_answers: str = ""
@@ -237,7 +238,7 @@ class Import(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions(Element):
-    """One file. `version` is that of DMN, "1.1" to "1.5"; `prefixes` are the XML prefixes of the root (QNames of 1.1 use them)."""
+    """One file. `version` is that of DMN, "1.1" to "1.5"."""
 
     namespace: str = ""
     version: str = "1.5"

@@ -50,9 +50,12 @@ class Limits:
     """Further messages are counted, not kept."""
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class RuleTrace:
-    """A rule that matched: `index` counts from 1 as in the table; `outputs` by the name of the output column ('' if it has none)."""
+    """A rule that matched: `index` counts from 1; `outputs` by the name of the output column ('' if it has none)."""
 
     index: int
     id: str | None

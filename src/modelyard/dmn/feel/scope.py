@@ -1,7 +1,7 @@
 """Static scopes: which names are known at a place of the model, and where their values will be.
 
 At run time a scope is an environment: a list of which the first entry is the enclosing environment (or None), the second the
-`Run`, and the rest the values of the scope's names in order. A name is found by how many environments to go up and the place there."""
+`Run`, and the rest the values of the scope's names in order. A name is found by how many environments to go up, and its place."""
 
 from __future__ import annotations
 

@@ -1,0 +1,106 @@
+"""Python values to FEEL's and back, for callers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from modelyard.dmn.errors import InvalidData
+from modelyard.dmn.feel import temporal
+from modelyard.dmn.feel.numbers import number
+from modelyard.dmn.feel.semantics import TEMPORAL, coerce, written
+from modelyard.dmn.feel.types import (
+    DATE,
+    DATE_TIME,
+    DAYS_TIME,
+    TIME,
+    YEARS_MONTHS,
+    AnyType,
+    ContextType,
+    ListType,
+    base_of,
+)
+from modelyard.dmn.feel.values import Range, Value
+from modelyard.dmn.run import Run
+
+NESTING = 100
+_PARSERS = {
+    DATE: temporal.parse_date,
+    TIME: temporal.parse_time,
+    DATE_TIME: temporal.parse_date_time,
+    DAYS_TIME: temporal.parse_duration,
+    YEARS_MONTHS: temporal.parse_duration,
+}
+
+
+def from_python(value: Any, path: str, depth: int = 0) -> Value:
+    """The FEEL value of a Python one. Raises InvalidData naming the path to what is not a value."""
+    if value is None or type(value) in (str, bool):
+        return value
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return _number(value, path)
+    if isinstance(value, (date, time, datetime, timedelta)):
+        return temporal.from_python(value)
+    if type(value) in TEMPORAL or isinstance(value, Range) or hasattr(value, "call"):
+        return value
+    if isinstance(value, (list, tuple, Mapping)):
+        return _nested(value, path, depth)
+    if isinstance(value, str):
+        return str(value)
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        return from_python(value.item(), path, depth + 1)
+    raise InvalidData(f"{path}: a {type(value).__name__} is no value of FEEL")
+
+
+def _number(value: float | Decimal, path: str) -> Decimal:
+    try:
+        return number(value)
+    except ValueError as error:
+        raise InvalidData(f"{path}: {error}") from error
+
+
+def _nested(value: Any, path: str, depth: int) -> Value:
+    if depth >= NESTING:
+        raise InvalidData(f"{path}: values are nested more than {NESTING} deep")
+    if isinstance(value, Mapping):
+        return {_name(name, path): from_python(item, f"{path}.{name}", depth + 1) for name, item in value.items()}
+    return [from_python(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value, 1)]
+
+
+def _name(name: Any, path: str) -> str:
+    if not isinstance(name, str):
+        raise InvalidData(f"{path}: an entry's name is a string, not {name!r:.40}")
+    return name
+
+
+def bound(value: Any, type_: AnyType, name: str, run: Run) -> Value:
+    """A caller's value as the value of an input of a type: text is read where a date, a time or a duration is wanted; what does
+    not fit is null, with a message. Raises InvalidData for what is not a value at all."""
+    return coerce(read(from_python(value, name), type_), type_, run, f"input {name!r}")
+
+
+def read(value: Value, type_: AnyType) -> Value:
+    """The value with texts read as the dates, times and durations that the type wants; others stay as they are."""
+    base = base_of(type_)
+    if type(value) is str:
+        parse = _PARSERS.get(base) if base in _PARSERS else None  # type: ignore[call-overload]
+        found = parse(value) if parse is not None else None
+        return value if found is None else found
+    if type(value) is list and isinstance(base, ListType):
+        return [read(item, base.element) for item in value]
+    if type(value) is dict and isinstance(base, ContextType):
+        return {name: read(item, base.fields[name]) if name in base.fields else item for name, item in value.items()}
+    return value
+
+
+def plain(value: Value) -> Any:
+    """A FEEL value as JSON can carry it: numbers stay `Decimal`; dates, times, durations, ranges are text as FEEL writes them."""
+    if type(value) is list:
+        return [plain(item) for item in value]
+    if type(value) is dict:
+        return {name: plain(item) for name, item in value.items()}
+    if value is None or isinstance(value, (bool, str, Decimal)):
+        return value
+    return f"<function {value.name}>" if hasattr(value, "call") else written(value)
