@@ -26,6 +26,7 @@ from modelyard.dmn.feel.temporal.parsing import (
 from modelyard.dmn.feel.temporal.properties import PROPERTIES, property_of
 from modelyard.dmn.feel.temporal.python import from_python, to_python
 from modelyard.dmn.feel.temporal.values import Date, DateTime, DaysTime, Duration, Temporal, Time, YearsMonths
+from modelyard.dmn.feel.temporal.zones import is_zone
 
 __all__ = [
     "PROPERTIES",
@@ -43,6 +44,7 @@ __all__ = [
     "divide",
     "equal",
     "from_python",
+    "is_zone",
     "last_day",
     "make_date",
     "make_date_time",

@@ -1,4 +1,4 @@
-"""Addition, subtraction, multiplication, division and negation (10.3.2.13, tables 55 to 58).
+"""Addition, subtraction, multiplication, division and negation (10.3.2.15, tables 57, 59 and 62).
 
 A pair for which the tables have no row, and a result out of range, give None. Arithmetic is exact to the nanosecond.
 A days and time duration added to a date and time with a zone is time that passes; months are calendar months."""

@@ -46,15 +46,18 @@ def day_number(date: Date) -> int:
 
 def date_of_number(number: int) -> Date | None:
     """The inverse of `day_number`; None beyond the greatest years."""
+    year, month, day = parts_of_number(number)
+    return Date(year, month, day) if -MAX_YEAR <= year <= MAX_YEAR else None
+
+
+def parts_of_number(number: int) -> tuple[int, int, int]:
+    """Year, month and day, of any year."""
     cycle, day = divmod(number + _SHIFT, _CYCLE)
     year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
     day -= 365 * year + year // 4 - year // 100
     march_month = (5 * day + 2) // 153
     month = march_month + 3 if march_month < 10 else march_month - 9
-    full_year = cycle * 400 + year + (month <= 2)
-    if not -MAX_YEAR <= full_year <= MAX_YEAR:
-        return None
-    return Date(full_year, month, day - (153 * march_month + 2) // 5 + 1)
+    return cycle * 400 + year + (month <= 2), month, day - (153 * march_month + 2) // 5 + 1
 
 
 def weekday(date: Date) -> int:

@@ -1,4 +1,4 @@
-"""Equality and order (10.3.2.13, tables 53 and 54).
+"""Equality and order (10.3.2.15, tables 53 and 54).
 
 Dates are ordered by their parts; times and date and times by their values, value_t and value_dt, which are numbers of *whole*
 seconds: the leaders and the conformance kit read the specification so. Where one of two has an offset and the other none, the
@@ -6,16 +6,21 @@ other takes the first one's. (So this order is total only among values of one ki
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
 from modelyard.dmn.feel.temporal.days import day_number
-from modelyard.dmn.feel.temporal.values import DAY_SECONDS, SECOND, Date, DateTime, DaysTime, Temporal, Time, YearsMonths
+from modelyard.dmn.feel.temporal.values import DAY_SECONDS, Date, DateTime, DaysTime, Temporal, Time, YearsMonths
 from modelyard.dmn.feel.temporal.zones import clock_offset, offset_of
+
+_Keys = tuple[int, int]
 
 
 def compare(a: Temporal, b: Temporal) -> int | None:
     """-1, 0 or 1; None for two values of different types."""
     if type(a) is not type(b):
         return None
-    x, y = _keys(a, b)
+    x, y = _KEYS[type(a)](a, b)
     return -1 if x < y else int(x > y)
 
 
@@ -23,44 +28,51 @@ def equal(a: Temporal, b: Temporal) -> bool | None:
     """FEEL's `=`; None for two values of different types."""
     if type(a) is not type(b):
         return None
-    if a == b:
-        return True
-    x, y = _keys(a, b)
+    x, y = _KEYS[type(a)](a, b)
     return x == y
 
 
-def _keys(a: Temporal, b: Temporal) -> tuple[int, int]:
-    if isinstance(a, Date) and isinstance(b, Date):
-        return _date_key(a), _date_key(b)
-    if isinstance(a, DateTime) and isinstance(b, DateTime):
-        x, y = _shown(a), _shown(b)
-        return (x, y) if _is_plain(a.time, b.time) else (x - _offset_at(a), y - _offset_at(b))
-    if isinstance(a, Time) and isinstance(b, Time):
-        x, y = time_seconds(a), time_seconds(b)
-        return (x, y) if _is_plain(a, b) else (x - (clock_offset(a) or 0), y - (clock_offset(b) or 0))
-    if isinstance(a, DaysTime) and isinstance(b, DaysTime):
-        return a.nanoseconds, b.nanoseconds
-    assert isinstance(a, YearsMonths) and isinstance(b, YearsMonths)
-    return a.months, b.months
+def _dates(a: Date, b: Date) -> _Keys:
+    return _packed(a), _packed(b)
 
 
-def _is_plain(a: Time, b: Time) -> bool:
-    """Whether the clocks can be compared as they show: one is local and takes the other's offset, or both have the same."""
-    return a.is_local or b.is_local or (a.zone is None and b.zone is None and a.offset == b.offset)
+def _times(a: Time, b: Time) -> _Keys:
+    x, y = _seconds(a), _seconds(b)
+    return (x, y) if _share_clock(a, b) else (x - (clock_offset(a) or 0), y - (clock_offset(b) or 0))
 
 
-def time_seconds(time: Time) -> int:
-    """value_t without the offset: whole seconds since midnight."""
-    return time.nanoseconds // SECOND
+def _date_times(a: DateTime, b: DateTime) -> _Keys:
+    if _share_clock(a.time, b.time):
+        return _packed(a.date) * DAY_SECONDS + _seconds(a.time), _packed(b.date) * DAY_SECONDS + _seconds(b.time)
+    return _value(a), _value(b)
 
 
-def _date_key(date: Date) -> int:
+def _value(value: DateTime) -> int:
+    """value_dt, the seconds since 1970-01-01T00:00:00Z."""
+    return day_number(value.date) * DAY_SECONDS + _seconds(value.time) - (offset_of(value.date, value.time) or 0)
+
+
+def _packed(date: Date) -> int:
+    """In the order of dates, and less work than their numbers."""
     return (date.year * 16 + date.month) * 32 + date.day
 
 
-def _shown(value: DateTime) -> int:
-    return day_number(value.date) * DAY_SECONDS + time_seconds(value.time)
+def _share_clock(a: Time, b: Time) -> bool:
+    """Whether what the clocks show can be compared: one is local and takes the other's offset, or both have the same."""
+    if a.zone is None and b.zone is None and a.offset == b.offset:
+        return True
+    return a.is_local or b.is_local
 
 
-def _offset_at(value: DateTime) -> int:
-    return offset_of(value.date, value.time) or 0
+def _seconds(time: Time) -> int:
+    return (time.hour * 60 + time.minute) * 60 + time.second
+
+
+_KEYS: Final[Mapping[type, Callable[[Any, Any], _Keys]]] = {
+    Date: _dates,
+    Time: _times,
+    DateTime: _date_times,
+    DaysTime: lambda a, b: (a.nanoseconds, b.nanoseconds),
+    YearsMonths: lambda a, b: (a.months, b.months),
+}
+"""For each type two numbers that stand to each other as two values do."""

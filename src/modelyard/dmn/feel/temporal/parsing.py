@@ -1,8 +1,9 @@
 """Reading temporal values from text and from parts.
 
-The lexical forms are those of XML Schema 1.1 part 2 with FEEL's `@Zone/Name` (10.3.2.3.4), strict in ASCII digits and leading zeros.
-Three things go as in `java.time`, which the leaders use: offsets to ±18:00 and with seconds, no more than nine decimals of a
-second. What is not of the form, or not on the calendar, gives None."""
+The lexical forms are those of XML Schema 1.1 part 2 with FEEL's `@Zone/Name` (10.3.4.1), strict in digits and leading zeros.
+Beyond it, `z` is `Z` (as in the examples of table 72) and, as in `java.time`, which the leaders use, offsets go to ±18:00 and may
+have seconds, a second has no more than nine decimals and a duration's may have none after the point.
+What is not of the form, or not on the calendar, gives None."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ from modelyard.dmn.feel.temporal.zones import is_zone, resolved
 _DATE: Final = re.compile(r"(-?(?:[1-9][0-9]{4,8}|[0-9]{4}))-([0-9]{2})-([0-9]{2})")
 _TIME: Final = re.compile(
     r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
-    r"(?:(Z)|([+-])([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?|@([A-Za-z0-9_+/-]{1,64}))?"
+    r"(?:([Zz])|([+-])([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?|@([A-Za-z0-9_+/-]{1,64}))?"
 )
 _YEARS_MONTHS: Final = re.compile(r"(-?)P(?=[0-9])(?:([0-9]{1,19})Y)?(?:([0-9]{1,19})M)?")
 _DAYS_TIME: Final = re.compile(

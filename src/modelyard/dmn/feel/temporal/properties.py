@@ -1,4 +1,4 @@
-"""What a path such as `d.year` gives (10.3.2.13.3, table 64)."""
+"""What a path such as `d.year` gives (10.3.2.15, tables 65 and 66)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from modelyard.dmn.feel import numbers
-from modelyard.dmn.feel.temporal.days import day_number, weekday
+from modelyard.dmn.feel.temporal.days import weekday
 from modelyard.dmn.feel.temporal.values import DAY, SECOND, Date, DateTime, DaysTime, Temporal, Time, YearsMonths
-from modelyard.dmn.feel.temporal.zones import clock_offset, instant, local_nanoseconds, offset_of
+from modelyard.dmn.feel.temporal.zones import clock_offset, offset_of
 
 _Reader = Callable[[Any], Decimal | DaysTime | str | None]
 
@@ -24,10 +23,10 @@ def property_of(value: Temporal, name: str) -> Decimal | DaysTime | str | None:
 
 
 def _seconds(nanoseconds: int) -> Decimal:
-    """Exact, without an exponent or needless zeros."""
+    """Exact, without needless zeros."""
     whole, rest = divmod(abs(nanoseconds), SECOND)
-    sign = "-" if nanoseconds < 0 else ""
-    return Decimal(f"{sign}{whole}.{rest:09d}".rstrip("0").rstrip(".")) if rest else numbers.number(whole if not sign else -whole)
+    count = Decimal(f"{whole}.{rest:09d}".rstrip("0")) if rest else Decimal(whole)
+    return -count if nanoseconds < 0 else count
 
 
 def _second(time: Time) -> Decimal:
@@ -36,15 +35,6 @@ def _second(time: Time) -> Decimal:
 
 def _offset(seconds: int | None) -> DaysTime | None:
     return None if seconds is None else DaysTime(seconds * SECOND)
-
-
-def _time_value(time: Time) -> Decimal:
-    return _seconds(time.nanoseconds - (clock_offset(time) or 0) * SECOND)
-
-
-def _date_time_value(value: DateTime) -> Decimal:
-    moment = instant(value)
-    return _seconds(local_nanoseconds(value) if moment is None else moment)
 
 
 def _part(value: DaysTime, unit: int, modulus: int) -> Decimal:
@@ -66,7 +56,6 @@ _DATE: dict[str, _Reader] = {
     "month": lambda d: Decimal(d.month),
     "day": lambda d: Decimal(d.day),
     "weekday": lambda d: Decimal(weekday(d)),
-    "value": lambda d: _seconds(day_number(d) * DAY),
 }
 _TIME: dict[str, _Reader] = {
     "hour": lambda t: Decimal(t.hour),
@@ -74,7 +63,6 @@ _TIME: dict[str, _Reader] = {
     "second": _second,
     "time offset": lambda t: _offset(clock_offset(t)),
     "timezone": lambda t: t.zone,
-    "value": _time_value,
 }
 _DATE_TIME: dict[str, _Reader] = {
     "year": lambda v: Decimal(v.date.year),
@@ -86,19 +74,16 @@ _DATE_TIME: dict[str, _Reader] = {
     "second": lambda v: _second(v.time),
     "time offset": lambda v: _offset(offset_of(v.date, v.time)),
     "timezone": lambda v: v.time.zone,
-    "value": _date_time_value,
 }
 _DAYS_TIME: dict[str, _Reader] = {
     "days": lambda v: _toward_zero(v.nanoseconds, DAY),
     "hours": lambda v: _part(v, 3600, 24),
     "minutes": lambda v: _part(v, 60, 60),
     "seconds": _rest,
-    "value": lambda v: _seconds(v.nanoseconds),
 }
 _YEARS_MONTHS: dict[str, _Reader] = {
     "years": lambda v: _toward_zero(v.months, 12),
     "months": lambda v: Decimal(v.months) - 12 * _toward_zero(v.months, 12),
-    "value": lambda v: Decimal(v.months),
 }
 
 PROPERTIES: Final[Mapping[type, Mapping[str, _Reader]]] = MappingProxyType(

@@ -1,8 +1,8 @@
 """The temporal values and how FEEL prints them.
 
-They are not Python's `datetime`, since FEEL's years go from -999,999,999 to 999,999,999 (proleptic Gregorian calendar with a year 0,
-as XML Schema 1.1). Equality and hash of the classes are of the parts, as FEEL's `is()`; FEEL's own `=` is `equal` of `order`.
-Constructors do not check: what comes from outside goes through the functions of `parsing` and `making`."""
+They are not Python's `datetime`, since FEEL's years go from -999,999,999 to 999,999,999 (proleptic Gregorian calendar with a
+year 0, as XML Schema 1.1). Equality and hash of the classes are of the parts, as FEEL's `is()`; FEEL's `=` is `equal` of `order`.
+Constructors do not check: what comes from outside goes through the functions of `parsing`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 MAX_YEAR: Final = 999_999_999
 MAX_OFFSET: Final = 18 * 3600
-"""The greatest distance from UTC in seconds. Java's, which leaders and the conformance kit use; XML Schema's 14 hours are fewer."""
+"""The greatest distance from UTC in seconds: that of `java.time`, which leaders and the kit go by; XML Schema has 14 hours."""
 MAX_DURATION: Final = 2**63 - 1
 """The longest duration, in seconds or in months: those of `java.time`, since the specification is silent."""
 SECOND: Final = 1_000_000_000
@@ -34,7 +34,9 @@ class Date:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A time of day (10.3.2.3.4): local, or with an `offset` from UTC in seconds, or with a `zone` of the IANA data base."""
+    """A time of day (10.3.2.3.4): local, or with an `offset` from UTC in seconds, or with a `zone` of the IANA data base.
+
+    It has both only as part of a date and time whose clock shows the hour of an overlap for the second time."""
 
     hour: int
     minute: int

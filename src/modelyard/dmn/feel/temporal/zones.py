@@ -5,16 +5,16 @@ calendar and so the rules of daylight saving repeat."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from modelyard.dmn.feel.temporal.days import date_of_number, day_number
+from modelyard.dmn.feel.temporal.days import date_of_number, day_number, parts_of_number
 from modelyard.dmn.feel.temporal.values import DAY, DAY_SECONDS, SECOND, Date, DateTime, Time
 
-REFERENCE_DATE: Final = Date(1972, 12, 31)
-"""The day on which a time of day with a zone is taken, to know its offset: that of XML Schema's timeline (1.1 part 2, E.3.6)."""
+_WINTER_AND_SUMMER: Final = (Date(2100, 1, 1), Date(2100, 7, 1))  # after all that is decided today: by each zone's last rule
 
 
 @cache
@@ -35,16 +35,22 @@ def is_zone(name: str) -> bool:
 def offset_of(date: Date, time: Time) -> int | None:
     """Seconds east of UTC at a date and time; None if it is local.
 
-    In an overlap the earlier of the two offsets (of summer time), in a gap the one before it, as `java.time`."""
-    if time.zone is None:
+    In an overlap the earlier of the two offsets (of summer time) unless `time` has the other, in a gap the one before it, as
+    `java.time`."""
+    if time.zone is None or time.offset is not None:
         return time.offset
-    moment = datetime(_within(date.year), date.month, date.day, time.hour, time.minute, time.second)
-    return _seconds(moment.replace(tzinfo=_zone(time.zone)).utcoffset())
+    day = _within(date.year), date.month, date.day
+    return _seconds(datetime(*day, time.hour, time.minute, time.second, tzinfo=_zone(time.zone)))
 
 
 def clock_offset(time: Time) -> int | None:
-    """As `offset_of`, for a time without a date."""
-    return time.offset if time.zone is None else offset_of(REFERENCE_DATE, time)
+    """As `offset_of`, for a time without a date: then a zone's standard time counts, as it does for the leaders."""
+    return time.offset if time.zone is None else _standard_offset(time.zone)
+
+
+@lru_cache(maxsize=1024)
+def _standard_offset(zone: str) -> int:
+    return min(_seconds(datetime(day.year, day.month, day.day, tzinfo=_zone(zone))) for day in _WINTER_AND_SUMMER)
 
 
 def local_nanoseconds(value: DateTime) -> int:
@@ -67,18 +73,22 @@ def from_local_nanoseconds(nanoseconds: int, like: Time) -> DateTime | None:
 
 def from_instant(nanoseconds: int, like: Time) -> DateTime | None:
     """The inverse of `instant`, with the offset or zone of `like`; None beyond the greatest years."""
-    offset = like.offset if like.zone is None else _offset_at(nanoseconds, like.zone)
-    return from_local_nanoseconds(nanoseconds + (offset or 0) * SECOND, like)
+    if like.zone is None:
+        return from_local_nanoseconds(nanoseconds + (like.offset or 0) * SECOND, like)
+    offset = _offset_at(nanoseconds, like.zone)
+    shown = from_local_nanoseconds(nanoseconds + offset * SECOND, replace(like, offset=None))
+    if shown is None or offset_of(shown.date, shown.time) == offset:
+        return shown
+    return replace(shown, time=replace(shown.time, offset=offset))
 
 
 def resolved(value: DateTime) -> DateTime | None:
     """A clock time that a zone leaves out, moved forward by the length of the gap; others as they are."""
     if value.time.zone is None:
         return value
-    moment = instant(value)
-    found = None if moment is None else from_instant(moment, value.time)
-    # In an overlap the way back may be ambiguous, never the way there: the text that was written stays.
-    return value if found is not None and instant(found) == moment and not _in_gap(value, found) else found
+    time = replace(value.time, offset=None)
+    moment = instant(DateTime(value.date, time))
+    return None if moment is None else from_instant(moment, time)
 
 
 def clock(nanoseconds: int, like: Time) -> Time:
@@ -90,23 +100,19 @@ def clock(nanoseconds: int, like: Time) -> Time:
 
 
 def _offset_at(nanoseconds: int, zone: str) -> int:
-    day, rest = divmod(nanoseconds // SECOND, DAY_SECONDS)
-    date = date_of_number(day)
-    if date is None:
-        return 0
-    moment = datetime(_within(date.year), date.month, date.day, tzinfo=timezone.utc) + timedelta(seconds=rest)
-    return _seconds(moment.astimezone(_zone(zone)).utcoffset())
-
-
-def _in_gap(value: DateTime, found: DateTime) -> bool:
-    return (value.date, value.time) != (found.date, found.time)
+    number, rest = divmod(nanoseconds // SECOND, DAY_SECONDS)
+    year, month, day = parts_of_number(number)
+    moment = datetime(_within(year), month, day, tzinfo=UTC) + timedelta(seconds=rest)
+    return _seconds(moment.astimezone(_zone(zone)))
 
 
 def _within(year: int) -> int:
+    """The year, or one that zoneinfo knows with the same calendar."""
     if 2 <= year <= 9998:
         return year
     return (9200 if year > 9998 else 400) + year % 400
 
 
-def _seconds(offset: timedelta | None) -> int:
-    return 0 if offset is None else round(offset.total_seconds())
+def _seconds(moment: datetime) -> int:
+    offset = moment.utcoffset()
+    return 0 if offset is None else offset.days * DAY_SECONDS + offset.seconds
