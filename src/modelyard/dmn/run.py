@@ -40,9 +40,9 @@ class Limits:
     """Depth of nested expressions and of nested XML elements."""
     recursion: int = 200
     """Depth of function calls."""
-    steps: int = 20_000_000
+    steps: int = 5_000_000
     """Loop turns, function calls and list elements made in one evaluation."""
-    list_size: int = 5_000_000
+    list_size: int = 2_000_000
     text_length: int = 10_000_000
     """Characters of one string made by an evaluation."""
     regex_seconds: float = 1.0

@@ -13,6 +13,7 @@ from itertools import repeat
 from typing import Any
 
 from modelyard.dmn.feel import syntax, temporal
+
 from modelyard.dmn.feel.builtins import FUNCTIONS
 from modelyard.dmn.feel.builtins.registry import Builtin
 from modelyard.dmn.feel.functions import Closure, External
@@ -208,7 +209,8 @@ def _context(node: syntax.ContextOf, scope: Scope, report: Report) -> Code:
     entries = []
     seen: dict[str, AnyType] = {}
     for name, value in node.entries:
-        entries.append((name, compile_expression(value, Scope(seen, scope), report)))
+        itself = {name: ANY} if isinstance(value, syntax.Function) else {}
+        entries.append((name, compile_expression(value, Scope(seen | itself, scope), report)))
         seen[name] = ANY
 
     def make(env: Env) -> Value:
