@@ -12,7 +12,7 @@ if there is no comma in the line of headings.
 
 | cell | value |
 |---|---|
-| nothing | the input is not given; nothing is expected |
+| nothing | the input is not given (a component is null if others of its input are given); nothing is expected |
 | `null` | null |
 | `true`, `false` | a boolean, in any case of letters where the column's type is boolean |
 | `12`, `-1.5`, `1e3` | a number |
@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ from modelyard.dmn.feel.numbers import number
 from modelyard.dmn.feel.parser import parse_expression
 from modelyard.dmn.feel.scope import Scope
 from modelyard.dmn.feel.temporal import parse_temporal
-from modelyard.dmn.feel.types import BOOLEAN, STRING, AnyType, base_of, field_type
+from modelyard.dmn.feel.types import BOOLEAN, STRING, AnyType, ContextType, base_of, field_type
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.run import Limits, Run, system_clock
 
@@ -114,10 +115,20 @@ class _Reading:
         columns = [self.column(" ".join(heading.split())) for heading in headings]
         if not any(column.kind == "expect" for column in columns):
             raise InvalidData("no column begins with 'expect': nothing is expected", file=self.file, line=1)
-        twice = [column.heading for at, column in enumerate(columns) if column in columns[:at] and column.kind != "remark"]
-        if twice:
-            raise InvalidData(f"the column {twice[0]!r} is there twice", file=self.file, line=1)
+        self.check(columns)
         return tuple(self.example(columns, row, line) for line, row in rows if any(cell.strip() for cell in row))
+
+    def check(self, columns: Sequence[_Column]) -> None:
+        for at, column in enumerate(columns):
+            for other in columns[:at]:
+                if "remark" in (column.kind, other.kind) or (column.kind, column.name) != (other.kind, other.name):
+                    continue
+                if column.path == other.path:
+                    raise InvalidData(f"the column {column.heading!r} is there twice", file=self.file, line=1)
+                shared = min(len(column.path), len(other.path))
+                if column.kind == "input" and column.path[:shared] == other.path[:shared]:
+                    detail = f"{other.heading!r} and {column.heading!r} give the same input whole and in part"
+                    raise InvalidData(detail, file=self.file, line=1)
 
     def column(self, heading: str) -> _Column:
         if heading.startswith("#"):
@@ -146,7 +157,7 @@ class _Reading:
             if value is _ABSENT:
                 continue
             if column.kind == "input":
-                self.put(inputs, column, value, line)
+                self.put(inputs, column, value)
             else:
                 expected.append(Expectation(column.heading, column.name, value, column.path))
         if not expected:
@@ -154,16 +165,16 @@ class _Reading:
         remarks = [cell.strip() for column, cell in zip(columns, row, strict=True) if column.kind == "remark" and cell.strip()]
         return Example(line, "; ".join(remarks), inputs, tuple(expected))
 
-    def put(self, inputs: dict[str, Value], column: _Column, value: Value, line: int) -> None:
-        *way, last = (column.name, *column.path)
+    def put(self, inputs: dict[str, Value], column: _Column, value: Value) -> None:
+        """A component makes the context around it, in which the components that are not given are null."""
+        type_: AnyType | None = self.inputs[column.name]
+        way = (column.name, *column.path)
         inside = inputs
-        for name in way:
-            inside = inside.setdefault(name, {})
-            if not isinstance(inside, dict):
-                raise InvalidData(f"{name!r} is given whole and in part", file=self.file, line=line)
-        if last in inside:
-            raise InvalidData(f"{column.heading!r} is given whole and in part", file=self.file, line=line)
-        inside[last] = value
+        for name, below in itertools.pairwise(way):
+            if inside.get(name) is None:
+                inside[name] = dict.fromkeys(_components(type_))
+            inside, type_ = inside[name], field_type(type_, below)
+        inside[way[-1]] = value
 
     def value(self, column: _Column, cell: str, line: int) -> Value:
         text = cell.strip()
@@ -213,6 +224,11 @@ def _type_at(type_: AnyType | None, path: Sequence[str]) -> AnyType | None:
     for name in path:
         type_ = field_type(type_, name)
     return type_
+
+
+def _components(type_: AnyType | None) -> Iterable[str]:
+    base = base_of(type_) if type_ is not None else None
+    return base.fields if isinstance(base, ContextType) else ()
 
 
 def _names(known: Iterable[str]) -> str:

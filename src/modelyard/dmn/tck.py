@@ -141,10 +141,9 @@ def agrees(expected: Value, actual: Value) -> bool:
     return same(expected, actual) and _clock(expected) == _clock(actual)
 
 
-def _clock(value: Value) -> int | None:
-    if isinstance(value, DateTime):
-        return value.time.nanoseconds
-    return value.nanoseconds if isinstance(value, Time) else None
+def _clock(value: Value) -> tuple[int, bool] | None:
+    time = value.time if isinstance(value, DateTime) else value
+    return (time.nanoseconds, time.is_local) if isinstance(time, Time) else None
 
 
 def _case(node: Node, index: int, file: str | None) -> TestCase:
