@@ -5,46 +5,44 @@
 
 A declaration is one overload: parameters in order, each `name: type`. `[…]` may be left out, `type?` takes null, a name with `*`
 takes all that remain as a list (each of the type). Types are `number string boolean date time dateTime duration list context
-range function any` and, joined by `|`, unions (`string | list`). A function with several overloads is decorated several times; the
-first one that takes the arguments wins, positional arguments by number and type, named ones by exactly these names.
+range function any` and, joined by `|`, unions (`string | list`). A function with several overloads is decorated several times.
+The first one that takes the arguments as they are wins, else the first one that takes them coerced; positional arguments by
+number and type, named ones by exactly these names. By name, one that takes null may be left out and is null then.
 
 Before a call each argument is coerced as 10.3.2.9.4 says: a list of one element to that element where no list is asked for, a
-value to a list of itself where a list is asked for, a date to a date and time. An argument that still does not fit gives null with
-a message, as does null for a parameter without `?`. So an implementation sees only values of the types that it declared.
+value to a list of itself where a list is asked for, a date to a date and time. An argument that still does not fit gives null
+with a message, as does null for a parameter without `?`. So an implementation sees only values of the types that it declared.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from modelyard.dmn.feel.semantics import shown
 from modelyard.dmn.feel.temporal import Date, DateTime, DaysTime, Time, YearsMonths
 from modelyard.dmn.feel.types import ANY, ANY_FUNCTION, FunctionType
 from modelyard.dmn.feel.values import Native, Range, Value
 from modelyard.dmn.run import Run
 
-
-def _is_function(value: Value) -> bool:
-    return hasattr(value, "call")
-
-
-_KINDS: dict[str, Callable[[Value], bool]] = {
-    "number": lambda v: type(v) is Decimal,
-    "string": lambda v: type(v) is str,
-    "boolean": lambda v: type(v) is bool,
-    "date": lambda v: type(v) is Date,
-    "time": lambda v: type(v) is Time,
-    "dateTime": lambda v: type(v) is DateTime,
-    "duration": lambda v: type(v) is DaysTime or type(v) is YearsMonths,
-    "list": lambda v: type(v) is list,
-    "context": lambda v: type(v) is dict,
-    "range": lambda v: type(v) is Range,
-    "function": _is_function,
-    "any": lambda v: v is not None,
+_CLASSES: dict[str, tuple[type, ...]] = {
+    "number": (Decimal,),
+    "string": (str,),
+    "boolean": (bool,),
+    "date": (Date,),
+    "time": (Time,),
+    "dateTime": (DateTime,),
+    "duration": (DaysTime, YearsMonths),
+    "list": (list,),
+    "context": (dict,),
+    "range": (Range,),
+    "function": (),
+    "any": (),
 }
+_NAMES = {"dateTime": "date and time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +52,15 @@ class Parameter:
     optional: bool = False
     nullable: bool = False
     variadic: bool = False
+    classes: frozenset[type] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", frozenset(c for kind in self.kinds for c in _CLASSES[kind]))
 
     def takes(self, value: Value) -> bool:
         if value is None:
             return self.nullable
-        return any(_KINDS[kind](value) for kind in self.kinds)
+        return type(value) in self.classes or "any" in self.kinds or ("function" in self.kinds and hasattr(value, "call"))
 
     def coerce(self, value: Value) -> tuple[bool, Value]:
         """Whether the value fits, coerced if need be, and the value."""
@@ -72,70 +74,84 @@ class Parameter:
             return True, DateTime.at_midnight(value)
         return False, value
 
+    def wrong(self, value: Value) -> str:
+        return f"wants {' or '.join(_NAMES.get(kind, kind) for kind in self.kinds)} for {self.name!r}, not {shown(value)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Overload:
     parameters: tuple[Parameter, ...]
     native: Native
+    fixed: tuple[Parameter, ...] = field(init=False)
+    rest: Parameter | None = field(init=False)
+    needed: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        fixed = tuple(p for p in self.parameters if not p.variadic)
+        object.__setattr__(self, "fixed", fixed)
+        object.__setattr__(self, "rest", next((p for p in self.parameters if p.variadic), None))
+        object.__setattr__(self, "needed", sum(not p.optional for p in fixed))
+
+    def counts(self, given: int) -> bool:
+        """Whether it takes that many arguments."""
+        return given >= self.needed and (self.rest is not None or given <= len(self.fixed))
+
+    def takes(self, arguments: Sequence[Value]) -> bool:
+        """Whether it takes the arguments as they are."""
+        if not self.counts(len(arguments)):
+            return False
+        if self.rest is not None and not all(map(self.rest.takes, arguments[len(self.fixed) :])):
+            return False
+        return all(p.takes(value) for p, value in zip(self.fixed, arguments, strict=False))
+
+    def bind(self, arguments: Sequence[Value]) -> Sequence[Value]:
+        """Arguments that fit, as the implementation gets them."""
+        if self.rest is None:
+            return arguments
+        return [*arguments[: len(self.fixed)], list(arguments[len(self.fixed) :])]
 
     def positional(self, arguments: Sequence[Value]) -> list[Value] | str:
-        """The implementation's arguments, or why these do not fit."""
-        fixed = [p for p in self.parameters if not p.variadic]
-        rest = next((p for p in self.parameters if p.variadic), None)
-        needed = sum(not p.optional for p in fixed)
-        if len(arguments) < needed or (rest is None and len(arguments) > len(fixed)):
-            return f"takes {self._count(needed, len(fixed), rest)} arguments, not {len(arguments)}"
+        """The arguments coerced, or why these do not fit."""
+        if not self.counts(len(arguments)):
+            return f"takes {self._count()} arguments, not {len(arguments)}"
         ready: list[Value] = []
-        for parameter, value in zip(fixed, arguments, strict=False):
-            fit, value = parameter.coerce(value)
+        for index, value in enumerate(arguments):
+            parameter = self.fixed[index] if index < len(self.fixed) else self.rest
+            assert parameter is not None
+            fit, coerced = parameter.coerce(value)
             if not fit:
-                return _wrong(parameter, value)
-            ready.append(value)
-        if rest is not None:
-            many = []
-            for value in arguments[len(fixed) :]:
-                fit, value = rest.coerce(value)
-                if not fit:
-                    return _wrong(rest, value)
-                many.append(value)
-            ready.append(many)
+                return parameter.wrong(value)
+            ready.append(coerced)
         return ready
 
     def named(self, arguments: Mapping[str, Value]) -> list[Value] | str:
-        """As `positional`, for arguments by name; one left out between others is None if it may be."""
+        """As `positional`, for arguments by name; one left out between others is None. A variadic one is a single argument."""
         known = {p.name for p in self.parameters}
         for name in arguments:
             if name not in known:
                 return f"has no parameter {name!r}"
         ready: list[Value] = []
         for parameter in self.parameters:
-            if parameter.name not in arguments:
-                if not parameter.optional:
-                    return f"needs {parameter.name!r}"
-                ready.append(None)
-                continue
-            value = arguments[parameter.name]
-            if parameter.variadic and type(value) is not list:
-                value = [value]
-            elif not parameter.variadic:
-                fit, value = parameter.coerce(value)
+            if parameter.name in arguments:
+                fit, value = parameter.coerce(arguments[parameter.name])
                 if not fit:
-                    return _wrong(parameter, value)
-            ready.append(value)
-        while ready and ready[-1] is None and self.parameters[len(ready) - 1].optional:
+                    return parameter.wrong(value)
+                ready.append(value)
+            elif parameter.optional or parameter.nullable:
+                ready.append(None)
+            elif not parameter.variadic:
+                return f"needs {parameter.name!r}"
+        while ready and self.parameters[len(ready) - 1].name not in arguments and self._may_end(len(ready) - 1):
             ready.pop()
         return ready
 
-    @staticmethod
-    def _count(needed: int, most: int, rest: Parameter | None) -> str:
-        if rest is not None:
-            return f"{needed} or more"
-        return str(needed) if needed == most else f"{needed} to {most}"
+    def _may_end(self, index: int) -> bool:
+        return self.parameters[index].optional or self.parameters[index].variadic
 
-
-def _wrong(parameter: Parameter, value: Value) -> str:
-    what = "null" if value is None else f"a {type(value).__name__}"
-    return f"wants {' or '.join(parameter.kinds)} for {parameter.name!r}, not {what}"
+    def _count(self) -> str:
+        if self.rest is not None:
+            return f"{self.needed} or more"
+        return str(self.needed) if self.needed == len(self.fixed) else f"{self.needed} to {len(self.fixed)}"
 
 
 class Builtin:
@@ -160,12 +176,16 @@ class Builtin:
 
     def call(self, run: Run, arguments: Sequence[Value]) -> Value:
         run.step()
+        for overload in self.overloads:
+            if overload.takes(arguments):
+                return overload.native(run, *overload.bind(arguments))
         reason = ""
         for overload in self.overloads:
             ready = overload.positional(arguments)
             if not isinstance(ready, str):
-                return overload.native(run, *ready)
-            reason = reason or ready
+                return overload.native(run, *overload.bind(ready))
+            if not reason or (reason.startswith("takes ") and overload.counts(len(arguments))):
+                reason = ready
         return run.null(f"{self.name}() {reason}")
 
     def call_named(self, run: Run, arguments: Mapping[str, Value]) -> Value:
@@ -174,8 +194,9 @@ class Builtin:
         for overload in self.overloads:
             ready = overload.named(arguments)
             if not isinstance(ready, str):
-                return overload.native(run, *ready)
-            reason = reason or ready
+                return overload.native(run, *overload.bind(ready))
+            if not reason or reason.startswith("has no parameter"):
+                reason = ready
         return run.null(f"{self.name}() {reason}")
 
     def __repr__(self) -> str:
