@@ -22,8 +22,10 @@ from tests.conftest import skip_or_fail
 ROOT = Path(__file__).parents[2]
 KIT = Path(os.environ.get("MODELYARD_CONFORMANCE") or ROOT.parent / "shared" / "conformance") / "dmn-tck"
 
-KNOWN_FAILURES: dict[str, str] = {}
-"""Tests by id, and why they cannot pass."""
+CALLS_JAVA = "0076-feel-external-java"
+JAVA_TESTS = ("boxed_001", *(f"literal_{number:03}" for number in range(1, 13)), "varargs_001")
+KNOWN_FAILURES = {f"{CALLS_JAVA}/{name}/{name}": "calls a method of a Java class: there is no Java here" for name in JAVA_TESTS}
+"""Results by id, and why they cannot be given."""
 
 
 def kit() -> Iterator[tuple[Path, tck.TestFile]]:
@@ -63,19 +65,24 @@ def test_tck(folder: Path | None, model_name: str, case: tck.TestCase, index: in
 def test_the_share_of_the_kit_that_passes(record_property: Any) -> None:
     """Counted by tests, as the kit's own tables do: a test passes when all its results do.
 
-    An engine that answers null to everything passes those that expect null, so those that expect a value are counted apart."""
+    An engine that answers null to everything passes those that expect null, so those that expect a value are counted apart; that
+    they are too few by those that call Java is allowed for."""
     if not KIT.is_dir():
         skip_or_fail("conformance", "there is no DMN TCK in the conformance folder")
-    passed: list[tuple[bool, bool]] = []
+    passed: list[tuple[bool, bool, bool]] = []
     for path, file in kit():
         model = model_of(path.parent, file.model_name)
         for case in file.cases:
+            known = any(f"{path.parent.name}/{case.id}/{result.name}" in KNOWN_FAILURES for result in case.results)
             valued = any(result.value is not None for result in case.results)
-            passed.append((evaluate(model, of_case(case)).passed, valued))
-    every = [good for good, _ in passed]
-    valued = [good for good, value in passed if value]
-    record_property(
-        "dmn_tck", f"{sum(every)} of {len(every)} tests pass, of those that expect a value {sum(valued)} of {len(valued)}"
-    )
+            passed.append((evaluate(model, of_case(case)).passed, valued, known))
+    every = [good for good, _, _ in passed]
+    values = [good for good, valued, _ in passed if valued]
+    record_property("dmn_tck", f"of all tests {_share(every)} pass, of those that expect a value {_share(values)}")
     assert sum(every) >= 0.99 * len(every)
-    assert sum(valued) >= 0.99 * len(valued)
+    possible = [good for good, valued, known in passed if valued and not known]
+    assert sum(possible) >= 0.99 * len(possible)
+
+
+def _share(passed: list[bool]) -> str:
+    return f"{sum(passed)} of {len(passed)} ({sum(passed) / len(passed):.2%})"
