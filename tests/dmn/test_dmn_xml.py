@@ -265,6 +265,8 @@ def test_all_findings_are_told_at_once() -> None:
 
 def test_a_file_is_bounded() -> None:
     deep = small('<decision name="D">' + "<list>" * 400 + "</list>" * 400 + "</decision>")
+    with pytest.raises(LimitExceeded, match="too deeply"):
+        read(deep.replace(b"<list>", b"<list>" * 9).replace(b"</list>", b"</list>" * 9), limits=Limits(nesting=10**6))
     many = small("<inputData/>" * 50)
     with pytest.raises(LimitExceeded, match="nested more than 150 deep"):
         read(deep)

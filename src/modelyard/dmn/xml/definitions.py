@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelyard.dmn import model
-from modelyard.dmn.errors import InvalidModel
+from modelyard.dmn.errors import InvalidModel, LimitExceeded
 from modelyard.dmn.model import Place, Ref
 from modelyard.dmn.run import Limits
 from modelyard.dmn.xml import boxed
@@ -38,7 +38,10 @@ def read(source: bytes, file: str | None = None, limits: Limits = Limits()) -> m
     if version is None or root.tag != "definitions":
         raise InvalidModel(_strange(root), file=file, line=root.line)
     reading = Reading(file, root.attributes.get("namespace", "").strip(), root.attributes.get("expressionLanguage"))
-    made = _definitions(root, version, reading)
+    try:
+        made = _definitions(root, version, reading)
+    except RecursionError:
+        raise LimitExceeded("elements are nested too deeply to be read", file=file) from None
     if reading.problems:
         raise _all_of(reading.problems)
     return made
