@@ -111,7 +111,11 @@ def test_a_function_may_call_itself() -> None:
 
 def test_models_import_each_other() -> None:
     other = definitions(
-        input_data("x"), decision("double x", "x * 2", "i_x"), function("inc", ("n",), "n + 1"), namespace="urn:other", name="other"
+        input_data("x"),
+        decision("double x", "x * 2", "i_x"),
+        function("inc", ("n",), "n + 1"),
+        namespace="urn:other",
+        name="other",
     )
     main = definitions(
         '<import name="o" namespace="urn:other" importType="https://www.omg.org/spec/DMN/20230324/MODEL/"/>',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,18 +20,19 @@ from modelyard.dmn.feel.types import (
     AnyType,
     ContextType,
     ListType,
+    Type,
     base_of,
 )
 from modelyard.dmn.feel.values import Range, Value
 from modelyard.dmn.run import Run
 
 NESTING = 100
-_PARSERS = {
-    DATE: temporal.parse_date,
-    TIME: temporal.parse_time,
-    DATE_TIME: temporal.parse_date_time,
-    DAYS_TIME: temporal.parse_duration,
-    YEARS_MONTHS: temporal.parse_duration,
+_PARSERS: dict[str, Callable[[str], Value]] = {
+    DATE.name: temporal.parse_date,
+    TIME.name: temporal.parse_time,
+    DATE_TIME.name: temporal.parse_date_time,
+    DAYS_TIME.name: temporal.parse_duration,
+    YEARS_MONTHS.name: temporal.parse_duration,
 }
 
 
@@ -85,7 +86,7 @@ def read(value: Value, type_: AnyType) -> Value:
     """The value with texts read as the dates, times and durations that the type wants; others stay as they are."""
     base = base_of(type_)
     if type(value) is str:
-        parse = _PARSERS.get(base) if base in _PARSERS else None  # type: ignore[call-overload]
+        parse = _PARSERS.get(base.name) if isinstance(base, Type) else None
         found = parse(value) if parse is not None else None
         return value if found is None else found
     if type(value) is list and isinstance(base, ListType):

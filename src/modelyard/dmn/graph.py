@@ -20,6 +20,8 @@ from modelyard.dmn.run import Limits, Run
 Values = list[Any]
 """The values of one evaluation, by the nodes' indexes."""
 
+DrgElement = model.InputData | model.Decision | model.BusinessKnowledgeModel | model.DecisionService
+
 DMN_LANGUAGE = "DMN"
 
 
@@ -31,7 +33,7 @@ class Node:
     that of nodes that are the same in every evaluation (functions)."""
 
     index: int
-    element: model.InputData | model.Decision | model.BusinessKnowledgeModel | model.DecisionService
+    element: DrgElement
     file: File
     plain: list[Node] = field(default_factory=list)
     prefixed: dict[str, list[Node]] = field(default_factory=dict)
@@ -117,7 +119,8 @@ class Graph:
 
     def _declare(self, file: File) -> None:
         found = file.definitions
-        for element in (*found.inputs, *found.knowledge, *found.services, *found.decisions):
+        elements: tuple[DrgElement, ...] = (*found.inputs, *found.knowledge, *found.services, *found.decisions)
+        for element in elements:
             node = Node(len(self.nodes), element, file)
             self.nodes.append(node)
             file.nodes[node.id] = node

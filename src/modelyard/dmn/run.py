@@ -131,7 +131,7 @@ class Run:
         self.depth = limits.recursion
         self.now: datetime | None = None
 
-    def null(self, reason: str) -> None:
+    def null(self, reason: str) -> Any:
         """Keep the reason; returns None, so that code reads `return run.null("…")`."""
         self.say(Severity.ERROR, reason)
 

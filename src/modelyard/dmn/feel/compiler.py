@@ -12,14 +12,16 @@ from decimal import Decimal
 from itertools import repeat
 from typing import Any
 
+from modelyard.dmn.errors import FeelSyntaxError, LimitExceeded
 from modelyard.dmn.feel import syntax, temporal
-
 from modelyard.dmn.feel.builtins import FUNCTIONS
+from modelyard.dmn.feel.builtins.conversions import set_range_reader
 from modelyard.dmn.feel.builtins.registry import Builtin
 from modelyard.dmn.feel.functions import Closure, External
 from modelyard.dmn.feel.iterations import compile_for, compile_quantified
 from modelyard.dmn.feel.numbers import CONTEXT
 from modelyard.dmn.feel.operators import ARITHMETIC, COMPARISON, greater_or_equal, less_or_equal, negate
+from modelyard.dmn.feel.parser import parse_expression
 from modelyard.dmn.feel.scope import FIRST, Code, Env, Found, Matcher, Report, Scope
 from modelyard.dmn.feel.selection import compile_filter, path_of
 from modelyard.dmn.feel.semantics import compare, shown
@@ -55,6 +57,29 @@ class _Root(Scope):
 
 
 _ROOT = _Root()
+
+
+def _range_of_text(run: Run, text: str) -> Range | None:
+    """`range("[1..5]")`: a range literal with both ends, in order, which are literals or conversions of string literals
+    (10.3.4.1)."""
+    try:
+        node = parse_expression(text, _ROOT.names, run.limits)
+    except (FeelSyntaxError, LimitExceeded) as error:
+        return run.null(f"range() cannot read {text!r:.60}: {error}")
+    if isinstance(node, syntax.RangeOf) and _is_literal(node.low) and _is_literal(node.high):
+        known, value = constant(node, _ROOT)
+        if known and (compare(value.low, value.high) or 0) <= 0:
+            return value
+    return run.null(f"{text!r:.60} is no range from one literal to another")
+
+
+def _is_literal(end: Expr | None) -> bool:
+    if isinstance(end, syntax.Call):
+        return all(isinstance(argument, syntax.String) for argument in end.arguments)
+    return end is not None
+
+
+set_range_reader(_range_of_text)
 
 
 def root_scope() -> Scope:
@@ -460,10 +485,16 @@ def call(run: Any, function: Value, arguments: list[Value] | dict[str, Value]) -
 
 
 def _tests(node: syntax.UnaryTests, scope: Scope, report: Report) -> Code:
-    """Unary tests as an expression: they judge `?` of the scope around them."""
-    tested = _name(syntax.Name("?"), scope, report)
-    matches = compile_tests(node, scope, report)
-    return lambda env: matches(env, tested(env))
+    """`(=5)` and `(!=5)` as values."""
+    test = node.tests[0]
+    operator = test.operator if isinstance(test, syntax.Compare) else "="
+    value = compile_expression(test.value, scope, report)
+
+    def make(env: Env) -> Value:
+        found = value(env)
+        return env[1].null("an end of a range is null") if found is None else Range(found, found, True, True, operator)
+
+    return make
 
 
 def _never(node: Any, scope: Scope, report: Report) -> Code:

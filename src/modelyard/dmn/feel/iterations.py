@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
 from decimal import Decimal
 
 from modelyard.dmn.feel import syntax, temporal
 from modelyard.dmn.feel.scope import Code, Env, Report, Scope
 from modelyard.dmn.feel.semantics import compare, shown
 from modelyard.dmn.feel.syntax import Expr
-from modelyard.dmn.feel.temporal import Date
+from modelyard.dmn.feel.temporal import Date, DaysTime
 from modelyard.dmn.feel.types import ANY
 from modelyard.dmn.feel.unary import mentions
 from modelyard.dmn.feel.values import Range, Value
@@ -18,7 +17,7 @@ from modelyard.dmn.run import Run
 
 Compile = Callable[[Expr, Scope, Report], Code]
 Source = Callable[[Env], "Iterable[Value] | None"]
-_A_DAY = temporal.from_python(timedelta(days=1))
+_A_DAY = DaysTime(24 * 3600 * 1_000_000_000)
 
 
 def compile_for(node: syntax.For, scope: Scope, report: Report, compile_expression: Compile) -> Code:
@@ -29,7 +28,8 @@ def compile_for(node: syntax.For, scope: Scope, report: Report, compile_expressi
     looks_back = mentions(node.body, "partial")
 
     def loop(env: Env) -> Value:
-        run, made = env[1], []
+        run: Run = env[1]
+        made: list[Value] = []
         around: Env = [env, run, made]
         for turn in turns(sources, around):
             if turn is None:
@@ -140,11 +140,7 @@ def between(run: Run, first: Value, last: Value) -> Iterable[Value] | None:
 def _days(first: Date, last: Date) -> Iterator[Date]:
     order = compare(first, last)
     step = _A_DAY if order is not None and order <= 0 else temporal.negate(_A_DAY)
-    current = first
-    while True:
+    current: Value = first
+    while current is not None:
         yield current
-        if current == last:
-            return
-        current = temporal.add(current, step)
-        if current is None:
-            return
+        current = None if current == last else temporal.add(current, step)

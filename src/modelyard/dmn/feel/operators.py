@@ -121,9 +121,9 @@ def _known(run: Run, found: Value, operator: str, a: Value, b: Value) -> Value:
     return found if found is not None else _undefined(run, operator, a, b)
 
 
-def _undefined(run: Run, operator: str, a: Value, b: Value) -> None:
+def _undefined(run: Run, operator: str, a: Value, b: Value) -> Value:
     return run.null(f"{shown(a)} {operator} {shown(b)} is not defined")
 
 
-def _incomparable(run: Run, a: Value, b: Value) -> None:
+def _incomparable(run: Run, a: Value, b: Value) -> Value:
     return run.null(f"{shown(a)} and {shown(b)} are not comparable")

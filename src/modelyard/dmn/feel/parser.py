@@ -16,33 +16,24 @@ cell that starts with `not(` and is no negation of the whole."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
-from functools import cache
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from modelyard.dmn.errors import FeelSyntaxError, LimitExceeded
-from modelyard.dmn.feel import numbers
+from modelyard.dmn.feel.depth import TREE_DEPTH, check_depth
 from modelyard.dmn.feel.inference import element_of, fields_of, infer, result_of, step, written
 from modelyard.dmn.feel.names import TOKEN, WORD, NameScope, normalise
 from modelyard.dmn.feel.scanner import (
-    ARROW,
     COMPARATOR,
     DECLARED,
     EXTERNAL,
     INTERVAL_END,
-    MORE,
     NOTHING,
-    NUMBER,
     OPERATOR,
     POSTFIX,
-    SKIPPED,
-    STRING,
-    unescape,
 )
 from modelyard.dmn.feel.syntax import (
     And,
     Arithmetic,
-    At,
     Between,
     Boolean,
     Call,
@@ -63,23 +54,20 @@ from modelyard.dmn.feel.syntax import (
     Negation,
     Node,
     Null,
-    Number,
     Or,
     Path,
     Quantified,
     RangeOf,
-    String,
     Test,
     TypeName,
     UnaryTests,
 )
+from modelyard.dmn.feel.type_names import TypeReader
 from modelyard.dmn.feel.types import ANY, ANY_LIST, AnyType
 from modelyard.dmn.run import Limits
 
 __all__ = ["TREE_DEPTH", "NameScope", "normalise", "parse_expression", "parse_type", "parse_unary_tests"]
 
-TREE_DEPTH = 1_000
-"""How deep a tree may be. Whoever walks a tree with recursion needs room for this; chains like 1 + 1 + … are deep on the left."""
 _LIMITS = Limits()
 T = TypeVar("T", bound=Node)
 _OR, _AND, _COMPARED, _ARITHMETIC = 1, 2, 3, 4
@@ -110,17 +98,14 @@ def parse_type(text: str, limits: Limits = _LIMITS) -> TypeName:
     return _Parser(text, _NO_NAMES, limits).whole(_Parser.whole_type)
 
 
-class _Parser:
-    """A place in the text, and the names that are known there. The text ends with a character that nothing starts with."""
+class _Parser(TypeReader):
+    """The grammar, with the names that are known at the place."""
 
-    __slots__ = ("depth", "end", "interval", "nesting", "pos", "scope", "steps", "text")
+    __slots__ = ("interval", "scope", "steps")
 
     def __init__(self, text: str, names: NameScope, limits: Limits) -> None:
-        self.end = len(text)
-        if self.end > limits.expression_length:
-            raise LimitExceeded(f"the expression has {self.end} characters; {limits.expression_length} are allowed")
-        self.text, self.scope, self.nesting = text + "\0", names, limits.nesting
-        self.pos = self.depth = 0
+        super().__init__(text, limits)
+        self.scope = names
         self.interval = 0
         """The depth at which the upper end of an interval is being read: there `[` may close it."""
         self.steps: dict[int, tuple[AnyType, NameScope]] = {}
@@ -131,64 +116,16 @@ class _Parser:
             node = rule(self)
         except RecursionError as error:
             raise LimitExceeded("the expression nests too deeply for the place it is read at") from error
-        self.skip()
-        if self.pos < self.end:
-            self.fail("an operator or the end of the expression was expected")
+        self.finish()
         if self.end > TREE_DEPTH:
-            _check_depth(node)
+            check_depth(node)
         return node
-
-    # --- small steps ------------------------------------------------------------------------------------------------------------
-
-    def skip(self) -> str:
-        """Pass white space and comments; the character after them."""
-        found = SKIPPED.match(self.text, self.pos)
-        if found is not None:
-            self.pos = found.end()
-        return self.text[self.pos]
-
-    def fail(self, detail: str, at: int | None = None) -> NoReturn:
-        place = self.pos if at is None else at
-        if self.text.startswith("/*", place):
-            detail = "the comment is not closed"
-        raise FeelSyntaxError(detail, text=self.text[:-1], at=place)
-
-    def expect(self, character: str, where: str) -> None:
-        if self.skip() != character:
-            self.fail(f"{character!r} was expected {where}")
-        self.pos += 1
-
-    def accept(self, character: str) -> bool:
-        if self.skip() != character:
-            return False
-        self.pos += 1
-        return True
-
-    def accept_word(self, word: str) -> bool:
-        self.skip()
-        found = WORD.match(self.text, self.pos)
-        if found is None or found[0] != word:
-            return False
-        self.pos = found.end()
-        return True
-
-    def expect_word(self, word: str, where: str) -> None:
-        if not self.accept_word(word):
-            self.fail(f"{word!r} was expected {where}")
-
-    def accept_dots(self) -> bool:
-        if self.skip() != "." or self.text[self.pos + 1] != ".":
-            return False
-        self.pos += 2
-        return True
 
     # --- operators --------------------------------------------------------------------------------------------------------------
 
     def expression(self, least: int = 0, first: Expr | None = None) -> Expr:
         """An expression of operators of at least this level; `first` is its first operand, if that is read already."""
-        self.depth += 1
-        if self.depth > self.nesting:
-            raise LimitExceeded(f"the expression nests deeper than {self.nesting}")
+        self.deeper()
         node = self.operand(not least) if first is None else self.postfix(first)
         found = OPERATOR.match(self.text, self.pos)
         if found is not None and _LEVELS[found[1]] >= least:
@@ -373,15 +310,6 @@ class _Parser:
             return None
         return self.words(*found)
 
-    def words(self, name: str, end: int) -> str:
-        """The name with the words that follow it, up to a keyword or symbol. Two names cannot stand side by side, so these belong
-        to it, although no scope has it: an entry of an item of unknown type, for instance."""
-        text = self.text
-        while (more := MORE.match(text, end)) is not None:
-            name, end = f"{name} {more[1]}", more.end()
-        self.pos = end
-        return name
-
     def condition(self, type_: AnyType) -> Expr:
         """The inside of a filter, where `item` and its fields are known (10.3.2.5)."""
         outer, element = self.scope, element_of(type_)
@@ -406,15 +334,6 @@ class _Parser:
                 break
         self.expect(")", "at the end of the arguments")
         return Call(function, tuple(arguments), tuple(names), at=at)
-
-    def declared(self, what: str) -> str:
-        """A name and its colon."""
-        self.skip()
-        found = DECLARED.match(self.text, self.pos)
-        if found is None:
-            self.fail(f"{what} and ':' were expected")
-        self.pos = found.end()
-        return normalise(found[1])
 
     # --- names ------------------------------------------------------------------------------------------------------------------
 
@@ -442,66 +361,6 @@ class _Parser:
         if word in _AFTER_EXPRESSION and self.scope.type_of(word) is None:
             self.fail(f"an expression was expected, not the keyword {word!r}", at)
         return Name(self.words(word, end), at=at)
-
-    def variable(self, stop: str = "") -> str:
-        """A name that is made known here: words and symbols, up to the word `stop`."""
-        self.skip()
-        start = self.pos
-        found = WORD.match(self.text, start)
-        if found is None:
-            self.fail("a name was expected")
-        end = found.end()
-        while (token := TOKEN.match(self.text, end)) is not None and token[1] != stop and _is_part(token[1]):
-            end = token.end()
-        self.pos = end
-        return normalise(self.text[start:end])
-
-    # --- literals ---------------------------------------------------------------------------------------------------------------
-
-    def number(self) -> Number:
-        at = self.pos
-        negative = self.text[at] == "-"
-        found = NUMBER.match(self.text, at + negative)
-        if found is None:
-            self.fail("a number was expected, and no letter right after it")
-        self.pos = found.end()
-        try:
-            value = numbers.number(found[0])
-        except ValueError:
-            self.fail("the number is out of range", at)
-        return Number(numbers.CONTEXT.minus(value) if negative else value, at=at)
-
-    def minus(self) -> Expr:
-        return self.number()
-
-    def dotted(self) -> Expr:
-        if self.text[self.pos + 1] not in _DIGITS:
-            self.fail("an expression was expected")
-        return self.number()
-
-    def characters(self) -> str:
-        found = STRING.match(self.text, self.pos)
-        if found is None:
-            self.fail("the string is not closed")
-        raw = found[1]
-        if "\\" in raw:
-            try:
-                raw = unescape(raw)
-            except ValueError:
-                self.fail("an escape sequence in the string is no character")
-        self.pos = found.end()
-        return raw
-
-    def string(self) -> String:
-        at = self.pos
-        return String(self.characters(), at=at)
-
-    def at_literal(self) -> At:
-        at = self.pos
-        self.pos += 1
-        if self.skip() != '"':
-            self.fail("a string was expected after '@'")
-        return At(self.characters(), at=at)
 
     # --- brackets ---------------------------------------------------------------------------------------------------------------
 
@@ -659,78 +518,9 @@ class _Parser:
     def false(self, at: int) -> Expr:
         return Boolean(False, at=at)
 
-    # --- types ------------------------------------------------------------------------------------------------------------------
-
-    def whole_type(self) -> TypeName:
-        """A type, where anything that is no generic type is a name as a whole."""
-        text = normalise(self.text[: self.end])
-        if not any(character in text for character in '<>(){}[],:"\0') and WORD.match(text) is not None:
-            self.pos = self.end
-            return TypeName(text)
-        return self.type_name()
-
-    def type_name(self) -> TypeName:
-        self.depth += 1
-        if self.depth > self.nesting:
-            raise LimitExceeded(f"the type nests deeper than {self.nesting}")
-        self.skip()
-        at = self.pos
-        name = self.simple_type()
-        arguments: tuple[TypeName, ...] = ()
-        fields: tuple[tuple[str, TypeName], ...] = ()
-        if name in _GENERIC and self.accept("<"):
-            if name == "context":
-                fields = self.typed_fields()
-            elif name == "function":
-                arguments = self.signature()
-            else:
-                arguments = (self.type_name(),)
-                self.expect(">", "at the end of the type")
-        self.depth -= 1
-        return TypeName(name, arguments, fields, at=at)
-
-    def simple_type(self) -> str:
-        """A built-in type, or the name of an item definition: words, with points between them."""
-        found = WORD.match(self.text, self.pos)
-        if found is None:
-            self.fail("a type was expected")
-        known = _TYPES.longest(self.text, found[0], found.end())
-        if known is not None:
-            self.pos = known[1]
-            return known[0]
-        name = self.words(found[0], found.end())
-        while self.text[self.pos] == "." and (found := WORD.match(self.text, self.pos + 1)) is not None:
-            name += "." + self.words(found[0], found.end())
-        return name
-
-    def typed_fields(self) -> tuple[tuple[str, TypeName], ...]:
-        fields = []
-        while True:
-            name = self.declared("the name of an entry")
-            fields.append((name, self.type_name()))
-            if not self.accept(","):
-                break
-        self.expect(">", "at the end of the type")
-        return tuple(fields)
-
-    def signature(self) -> tuple[TypeName, ...]:
-        types = []
-        if not self.accept(">"):
-            types.append(self.type_name())
-            while self.accept(","):
-                types.append(self.type_name())
-            self.expect(">", "at the end of the parameters' types")
-        arrow = ARROW.match(self.text, self.pos)
-        if arrow is None:
-            self.fail("'->' was expected before the type of the result")
-        self.pos = arrow.end()
-        return (*types, self.type_name())
-
 
 _DIGITS = frozenset("0123456789")
 _NUMERIC = _DIGITS | {"."}
-_GENERIC = frozenset({"list", "range", "context", "function"})
-_TYPES = NameScope(dict.fromkeys(("days and time duration", "years and months duration", "date and time"), ANY))
 _PRIMARY: dict[str, Callable[[_Parser], Expr]] = {
     '"': _Parser.string,
     "(": _Parser.parenthesised,
@@ -752,13 +542,6 @@ _KEYWORDS: dict[str, Callable[[_Parser, int], Expr | None]] = {
     "every": _Parser.quantified,
     "function": _Parser.function,
 }
-
-
-def _is_part(token: str) -> bool:
-    return token in _NAME_SYMBOLS or WORD.fullmatch("_" + token) is not None
-
-
-_NAME_SYMBOLS = frozenset("./-'’+*")
 
 
 def _reduce(operands: list[Expr], pending: list[tuple[int, str, int]]) -> None:
@@ -783,26 +566,8 @@ def _as_value(test: Test) -> Expr:
     if operator == "!=":
         return UnaryTests((test,), at=at)
     if operator == "=":
-        return RangeOf(value, value, True, True, at=at)
+        return UnaryTests((Compare("=", value, at=at),), at=at)
     closed = operator in ("<=", ">=")
     if operator in ("<", "<="):
         return RangeOf(None, value, False, closed, at=at)
     return RangeOf(value, None, closed, False, at=at)
-
-
-def _check_depth(root: Node) -> None:
-    """Refuse a tree deeper than TREE_DEPTH, without recursion."""
-    stack: list[tuple[object, int]] = [(root, 1)]
-    while stack:
-        node, depth = stack.pop()
-        if depth > TREE_DEPTH:
-            raise LimitExceeded(f"the expression's operators and brackets go deeper than {TREE_DEPTH}")
-        if isinstance(node, tuple):
-            stack.extend((inner, depth) for inner in node)
-        elif isinstance(node, Node):
-            stack.extend((getattr(node, name), depth + 1) for name in _inner(type(node)))
-
-
-@cache
-def _inner(kind: Callable[..., Node]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name != "at")

@@ -49,7 +49,7 @@ class Scope:
         self.parent, self.filtering = parent, filtering
         self.places = {name: FIRST + index for index, name in enumerate(names)}
         self.types = dict(names)
-        self.names = NameScope(names, parent.names if parent else None)
+        self.names: NameScope = NameScope(names, parent.names if parent else None)
         self._lookup = type_lookup
 
     def find(self, name: str) -> Found | tuple[int, ...]:

@@ -46,7 +46,8 @@ def _contexts_equal(a: dict[str, Value], b: dict[str, Value]) -> bool:
 
 
 def _ranges_equal(a: Range, b: Range) -> bool:
-    return a.low_closed == b.low_closed and a.high_closed == b.high_closed and same(a.low, b.low) and same(a.high, b.high)
+    closed = (a.low_closed, a.high_closed, a.operator) == (b.low_closed, b.high_closed, b.operator)
+    return closed and same(a.low, b.low) and same(a.high, b.high)
 
 
 def same(a: Value, b: Value) -> bool:
@@ -66,6 +67,9 @@ def compare(a: Value, b: Value) -> int | None:
 
 def contains(range_: Range, value: Value) -> bool | None:
     """`value in range`. None when the value has no order with the range's ends."""
+    if range_.operator == "!=":
+        held = equal(value, range_.low)
+        return None if held is None else not held
     if range_.low is not None:
         order = compare(range_.low, value)
         if order is None:
@@ -131,6 +135,8 @@ def _key(name: str) -> str:
 
 
 def _range(value: Range) -> str:
+    if value.operator:
+        return f"({value.operator} {written(value.low)})"
     if value.low is None or value.high is None:
         end, closed = (value.high, value.high_closed) if value.low is None else (value.low, value.low_closed)
         return f"({'<' if value.low is None else '>'}{'=' if closed else ''} {written(end)})"

@@ -166,29 +166,32 @@ def _function_conforms(source: FunctionType, target: FunctionType) -> bool:
 
 
 def is_instance(value: Value, type_: AnyType) -> bool:
-    """Whether a value is of a type, constraints included. Null is an instance of Null alone and, by 10.3.2.9, of no other."""
+    """`value instance of type`: of the base type, whatever values an item definition allows. Null is one of Null alone."""
     if value is None:
         return type_ == NULL
-    return _has_type(value, type_)
+    return _has_type(value, type_, constrained=False)
 
 
 def fits(value: Value, type_: AnyType) -> bool:
-    """As `is_instance`, with null fitting every type: what may be bound to a typed variable without coercion."""
-    return value is None or _has_type(value, type_, inner_null=True)
+    """What may be bound to a typed variable without coercion: null, and values of the type that its constraints allow."""
+    return value is None or _has_type(value, type_)
 
 
-def _has_type(value: Value, type_: AnyType, inner_null: bool = False) -> bool:
-    inner = fits if inner_null else is_instance
+def _has_type(value: Value, type_: AnyType, constrained: bool = True) -> bool:
     if isinstance(type_, ConstrainedType):
-        return _has_type(value, type_.base, inner_null) and allowed(value, type_)
-    if type_ == ANY:
+        return _has_type(value, type_.base, constrained) and (not constrained or allowed(value, type_))
+    if type_ == ANY or value is None:
         return True
     if isinstance(type_, ListType):
-        return isinstance(value, list) and (type_.element == ANY or all(inner(item, type_.element) for item in value))
+        element = type_.element
+        return isinstance(value, list) and (element == ANY or all(_has_type(item, element, constrained) for item in value))
     if isinstance(type_, ContextType):
-        return isinstance(value, dict) and all(n in value and inner(value[n], t) for n, t in type_.fields.items())
+        return isinstance(value, dict) and all(
+            n in value and _has_type(value[n], t, constrained) for n, t in type_.fields.items()
+        )
     if isinstance(type_, RangeType):
-        return isinstance(value, Range) and all(end is None or inner(end, type_.element) for end in (value.low, value.high))
+        ends = (value.low, value.high) if isinstance(value, Range) else ()
+        return bool(ends) and all(_has_type(end, type_.element, constrained) for end in ends)
     if isinstance(type_, FunctionType):
         return hasattr(value, "call") and conforms(value.type, type_)
     return _CLASSES.get(type(value)) == type_

@@ -65,7 +65,17 @@ def matcher_of(
     if mentions(test.value, "?"):
         return _condition(compile_expression(test.value, Scope({"?": type_}, scope), report))
     code = compile_expression(test.value, scope, report)
+    if isinstance(test.value, syntax.RangeOf):
+        return _within(code)
     return lambda env, value: _holds(value, code(env), strict)
+
+
+def _within(code: Code) -> Matcher:
+    def held(env: Env, value: Value) -> bool | None:
+        found = code(env)
+        return None if found is None else contains(found, value)
+
+    return held
 
 
 def _condition(condition: Code) -> Matcher:

@@ -27,12 +27,15 @@ Value = Any
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """An interval. `low` or `high` is None where the interval is unbounded on that side (then that end counts as open)."""
+    """An interval. `low` or `high` is None where the interval is unbounded on that side (then that end counts as open).
+
+    `operator` is "=" or "!=" for `(=5)` and `(!=5)`: all values that are, or are not, the one at both ends."""
 
     low: Value
     high: Value
     low_closed: bool
     high_closed: bool
+    operator: str = ""
 
 
 class FeelFunction(Protocol):
