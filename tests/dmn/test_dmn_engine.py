@@ -192,7 +192,7 @@ def test_an_unknown_decision_is_told_what_there_is() -> None:
 )
 def test_limits_end_an_evaluation_with_a_clear_error(text: str, limits: Limits) -> None:
     file = definitions(decision("d", text))
-    with pytest.raises((LimitExceeded, InvalidModel), match="more|larger|nested|deep"):
+    with pytest.raises((LimitExceeded, InvalidModel), match=r"more|larger|nested|deep"):
         load(file, limits=limits).evaluate("d", {})
 
 

@@ -1,4 +1,4 @@
-"""A DMN file as read: what it says, before anything is compiled. Names follow the specification's metamodel (DMN 1.5, 6 to 10)."""
+"""A DMN file as read, before anything is compiled. Names follow the specification's metamodel (DMN 1.5, 6 to 10)."""
 
 from __future__ import annotations
 
