@@ -66,7 +66,7 @@ class OrderedSegment:
         low, high = self.ends(region)
         value = self.sample(region)
         odd = self.scale is NUMBERS and isinstance(value, Decimal) and value != value.to_integral_value()
-        return FRACTION * odd + (2 if low is None or high is None else int(low == high))
+        return FRACTION * odd + (int(low is None or high is None) or 2 * (low == high))
 
     def words(self, mask: Mask, everything: Mask) -> list[str]:
         return [self._run(first, last) for first, last in _runs(mask & self.whole, everything & self.whole)]

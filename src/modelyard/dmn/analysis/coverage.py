@@ -176,7 +176,8 @@ def _unreachable(study: Study, rule: int, rivals: list[int]) -> Finding:
     box = _common(study.may[rule], study.must[needed[0]])
     who = "earlier rule" if study.table.hit_policy is HitPolicy.FIRST else "more important rule"
     names = rule_words(sum(1 << other for other in needed))
-    text = f"Rule {rule + 1} never decides: the {who}{'s' if len(needed) > 1 else ''} {names} cover all that it matches"
+    covering = f"{who} {names} covers" if len(needed) == 1 else f"{who}s {names} together cover"
+    text = f"Rule {rule + 1} never decides: the {covering} all that it matches"
     witness = study.grid.witness(box)
     text += f"; for {example(witness)} rule {needed[0] + 1} decides" if witness else ""
     return study.finding(Code.UNREACHABLE, Severity.WARNING, text, (rule, *needed), witness)

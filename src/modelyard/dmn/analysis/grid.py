@@ -33,8 +33,9 @@ from modelyard.dmn.analysis.scales import (
 )
 from modelyard.dmn.errors import DmnError
 from modelyard.dmn.feel import syntax, types
+from modelyard.dmn.feel.compiler import BUILT_IN_NAMES
+from modelyard.dmn.feel.names import NameScope
 from modelyard.dmn.feel.parser import parse_unary_tests
-from modelyard.dmn.feel.scope import Scope
 from modelyard.dmn.feel.types import AnyType, ConstrainedType, ContextType, ListType, base_of
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.model import DecisionTable
@@ -48,7 +49,7 @@ _SCALES: dict[AnyType, tuple[Scale, ...]] = {
     types.DAYS_TIME: (DAYS_TIMES,),
     types.YEARS_MONTHS: (YEARS_MONTHS,),
 }
-_NO_NAMES = Scope({}).names
+_NAMES = NameScope(BUILT_IN_NAMES)
 
 
 class Table(Protocol):
@@ -202,7 +203,7 @@ def constraint_tests(type_: AnyType) -> syntax.UnaryTests | None:
     if not isinstance(type_, ConstrainedType):
         return None
     try:
-        return parse_unary_tests(type_.text, _NO_NAMES)
+        return parse_unary_tests(type_.text, _NAMES)
     except DmnError:
         return None
 
@@ -210,7 +211,7 @@ def constraint_tests(type_: AnyType) -> syntax.UnaryTests | None:
 def _parsed(text: str) -> Condition:
     """`allowed; constraint` when an item definition has both."""
     try:
-        return condition_of(parse_unary_tests(text, _NO_NAMES))
+        return condition_of(parse_unary_tests(text, _NAMES))
     except DmnError:
         first, semicolon, second = text.partition("; ")
         return conditions.All((_parsed(first), _parsed(second))) if semicolon else Unknown()

@@ -48,9 +48,11 @@ class Scale:
     def _key_between(self, low: Key | None, high: Key | None) -> Key | None:
         if low is None and high is None:
             return self.usual
-        near, far = self._window(low, high)
+        near, far = (low, high) if self is STRINGS else self._window(low, high)
         keys = [key for key in self.round_keys(near, far) if self._within(key) and (low is None or low < key)]
         keys = [key for key in keys if high is None or key < high]
+        if self is STRINGS:
+            return keys[0] if keys else None
         return next((key for key in keys if near < key < far), keys[0] if keys else None)
 
     def _within(self, key: Key) -> bool:
@@ -92,6 +94,8 @@ def _string_key(value: str) -> str:
 
 
 def _text_between(low: str | None, high: str | None) -> Iterator[str]:
+    if low is None:
+        yield ""
     yield from ((low or "") + more for more in ("a", "0", " ", "\x01", "\x00"))
 
 
