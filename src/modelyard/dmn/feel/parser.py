@@ -559,14 +559,12 @@ def _reduce(operands: list[Expr], pending: list[tuple[int, str, int]]) -> None:
 
 
 def _as_value(test: Test) -> Expr:
-    """A test as a value (rule 2i): an interval. `!= x` is none; it stays a test."""
+    """A test as a value (rule 2i): an interval. `= x` and `!= x` stay tests: they are no intervals, or more than that."""
     if isinstance(test, Matches):
         return test.value
     operator, value, at = test.operator, test.value, test.at
-    if operator == "!=":
+    if operator in ("=", "!="):
         return UnaryTests((test,), at=at)
-    if operator == "=":
-        return UnaryTests((Compare("=", value, at=at),), at=at)
     closed = operator in ("<=", ">=")
     if operator in ("<", "<="):
         return RangeOf(None, value, False, closed, at=at)
