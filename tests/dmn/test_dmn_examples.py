@@ -69,6 +69,10 @@ def test_components_that_are_not_given_are_null(model: Model) -> None:
     assert none.inputs == {}
 
 
+def test_one_element_may_stand_for_a_list(model: Model) -> None:
+    assert run(model, from_csv('Codes,expect Number of codes\n007,1\n"[""a"", ""b""]",2\n', model)).passed
+
+
 def test_an_entry_of_a_list_is_the_list_of_its_elements_entries(model: Model) -> None:
     source = 'Customer;expect Remarks.code\n{segment: "a", since: date("2024-05-01")};["a", "2024-05-01"]\n'
     assert run(model, from_csv(source, model)).passed
@@ -76,8 +80,13 @@ def test_an_entry_of_a_list_is_the_list_of_its_elements_entries(model: Model) ->
 
 def test_messages_and_refusals_of_the_engine_are_kept(model: Model) -> None:
     report = run(model, from_csv("Amount,expect Review\nabc,none\n", model))
-    (failure,) = report.results
-    assert failure.errors or failure.messages or not failure.passed
+    assert "abc" in " ".join(message.text for message in report.results[0].messages)
+    long = """<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" namespace="n" name="m"><decision name="D">
+        <literalExpression><text>for i in 1..1000 return i</text></literalExpression></decision></definitions>"""
+    limited = load(long.encode(), limits=Limits(steps=10))
+    (failure,) = run(limited, from_csv("expect D\nnull\n", limited)).results
+    assert failure.failed == ("expect D",), "a refusal is no null"
+    assert isinstance(failure.errors[0], LimitExceeded)
 
 
 VALUES = [
@@ -90,6 +99,8 @@ VALUES = [
     ("Customer.segment", "null", None),
     ("Customer.since", "2024-05-01", parse_date("2024-05-01")),
     ("Customer.since", '"date(""2024-05-01"")"', parse_date("2024-05-01")),
+    ("Codes", "007", "007"),
+    ("Codes", '"[""a"", ""b""]"', ["a", "b"]),
     ("Customer.other", "true", True),
     ("Customer.other", "10:30:00", parse_time("10:30:00")),
     ("Customer.other", "2024-05-01T10:30:00Z", parse_date_time("2024-05-01T10:30:00Z")),
@@ -120,7 +131,7 @@ def test_separators_and_encodings(model: Model, mark: str) -> None:
     [
         ("", "empty", None),
         ("Amount\n5\n", "nothing is expected", 1),
-        ("Amuont,expect Review\n", "'Amuont' is not an input of the model; there is 'Amount'", 1),
+        ("Amuont,expect Review\n", "'Amuont' is not an input of the model; there is 'Codes', 'Amount'", 1),
         ("Amount,expect Reveiw\n", "'expect Reveiw' is not a decision of the model", 1),
         ("Amount,Amount,expect Review\n", "'Amount' is there twice", 1),
         ("Amount,expect Review\n5\n", "1 cells, there are 2 columns", 2),
@@ -199,6 +210,23 @@ def test_a_cell_with_names_is_known_from_its_rule(model: Model) -> None:
     assert [(c.rule, c.was_true, c.was_false) for c in review.conditions] == [(1, True, False), (2, False, True)]
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(98, 102), st.sampled_from(["gold", "silver", ""])), min_size=1, max_size=5))
+def test_coverage_is_what_the_cells_say_one_by_one(model: Model, rows: list[tuple[int, str]]) -> None:
+    source = "Amount,Customer.segment,expect Discount\n" + "".join(f"{amount},{segment},1\n" for amount, segment in rows)
+    table = next(t for t in run(model, from_csv(source, model)).coverage.tables if t.element == "t_discount")
+    cells = {
+        (1, 1): [amount < 100 for amount, _ in rows],
+        (2, 1): [amount >= 100 for amount, _ in rows],
+        (2, 2): [segment == "gold" for _, segment in rows],
+        (3, 1): [amount >= 100 for amount, _ in rows],
+        (3, 2): [segment != "gold" for _, segment in rows],
+    }
+    assert {(c.rule, c.column): (c.was_true, c.was_false) for c in table.conditions} == {
+        place: (any(held), not all(held)) for place, held in cells.items()
+    }
+
+
 def test_tables_that_were_not_evaluated_are_uncovered(model: Model) -> None:
     report = run(model, from_csv("Amount,Limit,expect Review\n50,10,refer\n", model))
     table = next(found for found in report.coverage.tables if found.element == "t_discount")
@@ -225,6 +253,9 @@ CASES = kit_file("""
     <component name="since"><value xsi:nil="true"/></component></inputNode>
   <resultNode name="Discount" type="decision"><expected><component name="reason"><value>gold</value></component>
     <component name="rate"><value xsi:type="xsd:double">0.1000000001</value></component></expected></resultNode></testCase>
+<testCase id="003" type="bkm" invocableName="Twice">
+  <inputNode name="n"><value xsi:type="xsd:decimal">4</value></inputNode>
+  <resultNode name="Twice"><expected><value xsi:type="xsd:decimal">8</value></expected></resultNode></testCase>
 <testCase id="002" type="decisionService" invocableName="Both">
   <inputNode name="Amount"><value xsi:type="xsd:decimal">20</value></inputNode>
   <inputNode name="Limit"><value xsi:type="xsd:decimal">10</value></inputNode>
@@ -235,10 +266,15 @@ CASES = kit_file("""
 
 def test_the_tests_of_a_tck_file_are_examples(model: Model) -> None:
     file = tck.read(CASES)
-    assert (file.model_name, file.labels, [case.id for case in file.cases]) == ("discount.dmn", ("Level 2",), ["001", "002"])
+    assert (file.model_name, file.labels, [case.id for case in file.cases]) == (
+        "discount.dmn",
+        ("Level 2",),
+        ["001", "003", "002"],
+    )
     assert file.cases[0].inputs["Customer"] == {"segment": "gold", "since": None}
-    assert file.cases[1].results[1] == tck.Expected("Discount", None, error=True)
-    first, second = run(model, from_tck(CASES)).results
+    assert file.cases[2].results[1] == tck.Expected("Discount", None, error=True)
+    first, knowledge, second = run(model, from_tck(CASES)).results
+    assert knowledge.actual == {"Twice": Decimal(8)}
     assert (first.name, first.passed) == ("gold", True), first
     assert second.failed == ("Discount",)
     assert second.actual["Review"] == "refer"

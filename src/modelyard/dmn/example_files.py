@@ -42,7 +42,7 @@ from modelyard.dmn.feel.numbers import number
 from modelyard.dmn.feel.parser import parse_expression
 from modelyard.dmn.feel.scope import Scope
 from modelyard.dmn.feel.temporal import parse_temporal
-from modelyard.dmn.feel.types import BOOLEAN, STRING, AnyType, ContextType, base_of, field_type
+from modelyard.dmn.feel.types import BOOLEAN, STRING, AnyType, ContextType, ListType, base_of, field_type
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.run import Limits, Run, system_clock
 
@@ -182,8 +182,8 @@ class _Reading:
             return _ABSENT
         if text == "null":
             return None
-        base = base_of(column.type) if column.type is not None else None
-        if base == STRING and not _quoted(text):
+        base = _single(column.type)
+        if base == STRING and not _quoted(text) and not (text[0] == "[" and _is_list(column.type)):
             return text
         if text in {"true", "false"} or (base == BOOLEAN and text.lower() in {"true", "false"}):
             return text.lower() == "true"
@@ -224,6 +224,18 @@ def _type_at(type_: AnyType | None, path: Sequence[str]) -> AnyType | None:
     for name in path:
         type_ = field_type(type_, name)
     return type_
+
+
+def _is_list(type_: AnyType | None) -> bool:
+    return type_ is not None and isinstance(base_of(type_), ListType)
+
+
+def _single(type_: AnyType | None) -> AnyType | None:
+    """The type of one value: of a list's element, since one element may stand without its brackets."""
+    base = base_of(type_) if type_ is not None else None
+    while isinstance(base, ListType):
+        base = base_of(base.element)
+    return base
 
 
 def _components(type_: AnyType | None) -> Iterable[str]:
