@@ -3,7 +3,6 @@
 A CSV file of examples has a line of headings, then a line an example. It is in UTF-8, separated by commas; by semicolons or tabs
 if there is no comma in the line of headings.
 
-
 | heading | column |
 |---|---|
 | `Age`, `Applicant.Age` | an input of the model, or a component of one |
