@@ -15,7 +15,7 @@ from modelyard.dmn.feel.iterations import elements, turns
 from modelyard.dmn.feel.parser import parse_expression, parse_unary_tests
 from modelyard.dmn.feel.selection import element
 from modelyard.dmn.feel.semantics import coerce, shown
-from modelyard.dmn.feel.types import ANY, AnyType, FunctionType, base_of
+from modelyard.dmn.feel.types import ANY, AnyType, FunctionType, base_of, class_of
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.item_types import ItemTypes
 from modelyard.dmn.run import Limits
@@ -184,10 +184,11 @@ def coerced(code: Code, type_: AnyType, what: str) -> Code:
     """The code, its value coerced."""
     if type_ is ANY:
         return code
+    class_ = class_of(type_)
 
     def fitting(env: Env) -> Value:
         value = code(env)
-        return None if value is None else coerce(value, type_, env[1], what)
+        return value if value is None or type(value) is class_ else coerce(value, type_, env[1], what)
 
     return fitting
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelyard.dmn import model
 from modelyard.dmn.errors import DmnError, InvalidData, InvalidModel, LimitExceeded
+from modelyard.dmn.feel.scope import Code
 from modelyard.dmn.feel.types import ANY, AnyType, ConstrainedType
 from modelyard.dmn.feel.values import Value
-from modelyard.dmn.from_python import bound
+from modelyard.dmn.from_python import binder, bound
 from modelyard.dmn.graph import File, Graph, Node, evaluate_plan, in_order, plan_of
 from modelyard.dmn.run import DEFAULT_LIMITS, Clock, Limits, Message, Run, Severity, Trace, Tracer, system_clock
 from modelyard.dmn.tables import TableInfo
@@ -83,8 +84,7 @@ class FunctionInfo:
     type: AnyType
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """A value, and what was noticed on the way to it. `trace` only if it was asked for."""
 
     value: Value
@@ -151,7 +151,8 @@ class Model:
     """A loaded model. Immutable; evaluations may run in several threads at once."""
 
     def __init__(self, graph: Graph, limits: Limits, clock: Clock) -> None:
-        self._graph, self._limits, self._clock = graph, limits, clock
+        self._graph, self.limits, self.clock = graph, limits, clock
+        self.template = graph.template
         imported = {file for each in graph.files for file in each.imports.values()}
         self._main = next((file for file in graph.files if file not in imported), graph.files[0])
         self.name, self.namespace = self._main.definitions.name, self._main.definitions.namespace
@@ -268,7 +269,7 @@ class Model:
 
     def start(self, *, trace: bool = False) -> Run:
         """The beginning of an evaluation."""
-        return Run(self._limits, self._clock, Tracer() if trace else None)
+        return Run(self.limits, self.clock, Tracer() if trace else None)
 
     def _running(self, trace: bool, evaluate: Any) -> Result:
         run = self.start(trace=trace)
@@ -277,34 +278,67 @@ class Model:
         except RecursionError:
             raise _too_deep(run) from None
 
-    @property
-    def template(self) -> list[Value]:
-        """The values of the nodes that are the same in every evaluation, by index."""
-        return self._graph.template
-
 
 class CompiledDecision:
     """A decision with the plan of its evaluation."""
 
-    __slots__ = ("inputs", "model", "node", "plan")
+    __slots__ = ("_direct", "_inputs", "model", "node", "plan")
 
     def __init__(self, model: Model, node: Node, plan: Sequence[Node], inputs: Sequence[tuple[int, str, AnyType]]) -> None:
-        self.model, self.node, self.plan, self.inputs = model, node, tuple(plan), tuple(inputs)
+        self.model, self.node, self.plan = model, node, tuple(plan)
+        self._inputs = tuple((index, key, binder(type_, key)) for index, key, type_ in inputs)
+        self._direct = self._directly()
 
     def evaluate(self, data: Mapping[str, Any], *, trace: bool = False) -> Result:
         """As `Model.evaluate`."""
-        run = self.model.start(trace=trace)
-        values = self.model.template.copy()
-        for index, key, type_ in self.inputs:
+        model = self.model
+        run = Run(model.limits, model.clock, Tracer() if trace else None)
+        try:
+            value = self._planned(data, run) if self._direct is None or trace else self._alone(data, run)
+        except RecursionError:
+            raise _too_deep(run) from None
+        messages = run.messages
+        if messages is None and not trace:
+            return _new_result(Result, (value, (), None))
+        return result_of(run, value)
+
+    def _directly(self) -> tuple[Code, tuple[tuple[str | None, Any], ...]] | None:
+        """For a decision that needs no other: its code, and where each value of its environment comes from, either the input of a
+        name and its binder, or a function that is always the same."""
+        code, node = self.node.code, self.node
+        if len(self.plan) != 1 or node.prefixed or code is None:
+            return None
+        binders = {index: (key, bind) for index, key, bind in self._inputs}
+        return code, tuple(binders.get(need.index, (None, need.value)) for need in node.plain)
+
+    def _alone(self, data: Mapping[str, Any], run: Run) -> Value:
+        assert self._direct is not None
+        code, sources = self._direct
+        env: list[Any] = [None, run]
+        for key, source in sources:
+            if key is None:
+                env.append(source)
+                continue
             value = data.get(key)
             if value is None and key not in data:
                 value = given_value(data, key, key.rpartition(".")[2])
-            values[index] = None if value is None else bound(value, type_, key, run)
-        try:
-            evaluate_plan(self.plan, values, run)
-        except RecursionError:
-            raise _too_deep(run) from None
-        return result_of(run, values[self.node.index])
+            env.append(None if value is None else source(value, run))
+        run.element = self.node.id
+        return code(env)
+
+    def _planned(self, data: Mapping[str, Any], run: Run) -> Value:
+        values = self.model.template.copy()
+        for index, key, bind in self._inputs:
+            value = data.get(key)
+            if value is None and key not in data:
+                value = given_value(data, key, key.rpartition(".")[2])
+            values[index] = None if value is None else bind(value, run)
+        evaluate_plan(self.plan, values, run)
+        return values[self.node.index]
+
+
+_new_result = tuple.__new__
+"""A result without the checks of its arguments: there is one for each evaluation."""
 
 
 def given_value(data: Mapping[str, Any], key: str, name: str) -> Any:

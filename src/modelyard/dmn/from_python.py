@@ -9,12 +9,15 @@ from typing import Any
 
 from modelyard.dmn.errors import InvalidData
 from modelyard.dmn.feel import temporal
-from modelyard.dmn.feel.numbers import number
+from modelyard.dmn.feel.numbers import CONTEXT, number
 from modelyard.dmn.feel.semantics import TEMPORAL, coerce, written
 from modelyard.dmn.feel.types import (
+    BOOLEAN,
     DATE,
     DATE_TIME,
     DAYS_TIME,
+    NUMBER,
+    STRING,
     TIME,
     YEARS_MONTHS,
     AnyType,
@@ -22,11 +25,14 @@ from modelyard.dmn.feel.types import (
     ListType,
     Type,
     base_of,
+    class_of,
 )
 from modelyard.dmn.feel.values import Range, Value
 from modelyard.dmn.run import Run
 
 NESTING = 100
+Binder = Callable[[Any, Run], Value]
+_LARGE, _EXPONENT, _FLOAT = 10**34, 6000, 1e300
 _PARSERS: dict[str, Callable[[str], Value]] = {
     DATE.name: temporal.parse_date,
     TIME.name: temporal.parse_time,
@@ -80,6 +86,32 @@ def bound(value: Any, type_: AnyType, name: str, run: Run) -> Value:
     """A caller's value as the value of an input of a type: text is read where a date, a time or a duration is wanted; what does
     not fit is null, with a message. Raises InvalidData for what is not a value at all."""
     return coerce(read(from_python(value, name), type_), type_, run, f"input {name!r}")
+
+
+def binder(type_: AnyType, name: str) -> Binder:
+    """`bound` for one input, quick for the usual values of simple types."""
+    if type_ == NUMBER:
+        return _number_binder(name)
+    if type_ in (STRING, BOOLEAN):
+        class_ = class_of(type_)
+        return lambda value, run: value if type(value) is class_ else bound(value, type_, name, run)
+    return lambda value, run: bound(value, type_, name, run)
+
+
+def _number_binder(name: str) -> Binder:
+    plus = CONTEXT.plus
+
+    def bind(value: Any, run: Run) -> Value:
+        kind = type(value)
+        if kind is int and -_LARGE < value < _LARGE:
+            return Decimal(value)
+        if kind is Decimal and value.is_finite() and -_EXPONENT < value.adjusted() < _EXPONENT:
+            return plus(value)
+        if kind is float and -_FLOAT < value < _FLOAT:
+            return Decimal(repr(value))
+        return bound(value, NUMBER, name, run)
+
+    return bind
 
 
 def read(value: Value, type_: AnyType) -> Value:

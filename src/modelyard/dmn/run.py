@@ -120,16 +120,19 @@ class Tracer:
 class Run:
     """One evaluation. `element` is the element being evaluated, for messages; `tracer` is None when no trace was asked for."""
 
-    __slots__ = ("clock", "depth", "dropped", "element", "limits", "messages", "now", "steps", "tracer")
+    messages: list[Message] | None = None
+    dropped: int = 0
+    element: str | None = None
+    now: datetime | None = None
+    tracer: Tracer | None = None
+    # Defaults of the class, and few assignments: a run is made for each evaluation.
 
     def __init__(self, limits: Limits, clock: Clock, tracer: Tracer | None = None) -> None:
-        self.limits, self.clock, self.tracer = limits, clock, tracer
-        self.messages: list[Message] | None = None
-        self.dropped = 0
-        self.element: str | None = None
+        self.limits, self.clock = limits, clock
         self.steps = limits.steps
         self.depth = limits.recursion
-        self.now: datetime | None = None
+        if tracer is not None:
+            self.tracer = tracer
 
     def null(self, reason: str) -> Any:
         """Keep the reason; returns None, so that code reads `return run.null("…")`."""

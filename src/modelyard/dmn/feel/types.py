@@ -116,6 +116,7 @@ _CLASSES: dict[type, Type] = {
     YearsMonths: YEARS_MONTHS,
     type(None): NULL,
 }
+_BY_NAME: dict[str, type] = {found.name: cls for cls, found in _CLASSES.items() if cls is not type(None)}
 
 
 def type_of(value: Value) -> AnyType:
@@ -130,6 +131,11 @@ def type_of(value: Value) -> AnyType:
     if isinstance(value, Range):
         return ANY_RANGE
     return ANY_FUNCTION if hasattr(value, "call") else ANY
+
+
+def class_of(type_: AnyType) -> type | None:
+    """The Python class of which all values are of the type, and no others; None when a type takes more to judge."""
+    return _BY_NAME.get(type_.name) if isinstance(type_, Type) else None
 
 
 def base_of(type_: AnyType) -> AnyType:
