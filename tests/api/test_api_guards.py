@@ -61,11 +61,10 @@ def test_a_body_that_does_not_end_is_refused_before_anybody_is_known(server: Ser
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
-@pytest.mark.parametrize("limit", ["NaN", "1e999", '"NaN"'])
-def test_a_limit_that_is_no_number_is_refused(server: Server, limit: str) -> None:
-    row = '{"name": "a", "evidence": "scan", "measure": "dangers", "limit": LIMIT}'.replace("LIMIT", limit)
-    body = '{"name": "g", "to_stage": "s", "thresholds": [ROW], "approvals": [{"roles": ["validator"]}]}'.replace("ROW", row)
-    answer = server.ask("POST", "/gates", content=body.encode(), headers=JSON)
+@pytest.mark.parametrize("measured", ["NaN", "1e999", '"NaN"'])
+def test_a_measure_that_is_no_number_is_refused(server: Server, measured: str) -> None:
+    body = '{"type": "scan", "metrics": {"dangers": MEASURED}}'.replace("MEASURED", measured)
+    answer = server.ask("POST", "/versions/none@1/evidence", content=body.encode(), headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,20 +13,26 @@ import numpy as np
 import pytest
 
 from modelyard.bootstrap import TABLES, Platform, Settings, assemble, first_start
-from modelyard.catalog.commands import RegisterModel, RegisterUseCase
+from modelyard.catalog.commands import RegisterModel, RegisterUseCase, RegisterVersion
 from modelyard.catalog.model import Version
+from modelyard.core.blobs import BlobInfo
 from modelyard.core.bus import Request
 from modelyard.core.clock import ManualClock
+from modelyard.core.errors import AlreadyExists
 from modelyard.core.messages import SYSTEM, Actor, Command
 from modelyard.delivery.commands import CreateEndpoint, Deploy
 from modelyard.delivery.model import Endpoint
 from modelyard.evaluation.registration import Declared, Registration, prepare
-from modelyard.governance.assurance.commands import DecideApproval, EvaluateGate, RecordEvidence, RequestApproval
-from modelyard.governance.assurance.model import Approval, Evidence, EvidenceType, Scope
+from modelyard.governance.adoption import artifact_of
+from modelyard.governance.assurance.commands import AdoptGate, DecideApproval, EvaluateGate, RecordEvidence, RequestApproval
+from modelyard.governance.assurance.model import GOVERNANCE, PLATFORM, Approval, Evidence, EvidenceType, Gate, Scope
+from modelyard.governance.bootstrap import root_gates
 from modelyard.governance.releases.commands import IssueRelease
 from modelyard.governance.releases.model import IssuedRelease
+from modelyard.kinds import registry
 from modelyard.kinds.contract import Inspection
-from modelyard.kinds.signature import DataType, FieldSpec, Role
+from modelyard.kinds.manifest import ArtifactRef
+from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 INSPECTIONS: dict[str, Inspection] = {}
@@ -44,6 +51,12 @@ OMAR = actor("omar", "operator")
 BEA = actor("bea", "business_owner")
 VERA = actor("vera", "validator")
 RITA = actor("rita", "risk_officer")
+RUTH = actor("ruth", "risk_officer")
+SHIPPED = {gate.name: gate.source for gate in root_gates()}
+RULES = Signature(
+    inputs=(FieldSpec(name="tier", type=DataType.BYTES, role=Role.PREDICTOR),),
+    outputs=(FieldSpec(name="Gate", type=DataType.BYTES, role=Role.OTHER),),
+)
 
 
 def write_model(path: Path, weights: tuple[float, float, float]) -> Path:
@@ -162,12 +175,54 @@ class House:
         self.do(OMAR, CreateEndpoint(name="credit", use_case="credit"))
         return self.deploy(self.release(version))
 
+    def rules(self, name: str, source: str | bytes, who: Actor = DANA) -> Version:
+        """A version of one of the platform's own models, as registration would give its command."""
+        data = source if isinstance(source, bytes) else source.encode()
+        kept: BlobInfo = self.platform.blobs.put([data])
+        with suppress(AlreadyExists):
+            self.do(who, RegisterModel(name=f"{name}-rules", use_case=PLATFORM, kind="rules"))
+        artifact = ArtifactRef(digest=kept.digest, size=kept.size, format="dmn", filename="gate.dmn")
+        inspection = Inspection(kind="rules", format="dmn")
+        command = RegisterVersion(model=f"{name}-rules", artifact=artifact, inspection=inspection, signature=RULES)
+        found = self.do(who, command)
+        assert isinstance(found, Version)
+        return found
+
+    def judged(self, version: Version) -> Version:
+        """A version of the platform's own that passed the gate to governance."""
+        self.evidence(version)
+        result = self.do(DANA, EvaluateGate(version=version.id, stage=GOVERNANCE))
+        assert result.metrics["passes"] == 1, result.summary
+        return version
+
+    def for_gate(self, version: Version, name: str) -> Approval:
+        """A request to let a version become a gate."""
+        return self.request(version, self.scope(PLATFORM, endpoints=(name,), stage=GOVERNANCE, roles=("champion",)))
+
+    def adopt(self, version: Version, name: str, who: Actor = RITA) -> Gate:
+        artifact = artifact_of(self.platform.storage, self.platform.blobs, "default", version.id)
+        found = self.do(who, AdoptGate(gate=name, version=version.id, artifact=artifact))
+        assert isinstance(found, Gate)
+        return found
+
+    def successor(self, name: str = "production", source: str | bytes = "", who: Actor = DANA) -> Gate:
+        """The successor of a gate, all the way from its file; without one, what is shipped with a remark in it."""
+        text = source or SHIPPED[name].replace("</definitions>", f"<!-- {len(self.made)} --></definitions>")
+        self.made[f"successor {len(self.made)}"] = name
+        version = self.judged(self.rules(name, text, who))
+        approval = self.for_gate(version, name)
+        for officer in (RITA, RUTH):
+            self.approve(approval, officer)
+        return self.adopt(version, name)
+
     def later(self, **by: float) -> datetime:
         return self.clock.advance(timedelta(**by))
 
 
 @pytest.fixture
-def house(make_storage: Any, tmp_path: Path) -> Iterator[House]:
+def house(make_storage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    known = (*registry.names(), "rules")
+    monkeypatch.setattr(registry, "names", lambda: tuple(sorted(set(known))))
     clock = ManualClock(START)
     platform = assemble(Settings(home=tmp_path / "home"), make_storage(TABLES), clock=clock)
     first_start(platform)

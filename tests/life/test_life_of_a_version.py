@@ -14,9 +14,8 @@ from modelyard.core.messages import AUDIT, AuditOutcome
 from modelyard.core.records import Query, equals, every, first
 from modelyard.delivery.commands import CreateEndpoint, Deploy, Promote, Rollback, SetShares, StopArm, UpdateEndpoint
 from modelyard.delivery.service import in_production_on, latest_routes
-from modelyard.governance.assurance.commands import DecideApproval, DefineGate, RecordEvidence, RequestApproval
+from modelyard.governance.assurance.commands import DecideApproval, RecordEvidence, RequestApproval
 from modelyard.governance.assurance.model import EvidenceType
-from modelyard.governance.bootstrap import root_gates
 from modelyard.governance.releases.commands import IssueRelease, RevokeKey, RevokeRelease
 from modelyard.governance.releases.model import REVOCATIONS
 from modelyard.governance.releases.service import live_releases
@@ -153,11 +152,11 @@ def test_who_set_the_bar_does_not_take_it(house: House) -> None:
     version = house.version()
     house.evidence(version)
     house.do(VERA, RecordEvidence(version=version.id, type=EvidenceType.VALIDATION, summary="challenged"))
-    rita = RITA.model_copy(update={"roles": frozenset({"risk_officer", "business_owner"})})
-    house.do(rita, DefineGate(**root_gates()[0].model_dump()))
+    assert house.successor(who=DAVE).defined_by == DAVE.id
     house.gate(version)
+    dave = DAVE.model_copy(update={"roles": frozenset({"developer", "business_owner"})})
     with pytest.raises(Forbidden, match=r"separation\.gate"):
-        house.approve(house.request(version), rita)
+        house.approve(house.request(version), dave)
 
 
 def test_a_constant_answer_is_set_by_who_answers_for_the_decision(house: House) -> None:
@@ -240,7 +239,7 @@ def test_an_approval_dies_when_what_it_was_bound_to_changes(house: House) -> Non
         house.do(OMAR, IssueRelease(approval=approval.id))
     house.gate(version)
     approval = house.approve(house.request(version))
-    house.do(RITA, DefineGate(**root_gates()[0].model_dump()))
+    house.successor()
     with pytest.raises(NotApproved, match="successor"):
         house.do(OMAR, IssueRelease(approval=approval.id))
 

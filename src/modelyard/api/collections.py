@@ -30,6 +30,7 @@ from modelyard.governance.assurance import model as assurance
 from modelyard.governance.identity import model as identity
 from modelyard.governance.policy import model as policy
 from modelyard.governance.releases import model as releases
+from modelyard.governance.risk import model as risk
 from modelyard.jobs import model as jobs
 from modelyard.monitoring import model as monitoring
 from modelyard.value import model as value
@@ -65,6 +66,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/status-changes", catalog.STATUS_CHANGES, "catalog"),
     Collection("/evidence", assurance.EVIDENCE, "assurance"),
     Collection("/gates", assurance.GATES, "assurance"),
+    Collection("/risk-assessments", risk.RISK_ASSESSMENTS, "risk"),
     Collection("/approvals", assurance.APPROVALS, "assurance"),
     Collection("/decisions-of-approval", assurance.APPROVAL_DECISIONS, "assurance"),
     Collection("/releases", releases.RELEASES, "releases"),

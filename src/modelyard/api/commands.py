@@ -8,6 +8,7 @@ All of them take `reason`, `dry_run` and an `Idempotency-Key`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -22,23 +23,33 @@ from modelyard.core.bus import Request
 from modelyard.core.messages import Command
 from modelyard.delivery import commands as delivery
 from modelyard.evaluation import commands as evaluation
+from modelyard.governance.adoption import artifact_of
 from modelyard.governance.assurance import commands as assurance
 from modelyard.governance.identity import commands as identity
 from modelyard.governance.policy import commands as policy
 from modelyard.governance.releases import commands as releases
+from modelyard.governance.risk import commands as risk
 from modelyard.jobs import commands as jobs
 from modelyard.monitoring import commands as monitoring
 from modelyard.value import commands as value
 
+Prepared = Mapping[str, Any]
+"""Fields of a command that the platform finds by itself before the command is given: it reads what a transaction must not."""
+
+
+def _artifact_of(here: Platform, given: Mapping[str, Any]) -> Prepared:
+    return {"artifact": artifact_of(here.storage, here.blobs, here.settings.organisation, given["version"])}
+
 
 @dataclass(frozen=True)
 class Row:
-    """A command's method and path, and the tag it stands under in the documentation."""
+    """A command's method and path, and the tag it stands under in the documentation. `prepared` finds the fields `PREPARED`."""
 
     method: str
     path: str
     command: type[Command]
     tag: str
+    prepared: Callable[[Platform, Mapping[str, Any]], Prepared] | None = None
 
     @property
     def parameters(self) -> list[str]:
@@ -48,6 +59,7 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row("POST", "/use-cases", catalog.RegisterUseCase, "catalog"),
     Row("PATCH", "/use-cases/{use_case}", catalog.UpdateUseCase, "catalog"),
+    Row("POST", "/use-cases/{use_case}/assess", risk.AssessRisk, "risk"),
     Row("POST", "/models", catalog.RegisterModel, "catalog"),
     Row("PATCH", "/models/{model}", catalog.UpdateModel, "catalog"),
     Row("POST", "/models/{model}/retire", catalog.RetireModel, "catalog"),
@@ -57,7 +69,7 @@ ROWS: tuple[Row, ...] = (
     Row("POST", "/versions/{version}/checks", evaluation.RunChecks, "evaluation"),
     Row("POST", "/versions/{version}/gate", assurance.EvaluateGate, "assurance"),
     Row("POST", "/versions/{version}/comparisons", evaluation.RecordComparison, "evaluation"),
-    Row("POST", "/gates", assurance.DefineGate, "assurance"),
+    Row("POST", "/gates/{gate}/adopt", assurance.AdoptGate, "assurance", prepared=_artifact_of),
     Row("POST", "/approvals", assurance.RequestApproval, "assurance"),
     Row("POST", "/approvals/{approval}/decisions", assurance.DecideApproval, "assurance"),
     Row("POST", "/approvals/{approval}/withdraw", assurance.WithdrawApproval, "assurance"),
@@ -94,6 +106,7 @@ ROWS: tuple[Row, ...] = (
 )
 """Commands without a row here are given by the platform itself (bootstrap, a monitor's run, a runtime's refusals)."""
 
+PREPARED = ("artifact",)
 FAULTS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": what}
     for status, what in {
@@ -129,7 +142,10 @@ def _add(app: FastAPI, prefix: str, here: Platform, row: Row) -> None:
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
         **path: str,
     ) -> BaseModel:
-        command = row.command.model_validate({**payload.model_dump(exclude_unset=True), **path})
+        given = {**payload.model_dump(exclude_unset=True), **path}
+        if row.prepared is not None:
+            given |= row.prepared(here, given)
+        command = row.command.model_validate(given)
         request = Request(
             command=command,
             actor=asker,
@@ -180,11 +196,11 @@ def _needs_body(body: type[BaseModel]) -> bool:
 
 
 def _body_of(row: Row) -> type[BaseModel]:
-    """The command without the fields that the path fills."""
+    """The command without the fields that the path fills, and those that are found by the platform."""
     fields = {
         name: (field.annotation if not field.metadata else Annotated[field.annotation, *field.metadata], field)
         for name, field in row.command.model_fields.items()
-        if name not in row.parameters
+        if name not in row.parameters and not (row.prepared is not None and name in PREPARED)
     }
     body: type[BaseModel] = create_model(
         f"{row.command.__name__}Body",

@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 from cyclopts import App, Parameter
 
 from modelyard.cli import render
 from modelyard.cli.bodies import FromFile, Sets, body
-from modelyard.cli.errors import DONE, FAILED, Waiting
+from modelyard.cli.errors import DONE, FAILED, Usage, Waiting
 from modelyard.cli.options import CHANGING_, LISTING, READING, Changing, Listing, Reading
 from modelyard.cli.session import Session, confirm, demand_terminal, pairs, pause, say, segment
 from modelyard.cli.views import PLAIN
 
+if TYPE_CHECKING:
+    from modelyard.dmn.model import DecisionTable
+
 EvidenceType = Literal["scan", "translation", "test_report", "validation", "comparison", "attestation", "document"]
 Verdict = Literal["approved", "approved_with_conditions", "rejected", "changes_requested"]
 ArmRole = Literal["champion", "challenger", "shadow", "fallback"]
+GOVERNANCE, PLATFORM = "governance", "platform-governance"
 
 evidence = App(name="evidence", help="Results bound to the digest of a version.")
 gate = App(name="gate", help="What a version must show to pass to a stage.")
@@ -69,20 +73,22 @@ def show_evidence(evidence: str, /, *, how: Reading = READING) -> int:
     return Session(how).print_one("evidence", evidence)
 
 
-@gate.command(name="define")
-def define_gate(
-    file: Annotated[
-        Path, Parameter(allow_leading_hyphen=True, help="YAML or JSON with name, to_stage, thresholds, approvals; `-` is stdin.")
-    ],
+@gate.command(name="adopt")
+def adopt_gate(
+    name: Annotated[str, Parameter(help="The gate whose successor it becomes, the stage of a new gate, or risk-tier.")],
+    version: Annotated[str, Parameter(help="Of a model of kind rules of the use case platform-governance, and approved.")],
     /,
     *,
-    sets: Sets = (),
     how: Changing = CHANGING_,
 ) -> int:
-    """Define a gate, or the successor of one; what was approved under the earlier one must be approved anew."""
+    """Put an approved version in force as a gate; what was approved under the earlier one must be approved anew."""
     session = Session(how)
-    made = session.change("governance.define_gate", body(file, sets), ask="Define this gate?", why=True)
-    return session.report("gate", made, f"defined gate {made['name']} number {made['number']}")
+    made = session.change(
+        "governance.adopt_gate", {"gate": name, "version": version}, ask=f"Put {version} in force as {name}?", why=True
+    )
+    return session.report(
+        "gate", _brief(made), f"{version} is {made['name']} number {made['number']}", f"modelyard gate show {name}"
+    )
 
 
 @gate.command(name="list")
@@ -93,11 +99,82 @@ def list_gates(*, how: Listing = LISTING) -> int:
 
 @gate.command(name="show")
 def show_gate(gate: str, /, *, how: Reading = READING) -> int:
-    """Show a gate by id, or the newest of a name."""
+    """Show a gate by id, or the newest of a name: its conditions, and who approves."""
     session = Session(how)
-    named = session.find("gate", name=gate, sort="-number", limit=1)
-    session.show("gate", named[0] if named else session.one("gate", gate))
+    found = _gate(session, gate)
+    session.show("gate", found if how.output in ("json", "yaml") else _brief(found))
+    if how.output in ("table", "wide"):
+        _print_tables(found, sys.stdout)
     return DONE
+
+
+@gate.command(name="export")
+def export_gate(
+    gate: str, /, *, out: Annotated[Path, Parameter(help="The DMN file to write; `-` is stdout.")], how: Reading = READING
+) -> int:
+    """Write a gate's DMN file, to edit it and register the successor."""
+    source = _source(_gate(Session(how), gate))
+    if str(out) == "-":
+        render.put(source, sys.stdout)
+        return DONE
+    try:
+        out.write_text(source, encoding="utf-8")
+    except OSError as error:
+        raise Usage(f"{out} cannot be written: {error}", field="--out") from error
+    say(f"wrote {out}")
+    say(f"next: edit it, then modelyard dmn check {out}")
+    return DONE
+
+
+def _gate(session: Session, reference: str) -> dict[str, Any]:
+    """The newest of that name, or the one of that id."""
+    named = session.find("gate", name=reference, sort="-number", limit=1)
+    return named[0] if named else session.one("gate", reference)
+
+
+def _brief(gate: dict[str, Any]) -> dict[str, Any]:
+    """A gate without its file, and without the fields that it does not have."""
+    return {name: value for name, value in gate.items() if name != "source" and value not in (None, [], "")}
+
+
+def _source(gate: dict[str, Any]) -> str:
+    if gate.get("source"):
+        return str(gate["source"])
+    # Defined before gates were decisions: the same translation that the server evaluates.
+    from modelyard.governance.assurance.model import Gate
+    from modelyard.governance.assurance.thresholds import as_dmn
+
+    return as_dmn(Gate.model_validate(gate))
+
+
+def _print_tables(gate: dict[str, Any], out: TextIO) -> None:
+    for title, columns, rows in _tables(gate):
+        render.put(f"\n{title}", out)
+        render.print_rows(rows, columns, "wide", stream=out)
+
+
+def _tables(gate: dict[str, Any]) -> list[tuple[str, str, list[dict[str, str]]]]:
+    """The decision tables of a gate, each with its title, its columns and a row for each rule."""
+    from modelyard.dmn import DmnError, load
+    from modelyard.dmn.model import DecisionTable
+
+    try:
+        definitions = load(_source(gate).encode(), strict=False).definitions
+    except DmnError as error:
+        raise Usage(f"gate {gate['name']} cannot be read: {error}", hint="show it with -o yaml") from error
+    decisions = [d for file in definitions for d in file.decisions if isinstance(d.expression, DecisionTable)]
+    return [_table(d.name, d.expression) for d in decisions if isinstance(d.expression, DecisionTable)]
+
+
+def _table(name: str, table: DecisionTable) -> tuple[str, str, list[dict[str, str]]]:
+    titles = [i.label or i.expression.text or "" for i in table.inputs] + [o.label or o.name or name for o in table.outputs]
+    titles += list(table.annotations)
+    rows = [
+        [*(e.text or "-" for e in rule.inputs), *(e.text or "" for e in rule.outputs), *rule.annotations] for rule in table.rules
+    ]
+    columns = " ".join(f"{re.sub(r'[^A-Za-z0-9]+', '-', title).strip('-').upper()}=c{n}" for n, title in enumerate(titles))
+    shown = [{f"c{n}": cell.strip('"') if cell.count('"') == 2 else cell for n, cell in enumerate(row)} for row in rows]
+    return f"{name} ({table.hit_policy.lower()})", columns, shown
 
 
 @gate.command(name="evaluate")
@@ -108,13 +185,18 @@ def evaluate_gate(version: str, /, *, stage: str = "production", how: Changing =
     passed = made.get("metrics", {}).get("passes") == 1.0
     rows = made.get("facts", {}).get("rows")
     if rows and how.output in ("table", "wide"):
-        columns = "CONDITION=name PASSED=passed:status VALUE=value LIMIT=limit DETAIL=detail | EVIDENCE=evidence"
+        columns = (
+            "CONDITION=name PASSED=passed:status VALUE=value LIMIT=limit REASON=reason CATEGORY=category | EVIDENCE=evidence"
+        )
         render.print_rows(rows, columns, how.output)
     else:
         session.show("evidence", made)
     say(f"{version} {'passes' if passed else 'does not pass'} the gate to {stage}")
     if passed:
-        say(f"next: modelyard approval request {version} --use-case NAME --endpoint NAME")
+        where = (
+            "--use-case NAME --endpoint NAME" if stage != GOVERNANCE else f"--use-case {PLATFORM} --endpoint GATE --stage {stage}"
+        )
+        say(f"next: modelyard approval request {version} {where}")
     return DONE if passed else FAILED
 
 
@@ -265,8 +347,15 @@ def _decide(approval: str, verdict: Verdict, comments: str | None, conditions: l
         key=how.key,
     )
     sentence = who_must(made, [] if how.dry_run else session.find("verdict", approval=approval))
-    step = () if made["status"] != "approved" else (f"modelyard release issue {approval}",)
+    step = (_next_step(shown["approval"]),) if made["status"] == "approved" else ()
     return session.report("approval", made, sentence, *step)
+
+
+def _next_step(approval: dict[str, Any]) -> str:
+    scope = approval["scope"]
+    if scope["stage"] == GOVERNANCE:
+        return f"modelyard gate adopt {scope['endpoints'][0]} {approval['subject_id']}"
+    return f"modelyard release issue {approval['id']}"
 
 
 def _shown(session: Session, approval: str) -> dict[str, Any]:
@@ -304,7 +393,8 @@ def _print_shown(shown: dict[str, Any], output: str, *, stream_is_stdout: bool =
     columns = "TYPE=type METRICS=metrics:metrics SUMMARY=summary BY=produced_by:short AGE=created_at:age ID=id"
     render.print_rows(shown["evidence"], columns, "wide", stream=out)
     render.put("\ngate", out)
-    render.print_one(shown["gate"], output, stream=out)
+    render.print_one(_brief(shown["gate"]), output, stream=out)
+    _print_tables(shown["gate"], out)
     if shown["decisions"]:
         render.put("\ndecisions", out)
         render.print_rows(shown["decisions"], PLAIN["verdict"], "wide", stream=out)

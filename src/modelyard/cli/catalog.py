@@ -17,8 +17,9 @@ from modelyard.cli.views import PLAIN, VIEWS
 
 Tier = Literal["low", "medium", "high", "critical"]
 PREFIXES = {
-    "uc": "use-case", "mdl": "model", "ver": "version", "evd": "evidence", "apr": "approval", "rel": "release", "end": "endpoint",
-    "gat": "gate", "idn": "identity", "tok": "token", "job": "job", "mon": "monitor", "alr": "alert", "aud": "audit",
+    "uc": "use-case", "rsk": "assessment", "mdl": "model", "ver": "version", "evd": "evidence", "apr": "approval",
+    "rel": "release", "end": "endpoint", "gate": "gate", "idn": "identity", "tok": "token", "job": "job", "mon": "monitor",
+    "alr": "alert", "aud": "audit",
 }  # fmt: skip
 
 use_case = App(name="use-case", help="Business decisions to be made: owner, purpose, value, risk tier.")
@@ -65,6 +66,34 @@ def update_use_case(
     """Change what is given; a section of the record is replaced as a whole."""
     fields = body(file, sets, title=title, description=description, business_owner=owner, tier=tier, tags=tag, clear=clear)
     return _update(Session(how), "use-case", name, "catalog.update_use_case", fields)
+
+
+@use_case.command(name="assess")
+def assess_use_case(
+    name: str,
+    /,
+    *,
+    tier: Annotated[Tier | None, Parameter(help="Another tier than the rule gives: a risk officer's word.")] = None,
+    rationale: Annotated[str | None, Parameter(help="Why another tier.")] = None,
+    file: FromFile = None,
+    sets: Sets = (),
+    how: Changing = CHANGING_,
+) -> int:
+    """Rate the risk of a use case by the rule in force; the file (or --set) gives what it is rated on. Sets its tier."""
+    if (tier is None) != (rationale is None):
+        raise Usage("another tier and its rationale go together", field="--rationale", hint="give both, or neither")
+    fields = {"use_case": name, "inputs": body(file, sets), "override": tier and {"tier": tier, "rationale": rationale}}
+    session = Session(how)
+    made = session.change("governance.assess_risk", fields)
+    return session.report("assessment", made, f"{name} is of tier {made['tier']}, next review {made['next_review'][:10]}")
+
+
+@use_case.command(name="assessments")
+def list_assessments(
+    name: Annotated[str | None, Parameter(help="Only those of this one.")] = None, /, *, how: Listing = LISTING
+) -> int:
+    """Show how use cases were rated."""
+    return Session(how).print_list("assessment", use_case=name)
 
 
 @use_case.command(name="list")

@@ -40,9 +40,13 @@ VIEWS: dict[str, View] = {
              " | VERSION=version MANIFEST=manifest:digest VALID-UNTIL=valid_until:when",
              "modelyard version checks MODEL@NUMBER"),
         View("gate", "gates", "name",
-             "NAME=name NUMBER=number TO=to_stage CONDITIONS=thresholds:count AGE=created_at:age"
-             " | ID=id BY=defined_by:short",
-             "modelyard gate define FILE"),
+             "NAME=name NUMBER=number TO=to_stage VERSION=version BY=defined_by:short AGE=created_at:age"
+             " | ID=id FILE=source_digest:digest ADOPTED-BY=adopted_by:short APPROVAL=approval",
+             "modelyard gate adopt NAME MODEL@NUMBER --reason '…'"),
+        View("assessment", "risk-assessments", "id",
+             "USE-CASE=use_case TIER=tier INHERENT=outputs.inherent_rating RESIDUAL=outputs.residual_rating BY=assessor:short"
+             " REVIEW=next_review:when AGE=created_at:age | ID=id RULE=rule_definition:digest OVERRIDE=override.rationale",
+             "modelyard use-case assess NAME --file risk.yaml"),
         View("approval", "approvals", "id",
              "ID=id STATUS=status:status VERSION=subject_id ROLES=roles_required REQUESTER=requester:short EXPIRES=expires_at:age"
              " AGE=created_at:age"

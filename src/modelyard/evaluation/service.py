@@ -11,7 +11,8 @@ from modelyard.core.messages import Subject
 from modelyard.core.records import Transaction
 from modelyard.evaluation.commands import RecordComparison, RunChecks
 from modelyard.evaluation.events import ChecksRequested, ComparisonRecorded
-from modelyard.governance.assurance.model import EVIDENCE, Evidence, EvidenceType
+from modelyard.governance.assurance.model import Evidence, EvidenceType
+from modelyard.governance.assurance.service import add_evidence
 from modelyard.jobs import Job, Order, enqueue
 
 JOB_KIND = "evaluation.checks"
@@ -44,18 +45,13 @@ def record_comparison(work: Work, command: RecordComparison) -> Evidence:
         "since": command.since.isoformat(),
         "until": command.until.isoformat(),
     }
-    evidence = work.add(
-        EVIDENCE,
-        Evidence(
-            **work.new("evd"),
-            type=EvidenceType.COMPARISON,
-            version=challenger.id,
-            manifest=challenger.manifest_digest,
-            metrics=command.metrics,
-            facts=facts,
-            summary=command.sentence,
-            produced_by=work.actor.id,
-        ),
+    evidence = add_evidence(
+        work,
+        challenger,
+        type=EvidenceType.COMPARISON,
+        metrics=command.metrics,
+        facts=facts,
+        summary=command.sentence,
     )
     better = command.metrics.get("challenger_better", 0.0) > 0
     work.emit(

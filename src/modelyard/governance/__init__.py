@@ -1,7 +1,7 @@
 """Governance: who may do what, what is known of a version, who took responsibility, and what may serve.
 
-`identity` people, roles and tokens · `policy` Cedar · `assurance` evidence, gates and approvals · `releases` what is signed ·
-`audit` the log that shows whether anything was altered.
+`identity` people, roles and tokens · `policy` Cedar · `assurance` evidence, gates and approvals · `risk` the tiers of use cases ·
+`adoption` how a version becomes a gate · `releases` what is signed · `audit` the log that shows whether anything was altered.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from modelyard.core.bus import Handling
 from modelyard.core.messages import Event
 from modelyard.core.records import Table
-from modelyard.governance import bootstrap
+from modelyard.governance import adoption, bootstrap
 from modelyard.governance.assurance import events as assurance_events
 from modelyard.governance.assurance import model as assurance_model
 from modelyard.governance.assurance import service as assurance_service
@@ -29,11 +29,15 @@ from modelyard.governance.releases import events as releases_events
 from modelyard.governance.releases import model as releases_model
 from modelyard.governance.releases import service as releases_service
 from modelyard.governance.releases.ports import Signing
+from modelyard.governance.risk import events as risk_events
+from modelyard.governance.risk import model as risk_model
+from modelyard.governance.risk import service as risk_service
 
 EXPLAINED_TABLES: tuple[Table[Any], ...] = (
     *identity_model.TABLES,
     *policy_model.TABLES,
     *assurance_model.TABLES,
+    *risk_model.TABLES,
     *releases_model.TABLES,
 )
 """Tables whose every row is explained by the audit log."""
@@ -44,6 +48,7 @@ EVENTS: tuple[type[Event], ...] = (
     *identity_events.EVENTS,
     *policy_events.EVENTS,
     *assurance_events.EVENTS,
+    *risk_events.EVENTS,
     *releases_events.EVENTS,
 )
 
@@ -54,6 +59,8 @@ def handlings(signing: Signing) -> list[Handling[Any]]:
         *identity_service.handlings(),
         *policy_service.handlings(),
         *assurance_service.handlings(),
+        *adoption.handlings(),
+        *risk_service.handlings(),
         *releases_service.handlings(signing),
         *bootstrap.handlings(),
     ]

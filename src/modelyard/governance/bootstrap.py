@@ -6,16 +6,21 @@ from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any, ClassVar, Protocol
 
-import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from modelyard.catalog.commands import RegisterUseCase
+from modelyard.catalog.model import USE_CASES
+from modelyard.catalog.profile import Purpose as UseCasePurpose
+from modelyard.catalog.profile import Tier
+from modelyard.catalog.service import register_use_case
 from modelyard.core.bus import Bus, Handling, Request, Work
-from modelyard.core.errors import AlreadyExists, WrongState
+from modelyard.core.errors import AlreadyExists
 from modelyard.core.messages import SYSTEM, Command, Subject
-from modelyard.core.records import Query, Storage, Transaction, equals, first
-from modelyard.governance.assurance.commands import DefineGate
-from modelyard.governance.assurance.model import GATES, Gate
-from modelyard.governance.assurance.service import define_gate
+from modelyard.core.records import Storage, Transaction, equals, first
+from modelyard.governance.adoption import define_root
+from modelyard.governance.assurance.commands import GATE_NAME
+from modelyard.governance.assurance.model import GREATEST_SOURCE, PLATFORM, Gate
+from modelyard.governance.assurance.service import in_force, named
 from modelyard.governance.identity import secrets
 from modelyard.governance.identity import service as identity
 from modelyard.governance.identity.commands import CreateIdentity, GrantRole, IssueToken, Key, SecretDigest
@@ -27,14 +32,33 @@ from modelyard.trust import Purpose, TrustRoots
 RUNTIME = "runtime"
 RUNTIME_SCOPES = ("read", "governance.record_refusals")
 RUNTIME_TOKEN_LIFE = timedelta(days=365)
+PLATFORMS_OWN = RegisterUseCase(
+    name=PLATFORM,
+    title="Deciding what may serve",
+    description="The gates and the risk tiering of this platform. Their versions are adopted, not deployed.",
+    tier=Tier.HIGH,
+    tags=("platform",),
+    purpose=UseCasePurpose(
+        business_problem="Which versions may pass to which stage, who approves, and how much care a use case needs"
+    ),
+)
+
+
+class RootGate(BaseModel):
+    """A gate, or the risk tiering, that comes with the platform."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=GATE_NAME)
+    source: str = Field(max_length=GREATEST_SOURCE)
 
 
 class BootstrapGates(Command):
-    """Define the root gates of an organisation that has none. Done by the platform itself, once."""
+    """Put in force the shipped gates that an organisation has none of, and make their use case known. The platform does it."""
 
     action: ClassVar[str] = "governance.bootstrap_gates"
 
-    gates: tuple[DefineGate, ...]
+    gates: tuple[RootGate, ...]
 
 
 class RootGates(BaseModel):
@@ -53,23 +77,30 @@ class KeyHolder(Protocol):
     def roots(self) -> TrustRoots: ...
 
 
-def root_gates() -> tuple[DefineGate, ...]:
-    """The gates that are shipped."""
+def root_gates() -> tuple[RootGate, ...]:
+    """What is shipped: `gates/risk_tier.dmn` is `risk-tier`."""
     folder = resources.files("modelyard.governance") / "gates"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    return tuple(DefineGate.model_validate(yaml.safe_load(f.read_text("utf-8"))) for f in files)
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".dmn")), key=lambda f: f.name)
+    return tuple(RootGate(name=f.name.removesuffix(".dmn").replace("_", "-"), source=f.read_text("utf-8")) for f in files)
 
 
 def bootstrap_gates(bus: Bus, storage: Storage, organisation: str) -> None:
-    """Define the root gates if the organisation has none. Safe to call from several processes at once."""
+    """Put in force what the organisation lacks of the shipped gates. Safe to call at each start, and from several processes."""
     with storage.reading() as tx:
-        if first(tx, GATES, equals("organisation", organisation)) is not None:
-            return
-    command = BootstrapGates(gates=root_gates())
-    try:
-        bus.handle(Request(command=command, actor=SYSTEM, organisation=organisation, reason="first start"))
-    except (AlreadyExists, WrongState):
+        lacking = tuple(gate for gate in root_gates() if not _has(tx, organisation, gate.name))
+    if not lacking:
         return
+    try:
+        bus.handle(
+            Request(command=BootstrapGates(gates=lacking), actor=SYSTEM, organisation=organisation, reason="what is shipped")
+        )
+    except AlreadyExists:
+        return
+
+
+def _has(tx: Transaction, organisation: str, name: str) -> bool:
+    """Whether there is a gate of that name, or another one to its stage: neither is put aside by what is shipped."""
+    return named(tx, organisation, name) is not None or in_force(tx, organisation, name) is not None
 
 
 def bootstrap_keys(bus: Bus, storage: Storage, keys: KeyHolder) -> None:
@@ -115,9 +146,12 @@ def _runtime_token(work: Work, command: BootstrapRuntime) -> Token:
 
 
 def _define_all(work: Work, command: BootstrapGates) -> RootGates:
-    if work.find(GATES, Query(where=(equals("organisation", work.organisation),), limit=1)).items:
-        raise WrongState("this organisation has gates already", hint="define the successor of one")
-    return RootGates(gates=tuple(define_gate(work, gate) for gate in command.gates))
+    lacking = [gate for gate in command.gates if not _has(work.tx, work.organisation, gate.name)]
+    if not lacking:
+        raise AlreadyExists("this organisation has these gates already", hint="adopt the successor of one")
+    if first(work.tx, USE_CASES, equals("organisation", work.organisation), equals("name", PLATFORM)) is None:
+        register_use_case(work, PLATFORMS_OWN)
+    return RootGates(gates=tuple(define_root(work, gate.name, gate.source) for gate in lacking))
 
 
 def _organisation(tx: Transaction, request: Request, command: Command) -> Subject:

@@ -40,7 +40,7 @@ def _of_results(newest: Mapping[EvidenceType, Evidence]) -> dict[str, Provenance
         found["assurance.security_tests"] = _from(scan, {"summary": scan.summary, **scan.metrics})
     gate = newest.get(EvidenceType.GATE_RESULT)
     if gate is not None:
-        rows = [{"name": r["name"], "limit": r["limit"], "passed": r["passed"]} for r in gate.facts.get("rows", ())]
+        rows = [{name: r.get(name) for name in ("name", "category", "limit", "passed")} for r in gate.facts.get("rows", ())]
         found["operation.thresholds"] = _from(gate, rows)
     attested = newest.get(EvidenceType.ATTESTATION)
     if attested is not None:

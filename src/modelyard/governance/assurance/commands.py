@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Base64Bytes, Field
 
 from modelyard.core.messages import Command
 from modelyard.governance.assurance.model import (
-    ApprovalRule,
+    GREATEST_SOURCE,
     Condition,
     Digest,
     EvidenceType,
     Scope,
-    Threshold,
     Verdict,
 )
+
+GATE_NAME = r"^[a-z][a-z0-9-]{0,62}$"
 
 
 class RecordEvidence(Command):
@@ -32,15 +33,16 @@ class RecordEvidence(Command):
     valid_until: AwareDatetime | None = None
 
 
-class DefineGate(Command):
-    """Define a gate, or the successor of one. The name stays, the number grows."""
+class AdoptGate(Command):
+    """Put an approved version in force as a gate's definition, or as the first one of a gate to a new stage.
 
-    action: ClassVar[str] = "governance.define_gate"
+    `artifact` is the version's file in base64, read before the command is given; its digest must be the one in the manifest."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
-    to_stage: str
-    thresholds: tuple[Threshold, ...] = Field(min_length=1, max_length=200)
-    approvals: tuple[ApprovalRule, ...] = Field(min_length=1, max_length=20)
+    action: ClassVar[str] = "governance.adopt_gate"
+
+    gate: str = Field(pattern=GATE_NAME)
+    version: str
+    artifact: Base64Bytes = Field(max_length=2 * GREATEST_SOURCE)
 
 
 class EvaluateGate(Command):

@@ -23,6 +23,18 @@ class GateDefined(Event):
     number: int
 
 
+class GateAdopted(Event):
+    """A version became a gate's definition."""
+
+    type: ClassVar[str] = "governance.gate_adopted"
+
+    gate: str
+    name: str
+    number: int
+    version: str
+    approval: str
+
+
 class GateEvaluated(Event):
     type: ClassVar[str] = "governance.gate_evaluated"
 
@@ -59,6 +71,7 @@ class ApprovalWithdrawn(Event):
 EVENTS: tuple[type[Event], ...] = (
     EvidenceRecorded,
     GateDefined,
+    GateAdopted,
     GateEvaluated,
     ApprovalRequested,
     ApprovalDecided,

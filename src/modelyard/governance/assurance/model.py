@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.core.digests import DIGEST, digest_of
+from modelyard.core.digests import DIGEST, canonical, digest, digest_of
 from modelyard.core.records import Record, Table
 
 Digest = Annotated[str, Field(pattern=DIGEST.pattern)]
@@ -16,6 +16,13 @@ Digest = Annotated[str, Field(pattern=DIGEST.pattern)]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _digest_as_kept(record: Record, later: tuple[str, ...]) -> str:
+    """The digest of a record without those of its `later` fields that it does not have: approvals and the audit log name the
+    records of earlier schemas by digests taken before these fields existed."""
+    absent = {name for name in later if getattr(record, name) is None}
+    return digest(canonical(record.model_dump(mode="json", exclude=absent)))
 
 
 class EvidenceType(StrEnum):
@@ -35,6 +42,8 @@ class Evidence(Record):
     """One result, bound to the digest of what it is about. Never changed; newer evidence stands beside it.
 
     `metrics` are the numbers a gate may look at, `facts` the rest; `document` is the digest of a blob, if there is one.
+    `gate_definition` says under which definition of its gate it was produced: the one in force for the stage that the version
+    is meant for, and in a gate's result the one that judged.
     """
 
     type: EvidenceType
@@ -46,6 +55,11 @@ class Evidence(Record):
     summary: str = ""
     produced_by: str
     valid_until: datetime | None = None
+    gate_definition: Digest | None = None
+
+    def digest(self) -> str:
+        """As of every record; what was kept before `gate_definition` existed has the digest that it had."""
+        return _digest_as_kept(self, ("gate_definition",))
 
 
 EVIDENCE: Table[Evidence] = Table(
@@ -56,7 +70,7 @@ Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
 
 
 class Threshold(_Part):
-    """One row of a gate: the latest evidence of a type must show a measure on the right side of a limit.
+    """One row of a gate as gates were written before they became decisions; `thresholds` translates it.
 
     `tiers` narrows the row to those risk tiers (empty: all). `required` false means: only where the measure was taken.
     Without a measure, the row only asks that evidence of the type exists.
@@ -73,7 +87,7 @@ class Threshold(_Part):
 
 
 class ApprovalRule(_Part):
-    """Who must approve at a tier: one approval from somebody holding each of `roles`, by different people."""
+    """Who must approve at a tier: one approval for each of `roles`, all by different people."""
 
     tiers: tuple[str, ...] = ()
     roles: tuple[str, ...] = Field(min_length=1)
@@ -81,20 +95,48 @@ class ApprovalRule(_Part):
     release_days: int = Field(default=180, ge=1, le=3650)
 
 
+RISK_TIER = "risk-tier"
+"""The name of the decision that rates use cases. It leads to no stage, and is kept and replaced like a gate."""
+GOVERNANCE = "governance"
+"""The stage of versions that become gates, and the name of the gate to it."""
+PLATFORM = "platform-governance"
+"""The use case whose models are the gates and the risk tiering."""
+GREATEST_SOURCE = 1 << 20
+"""Bytes of a gate's DMN file."""
+_SINCE_DMN = ("source", "source_digest", "version", "manifest", "approval", "adopted_by")
+
+
 class Gate(Record):
-    """The conditions for passing from one stage to the next. A definition is never changed: its successor has the next number."""
+    """A decision (DMN) on who may pass from one stage to the next, and who approves. Never changed: its successor has the next
+    number. `source` is the DMN file. A gate that came with the platform has no `version`; any other is a version of kind
+    `rules`, with the approval it was adopted on. `defined_by` wrote it, `adopted_by` put it in force.
+
+    Gates that were defined before gates were decisions have `thresholds` and `approvals` in place of a `source`.
+    """
 
     name: str
     number: int
     to_stage: str
-    thresholds: tuple[Threshold, ...]
-    approvals: tuple[ApprovalRule, ...]
+    thresholds: tuple[Threshold, ...] = ()
+    approvals: tuple[ApprovalRule, ...] = ()
     defined_by: str
     approved_by: str | None = None
+    source: str | None = None
+    source_digest: Digest | None = None
+    version: str | None = None
+    manifest: Digest | None = None
+    approval: str | None = None
+    adopted_by: str | None = None
+
+    def digest(self) -> str:
+        """As of every record; what was kept before gates were decisions has the digest that it had."""
+        return _digest_as_kept(self, _SINCE_DMN)
 
     def definition_digest(self) -> str:
         """The digest of what the gate asks, whoever defined it."""
-        return digest_of(self.model_dump(mode="json", include={"name", "number", "to_stage", "thresholds", "approvals"}))
+        named = {"name", "number", "to_stage"}
+        asked = {"thresholds", "approvals"} if self.source is None else {"source_digest", "manifest"}
+        return digest_of(self.model_dump(mode="json", include=named | asked))
 
 
 GATES: Table[Gate] = Table(
@@ -108,11 +150,12 @@ GATES: Table[Gate] = Table(
 
 
 class RowResult(_Part):
-    """What a gate's row found. `evidence` is the record it looked at."""
+    """What a condition of a gate came to, and why. `evidence` is the record it looked at, `category` the kind of concern."""
 
     name: str
     passed: bool
-    detail: str
+    reason: str
+    category: str = ""
     evidence: str | None = None
     value: float | None = None
     limit: float | None = None

@@ -16,7 +16,6 @@ from modelyard.core.records import Query, Transaction, Where, equals, every, fir
 from modelyard.governance.assurance import gates
 from modelyard.governance.assurance.commands import (
     DecideApproval,
-    DefineGate,
     EvaluateGate,
     RecordEvidence,
     RequestApproval,
@@ -27,7 +26,6 @@ from modelyard.governance.assurance.events import (
     ApprovalRequested,
     ApprovalWithdrawn,
     EvidenceRecorded,
-    GateDefined,
     GateEvaluated,
 )
 from modelyard.governance.assurance.model import (
@@ -35,6 +33,8 @@ from modelyard.governance.assurance.model import (
     APPROVALS,
     EVIDENCE,
     GATES,
+    GOVERNANCE,
+    PLATFORM,
     Approval,
     ApprovalDecision,
     ApprovalStatus,
@@ -47,6 +47,7 @@ from modelyard.governance.assurance.model import (
 )
 
 STRICTEST = "high"
+PRODUCTION = "production"
 SECOND_LINE = frozenset({"validator", "risk_officer"})
 CLOSED_BY = {
     "rejected": ApprovalStatus.REJECTED,
@@ -59,45 +60,50 @@ def record_evidence(work: Work, command: RecordEvidence) -> Evidence:
     if command.type is EvidenceType.GATE_RESULT:
         raise InvalidInput("a gate's result comes from evaluating the gate", field="type", hint="use `modelyard gate evaluate`")
     version = find_version(work.tx, work.organisation, command.version)
-    fields = command.model_dump(exclude={"version"})
-    evidence = work.add(
-        EVIDENCE,
-        Evidence(**work.new("evd"), **fields, version=version.id, manifest=version.manifest_digest, produced_by=work.actor.id),
-    )
+    evidence = add_evidence(work, version, **command.model_dump(exclude={"version"}))
     work.emit(EvidenceRecorded(evidence=evidence.id, version=version.id, evidence_type=evidence.type), f"version:{version.id}")
     return evidence
 
 
-def define_gate(work: Work, command: DefineGate) -> Gate:
-    """Keep the next definition of a gate."""
-    if not any(not rule.tiers for rule in command.approvals):
-        raise InvalidInput(
-            "one approval rule must hold for every tier",
-            field="approvals",
-            hint="add a rule without tiers; it is used where no other names the tier",
-        )
-    previous = _newest(work.tx, work.organisation, "number", equals("name", command.name))
-    gate = work.add(
-        GATES,
-        Gate(
-            **work.new("gate"),
-            **command.model_dump(),
-            number=previous.number + 1 if previous else 1,
-            defined_by=work.actor.id,
-        ),
+def add_evidence(work: Work, version: Version, gate: Gate | None = None, **found: Any) -> Evidence:
+    """Keep a result about a version, bound to its manifest and to the definition of the gate in force: `gate`, or the one to the
+    stage that the version is meant for."""
+    gate = gate or in_force(work.tx, work.organisation, stage_of(work.tx, version))
+    evidence = Evidence(
+        **work.new("evd"),
+        **found,
+        version=version.id,
+        manifest=version.manifest_digest,
+        produced_by=work.actor.id,
+        gate_definition=gate.definition_digest() if gate else None,
     )
-    work.emit(GateDefined(gate=gate.id, name=gate.name, number=gate.number), f"gate:{gate.name}")
-    return gate
+    return work.add(EVIDENCE, evidence)
+
+
+def stage_of(tx: Transaction, version: Version) -> str:
+    """The stage that a version is meant for: to decide on others, or to serve."""
+    return GOVERNANCE if tx.get(USE_CASES, version.use_case_id).name == PLATFORM else PRODUCTION
 
 
 def gate_to(tx: Transaction, organisation: str, stage: str) -> Gate:
     """The newest gate to a stage. Raises NotFound."""
-    leading = equals("to_stage", stage)
-    found = _newest(tx, organisation, "created_at", leading)
+    found = in_force(tx, organisation, stage)
     if found is None:
-        raise NotFound(f"no gate leads to stage {stage!r}", field="stage", hint="define one: `modelyard gate define --file …`")
+        raise NotFound(f"no gate leads to stage {stage!r}", field="stage", hint="adopt one: `modelyard gate adopt NAME VERSION`")
+    return found
+
+
+def in_force(tx: Transaction, organisation: str, stage: str) -> Gate | None:
+    """The newest gate to a stage, if there is one."""
+    leading = equals("to_stage", stage)
+    found = _newest(tx, organisation, "created_at", leading) if stage else None
     # A successor stays one when the clock steps back.
-    return _newest(tx, organisation, "number", leading, equals("name", found.name)) or found
+    return found and (_newest(tx, organisation, "number", leading, equals("name", found.name)) or found)
+
+
+def named(tx: Transaction, organisation: str, name: str) -> Gate | None:
+    """The newest definition of that name, if there is one."""
+    return _newest(tx, organisation, "number", equals("name", name))
 
 
 def _newest(tx: Transaction, organisation: str, by: str, *where: Where) -> Gate | None:
@@ -112,20 +118,16 @@ def evaluate_gate(work: Work, command: EvaluateGate) -> Evidence:
     gate = gate_to(work.tx, work.organisation, command.stage)
     tier = tier_of(work.tx, version)
     considered = [e for e in evidence_of(work.tx, version, work.now) if e.type is not EvidenceType.GATE_RESULT]
-    rows = gates.judge(gate, tier, considered, work.now)
-    passed = all(row.passed for row in rows)
-    result = work.add(
-        EVIDENCE,
-        Evidence(
-            **work.new("evd"),
-            type=EvidenceType.GATE_RESULT,
-            version=version.id,
-            manifest=version.manifest_digest,
-            metrics={"passes": float(passed), "rows_failed": float(sum(not r.passed for r in rows))},
-            facts=_gate_facts(gate, tier, rows, considered),
-            summary=_summary(gate, rows, passed),
-            produced_by=work.actor.id,
-        ),
+    rows = gates.judge(gate, tier, gates.facts_of(version), considered, work.now)
+    passed = bool(rows) and all(row.passed for row in rows)
+    result = add_evidence(
+        work,
+        version,
+        gate,
+        type=EvidenceType.GATE_RESULT,
+        metrics={"passes": float(passed), "rows_failed": float(sum(not r.passed for r in rows))},
+        facts=_gate_facts(gate, tier, rows, considered),
+        summary=_summary(gate, rows, passed),
     )
     if passed:
         climb(work, version, Status.VALIDATED, f"passed gate {gate.name} #{gate.number}")
@@ -147,8 +149,8 @@ def _gate_facts(gate: Gate, tier: str, rows: Sequence[RowResult], considered: Se
 
 
 def _summary(gate: Gate, rows: Sequence[RowResult], passed: bool) -> str:
-    failed = "; ".join(f"{r.name}: {r.detail}" for r in rows if not r.passed)
-    return f"gate {gate.name} #{gate.number}: " + ("all rows pass" if passed else f"fails ({failed})")
+    failed = "; ".join(f"{r.name}: {r.reason}" for r in rows if not r.passed)
+    return f"gate {gate.name} #{gate.number}: " + ("all conditions pass" if passed else f"fails ({failed})")
 
 
 def request_approval(work: Work, command: RequestApproval) -> Approval:
@@ -158,7 +160,7 @@ def request_approval(work: Work, command: RequestApproval) -> Approval:
     tier = tier_of(work.tx, version)
     _check_scope(work.tx, version, command)
     evidence = _evidence_for(work.tx, version, gate, tier, work.now)
-    rule = gates.approval_rule(gate, tier)
+    rule = gates.approval_rule(gate, tier, gates.facts_of(version))
     release_until = work.now + timedelta(days=rule.release_days)
     approval = work.add(
         APPROVALS,
@@ -389,10 +391,6 @@ def subject_of_approval(tx: Transaction, request: Request, command: DecideApprov
     )
 
 
-def _subject_of_gate(tx: Transaction, request: Request, command: DefineGate) -> Subject:
-    return Subject(type="gate", id=command.name, attributes={"stage": command.to_stage})
-
-
 def _subject_of_version(tx: Transaction, request: Request, command: RecordEvidence | EvaluateGate | RequestApproval) -> Subject:
     version = find_version(tx, request.organisation, command.version)
     attributes = {"developer": version.developer, "developers": [version.developer], "tier": tier_of(tx, version)}
@@ -408,5 +406,4 @@ def handlings() -> list[Handling[Any]]:
         Handling(RequestApproval, request_approval, _subject_of_version, Approval),
         Handling(DecideApproval, decide_approval, subject_of_approval, Approval),
         Handling(WithdrawApproval, withdraw_approval, subject_of_approval, Approval),
-        Handling(DefineGate, define_gate, _subject_of_gate, Gate),
     ]
