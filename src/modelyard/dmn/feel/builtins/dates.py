@@ -39,7 +39,7 @@ def _inner_pairs(a: Value, b: Value) -> Sequence[tuple[Value, Value]] | None:
     if type(a) is dict:
         return [(value, b[key]) for key, value in a.items()] if a.keys() == b.keys() else None
     if type(a) is Range:
-        alike = (a.low_closed, a.high_closed) == (b.low_closed, b.high_closed)
+        alike = (a.low_closed, a.high_closed, a.operator) == (b.low_closed, b.high_closed, b.operator)
         return [(a.low, b.low), (a.high, b.high)] if alike else None
     return () if type(a) in _BY_VALUE and a == b else None
 

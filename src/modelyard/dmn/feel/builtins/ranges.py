@@ -46,6 +46,8 @@ class _Span:
     __slots__ = ("end", "start")
 
     def __init__(self, value: Value) -> None:
+        if isinstance(value, Range) and value.operator == "!=":
+            raise _NoOrder(f"{shown(value)} is not an interval")
         if isinstance(value, Range):
             self.start, self.end = _End(value.low, value.low_closed, -1), _End(value.high, value.high_closed, 1)
         else:

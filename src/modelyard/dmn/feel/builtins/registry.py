@@ -145,6 +145,10 @@ class Overload:
             ready.pop()
         return ready
 
+    def names_in(self, order: list[str]) -> bool:
+        """Whether the names stand in the order of the parameters: that tells `before(point: …, range: …)` from its converse."""
+        return [p.name for p in self.parameters if p.name in order] == order
+
     def _may_end(self, index: int) -> bool:
         return self.parameters[index].optional or self.parameters[index].variadic
 
@@ -191,7 +195,8 @@ class Builtin:
     def call_named(self, run: Run, arguments: Mapping[str, Value]) -> Value:
         run.step()
         reason = ""
-        for overload in self.overloads:
+        order = list(arguments)
+        for overload in sorted(self.overloads, key=lambda overload: not overload.names_in(order)):
             ready = overload.named(arguments)
             if not isinstance(ready, str):
                 return overload.native(run, *overload.bind(ready))
