@@ -15,11 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from modelyard.dmn.feel.types import FunctionType
-    from modelyard.dmn.run import Run
+from modelyard.dmn.run import Run
 
 Value = Any
 """A value of the table above."""
@@ -41,11 +39,11 @@ class Range:
 class FeelFunction(Protocol):
     """A function as a value: built-in, user-defined, a business knowledge model or a decision service.
 
-    `parameters` are the names in order (None when they have none: variadic built-ins). `type` is its FEEL type."""
+    `parameters` are the names in order (None when they have none: variadic built-ins). `type` is its `FunctionType`."""
 
     name: str
     parameters: tuple[str, ...] | None
-    type: FunctionType
+    type: Any
 
     def call(self, run: Run, arguments: Sequence[Value]) -> Value:
         """Apply to arguments by position, coerced to the parameters' types. What is wrong gives null and a message."""
