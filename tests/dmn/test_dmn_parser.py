@@ -218,11 +218,25 @@ def test_names_of_inner_scopes_do_not_hide_longer_ones_of_outer_scopes() -> None
 
 
 def test_names_that_models_have_although_the_grammar_has_not() -> None:
-    scope = NameScope({"1st applicant": ANY, "risk (%)": ANY, "Teacher's view": ANY, "decision 2.1": ANY, "30": ANY})
+    scope = NameScope(
+        {
+            "1st applicant": ANY,
+            "risk (%)": ANY,
+            "Teacher's view": ANY,
+            "decision 2.1": ANY,
+            "30": ANY,
+            "%": ANY,
+            "{": ANY,
+            "1 + 1": ANY,
+        }
+    )
     assert parse("1st applicant + 1", scope) == Arithmetic("+", Name("1st applicant"), n(1))
     assert parse("risk (%) > 2", scope) == Comparison(">", Name("risk (%)"), n(2))
     assert parse("Teacher's view", scope) == Name("Teacher's view")
     assert parse("decision 2.1", scope) == Name("decision 2.1")
+    assert parse("% - 30", scope) == Arithmetic("-", Name("%"), n(30))
+    assert parse("[1 + 1, {}]", scope) == ListOf((Arithmetic("+", n(1), n(1)), ContextOf(())))
+    assert parse('{"1": 2, a: 1}') == ContextOf((("1", n(2)), ("a", n(1))))
 
 
 def test_unknown_names_are_the_words_up_to_a_keyword_or_symbol() -> None:

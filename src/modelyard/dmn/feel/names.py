@@ -23,6 +23,10 @@ SYMBOLS = "./\\-'’+*"
 WORD = re.compile(f"[{START}][{PART}]*+")
 TOKEN = re.compile(f"[{BLANK}]*+([{PART}]++|[^{BLANK}])")
 """What names are compared by: a word, or any one character that is not white space."""
+NAME = re.compile(f"[{START}](?:[{BLANK}]*+[{PART}{SYMBOLS}]++)*+")
+"""A whole name (rule 26)."""
+_UNUSUAL = re.compile(f'[{BLANK}]*+(?:[0-9]++[{BLANK}]*+[^\\W\\d_]|[^{START}0-9{BLANK}"()\\[\\]{{}}<>=!,:@;{SYMBOLS}])')
+"""How names may start that are none by the grammar and cannot be taken for a number or an operator: "1st applicant", "% due"."""
 _SPACES = re.compile(f"[{BLANK}]+")
 
 _Trie = dict[str, Any]
@@ -59,13 +63,15 @@ class NameScope:
         self._names[name] = type_
         if WORD.fullmatch(name):
             return
+        usual = WORD.match(name) is not None
+        if not usual and _UNUSUAL.match(name) is None:
+            return
         node = self._tree
         for token in TOKEN.findall(name):
             node = node.setdefault(token, {})
-        if node is not self._tree:
-            node[_END] = name
-            self._nearest = self
-            self.unusual = self.unusual or WORD.match(name.lstrip()) is None
+        node[_END] = name
+        self._nearest = self
+        self.unusual = self.unusual or not usual
 
     def type_of(self, name: str) -> AnyType | None:
         """What is known of the name's type; None when there is no such name."""

@@ -21,7 +21,7 @@ from typing import TypeVar
 from modelyard.dmn.errors import FeelSyntaxError, LimitExceeded
 from modelyard.dmn.feel.depth import TREE_DEPTH, check_depth
 from modelyard.dmn.feel.inference import element_of, fields_of, infer, result_of, step, written
-from modelyard.dmn.feel.names import TOKEN, WORD, NameScope, normalise
+from modelyard.dmn.feel.names import NAME, TOKEN, WORD, NameScope, normalise
 from modelyard.dmn.feel.scanner import (
     COMPARATOR,
     DECLARED,
@@ -417,7 +417,8 @@ class _Parser(TypeReader):
             key = self.key()
             value = self.expression()
             entries.append((key, value))
-            self.scope.define(key, infer(value, self.scope))
+            if NAME.fullmatch(key) is not None:
+                self.scope.define(key, infer(value, self.scope))
             if not self.accept(","):
                 break
         self.scope = outer
