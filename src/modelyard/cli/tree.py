@@ -13,6 +13,7 @@ TREE: tuple[tuple[str, str, str, str], ...] = (
     ("Start", "init", "register:init", "Write a first modelyard.yaml: a model as code."),
     ("Start", "register", "register:register", "Upload an artifact and register it as the next version of its model."),
     ("Start", "doctor", "doctor:doctor", "Look for what is wrong and say what to do. 1 when anything is."),
+    ("Start", "dmn", "dmn:dmn", "Decision models in DMN, on files: evaluate, check, test, explain. Needs no server."),
     ("Inventory", "use-case", "catalog:use_case", "Business decisions to be made: owner, purpose, value, risk tier."),
     ("Inventory", "model", "catalog:model", "What makes or informs a decision."),
     ("Inventory", "version", "catalog:version", "Immutable states of a model."),

@@ -111,7 +111,13 @@ def _noun(tests: Sequence[syntax.Test], raw: str) -> str:
 
 def _mentions_value(tests: Sequence[syntax.Test]) -> bool:
     """Whether some test is more than a value or an interval to compare with: then "is" would be wrong."""
-    return any(not isinstance(test, syntax.Compare) and not isinstance(test.value, _PLAIN) for test in tests)
+    return any(isinstance(test, syntax.Matches) and not _plain(test.value) for test in tests)
+
+
+def _plain(node: syntax.Expr) -> bool:
+    if isinstance(node, syntax.Call):
+        return all(_plain(argument) for argument in node.arguments)
+    return isinstance(node, _PLAIN) and not (isinstance(node, syntax.Name) and node.name == "?")
 
 
 _PLAIN = (

@@ -45,6 +45,8 @@ from modelyard.kinds.signature import DataType, FieldSpec, Role
 
 MOST_FIELDS = 1_000
 _DEEPEST = 8
+_ALL_WHOLE = 2.0**53
+"""Below it every whole number has a double of its own."""
 _EXAMPLES: Mapping[AnyType, str] = {
     DATE: "2024-01-31",
     TIME: "14:30:00",
@@ -195,5 +197,6 @@ def _number(node: Any) -> float | None:
 
 
 def exact(number: float) -> Decimal:
-    """The number that a double stands for: the shortest decimal that reads back as it."""
-    return Decimal(repr(number))
+    """The number that a double stands for: the shortest decimal that reads back as it; without ".0" for whole numbers, which
+    would show in texts that rules make of them."""
+    return Decimal(int(number)) if abs(number) < _ALL_WHOLE and number.is_integer() else Decimal(repr(number))
