@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 READY := $(VENV)/.ready
 CACHE := .cache
+DEMAND ?= postgres,s3,data
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check format lint types contracts up bench lock clean reference
@@ -27,7 +28,7 @@ test: $(READY) ## Run the tests (under ten minutes on two cores)
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: $(READY) ## Run everything, with nothing skipped that could run
-	@MODELYARD_DEMAND=postgres,s3,data $(BIN)/pytest -n 2 --dist worksteal
+	@MODELYARD_DEMAND=$(DEMAND) $(BIN)/pytest -n 2 --dist worksteal
 
 check: $(READY) format-check lint types contracts test ## Format, lint, types, import contracts and tests
 
