@@ -268,6 +268,43 @@ def written(value: Value, kind: str) -> str:
     return str(value) if kind == "number" else f'@"{value}"'
 
 
+LITERALS = [literal for _, literals, _ in KINDS.values() for literal in literals] + ["null", "limit", "[5..1]", "[]", "{}"]
+literals = st.sampled_from(LITERALS)
+any_test = st.one_of(
+    literals,
+    st.tuples(st.sampled_from(["<", "<=", ">", ">=", "=", "!="]), literals).map(" ".join),
+    st.tuples(literals, literals).map(lambda pair: f"[{pair[0]}..{pair[1]})"),
+    st.tuples(literals, literals).map(lambda pair: f"[{pair[0]}, {pair[1]}]"),
+    st.tuples(literals, literals).map(lambda pair: f"? > {pair[0]} or ? = {pair[1]}"),
+    st.just("count(?) > 1"),
+)
+any_cells = cells(st.lists(any_test, min_size=1, max_size=2).map(", ".join))
+any_type = st.sampled_from([*(kind[0] for kind in KINDS.values()), types.ANY, types.ANY, types.ANY_LIST, types.ANY_CONTEXT])
+
+
+@settings(max_examples=250, deadline=None)
+@given(any_type, any_type, st.lists(st.tuples(any_cells, any_cells, st.sampled_from("12")), max_size=4), st.booleans())
+def test_whatever_a_table_says_nothing_false_is_told(
+    one: AnyType, other: AnyType, rules: list[tuple[str, str, str]], first: bool
+) -> None:
+    info = table({"age": one, "risk": other}, rules, HitPolicy.FIRST if first else HitPolicy.UNIQUE)
+    for finding in analyse_table(info).findings:
+        if finding.witness is None:
+            continue
+        hit = matching(info, witness(finding))
+        if finding.code is Code.GAP:
+            assert not set(hit) - unknown_rules(info)
+        elif finding.code in (Code.OVERLAP, Code.MASKED):
+            assert set(finding.rules[:2]) <= set(hit), describe(finding)
+        elif finding.code is Code.UNREACHABLE:
+            assert set(finding.rules[1:]) & set(hit), describe(finding)
+
+
+def unknown_rules(info: Info) -> set[int]:
+    """Rules that name a variable, which brute force has no value for."""
+    return {number for number, rule in enumerate(info.table.rules, 1) if any("limit" in (c.text or "") for c in rule.inputs)}
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_gap_boxes_are_exactly_what_the_boxes_leave(data: st.DataObject) -> None:
@@ -325,7 +362,7 @@ def test_allowed_values_bound_what_must_be_covered() -> None:
 def test_null_counts_where_a_cell_asks_for_it() -> None:
     without = analyse_table(table({"age": types.NUMBER}, [["< 18", "1"], [">= 18", "2"]]))
     assert of_code(without, Code.GAP) == []
-    assert without.assumptions == ("'age' is never of another type and never null",)
+    assert without.assumptions == ("'age' is always a number, never null",)
     rules = [["null", "-", "1"], ["< 18", "-", "2"], [">= 18", "true", "3"], [">= 18", "false", "4"]]
     asked = analyse_table(table({"age": types.NUMBER, "member": types.BOOLEAN}, rules))
     assert of_code(asked, Code.GAP) == []
@@ -381,6 +418,21 @@ def test_cells_that_are_no_constant_tests_are_unknown(cell: str) -> None:
     assert only(covering, Code.UNREACHABLE).rules == (2, 1)
     partly = analyse_table(table({"age": types.NUMBER, "member": types.BOOLEAN}, [[cell, "true", "1"]]))
     assert only(partly, Code.GAP).witness == {"age": Decimal(0), "member": False}
+
+
+def test_times_with_and_without_an_offset_are_not_put_on_one_line() -> None:
+    rules = [['< @"09:00:00"', "1"], ['>= @"09:00:00Z"', "2"]]
+    analysis = analyse_table(table({"age": types.TIME}, rules))
+    assert not analysis.complete
+    assert codes(analysis) <= {Code.DEFAULT_MISSING, Code.NOT_ANALYSED}
+
+
+def test_constraints_that_cannot_be_read_are_asked_about_the_example() -> None:
+    long = ConstrainedType("tName", types.STRING, lambda value: len(value) > 1, text="string length(?) > 1")
+    analysis = analyse_table(table({"risk": long}, [['"ab"', "1"]]))
+    assert only(analysis, Code.GAP).witness == {"risk": "other"}
+    short = ConstrainedType("tName", types.STRING, lambda value: len(value) < 3, text="string length(?) < 3")
+    assert of_code(analyse_table(table({"risk": short}, [['"ab"', "1"]])), Code.GAP) == []
 
 
 def test_two_columns_of_one_expression_are_one_input() -> None:

@@ -36,17 +36,18 @@ def analyse(model: Tables, limits: AnalysisLimits = _DEFAULT_LIMITS) -> tuple[Fi
 
 def analyse_table(info: Table, limits: AnalysisLimits = _DEFAULT_LIMITS) -> Analysis:
     """The findings about one table, the gravest first. Never raises for what a table says."""
-    grid, budget = Grid(info), Budget(limits.work)
-    study = Study(grid, budget, limits.findings)
+    grid = Grid(info)
+    study = Study(grid, Budget(limits.work), limits.findings)
     found: list[Finding] = []
-    complete = grid.is_exact
+    complete, spent = grid.is_exact, 0
     for what, search in _searches(study):
+        study.budget = Budget(limits.work)
         ended = _collect(study, what, search, found)
-        complete = complete and ended
+        complete, spent = complete and ended, spent + study.budget.spent
     found.extend(find_default(study, not complete or any(finding.code is Code.GAP for finding in found)))
     found.sort(key=lambda finding: _ORDER[finding.severity])
     assumptions = tuple(column.assumption for column in grid.columns)
-    return Analysis(tuple(found), complete, assumptions, budget.spent)
+    return Analysis(tuple(found), complete, assumptions, spent)
 
 
 def _searches(study: Study) -> Iterator[tuple[str, Callable[[Study], Iterator[Finding]]]]:
@@ -69,7 +70,7 @@ def _collect(study: Study, what: str, search: Callable[[Study], Iterator[Finding
     last: dict[Code, Severity] = {}
     ended = True
     try:
-        for finding in islice(search(study), 100 * study.limit):
+        for finding in islice(search(study), 4 * study.limit):
             counts[finding.code] = counts.get(finding.code, 0) + 1
             last[finding.code] = finding.severity
             if counts[finding.code] <= study.limit:
@@ -81,6 +82,6 @@ def _collect(study: Study, what: str, search: Callable[[Study], Iterator[Finding
     for code, count in counts.items():
         if count > study.limit:
             ended = False
-            more = "at least one more" if code is Code.GAP else f"{count - study.limit} more"
-            found.append(study.finding(code, last[code], f"{more} of this kind not shown"))
+            more = "at least " if code is Code.GAP or sum(counts.values()) == 4 * study.limit else ""
+            found.append(study.finding(code, last[code], f"{more}{count - study.limit} more of this kind not shown"))
     return ended

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
-from modelyard.dmn.analysis.scales import NUMBERS, STRINGS, Key, Scale
+from modelyard.dmn.analysis.scales import MIXES, NUMBERS, Key, Scale
 from modelyard.dmn.feel.semantics import written
 from modelyard.dmn.feel.values import Value
 
@@ -35,6 +35,7 @@ class OrderedSegment:
         self.size = 2 * len(self.keys) + 1
         self.whole: Mask = ((1 << self.size) - 1) << start
         self._place = {key: index for index, key in enumerate(self.keys)}
+        self.name = scale.name
         self._samples: dict[int, Value | None] = {}
 
     def at(self, value: Value) -> Mask:
@@ -93,7 +94,7 @@ class ChoiceSegment:
 
     def __init__(self, values: Iterable[Value], others: bool, start: int) -> None:
         self.values, self.start = list(dict.fromkeys(values)), start
-        self.others = others
+        self.others, self.name = others, "string" if others else "boolean"
         self.size = len(self.values) + others
         self.whole: Mask = ((1 << self.size) - 1) << start
         self._place = {value: index for index, value in enumerate(self.values)}
@@ -178,6 +179,10 @@ class Axis:
                 return segment
         return None
 
+    def is_mixed(self, scale: Scale) -> bool:
+        """Whether values of a scale are compared with this input's values, but along no common line."""
+        return any(isinstance(s, OrderedSegment) and MIXES.get(scale) is s.scale for s in self.segments)
+
     @property
     def is_opaque(self) -> bool:
         """Whether there may be values of any kind."""
@@ -210,6 +215,3 @@ def _runs(mask: Mask, everything: Mask) -> Iterator[tuple[int, int]]:
             first = None
     if first is not None and last is not None:
         yield first, last
-
-
-__all__ = ["STRINGS", "Axis", "ChoiceSegment", "Mask", "OpaqueSegment", "OrderedSegment", "Segment", "bits"]

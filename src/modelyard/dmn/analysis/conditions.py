@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from modelyard.dmn.analysis.axis import Axis, Mask
-from modelyard.dmn.analysis.scales import Scale, scale_of
+from modelyard.dmn.analysis.scales import scale_of
 from modelyard.dmn.feel import syntax
 from modelyard.dmn.feel.compiler import Scope, constant
 from modelyard.dmn.feel.unary import mentions
@@ -201,7 +201,10 @@ def _equal(test: Equal, axis: Axis) -> Truth:
         return Truth(axis.null, axis.values, 0)
     if isinstance(test.value, bool):
         return _is_boolean(test.value, axis)
-    segment = axis.segment_of(test.value, scale_of(test.value))
+    scale = scale_of(test.value)
+    segment = axis.segment_of(test.value, scale)
+    if segment is None and scale is not None and axis.is_mixed(scale):
+        return Truth(0, 0, 0)
     if segment is None:
         return _elsewhere(axis, axis.null, test.loose)
     at = segment.at(test.value) & axis.all
@@ -218,8 +221,10 @@ def _is_boolean(value: bool, axis: Axis) -> Truth:
 
 
 def _order(test: Order, axis: Axis) -> Truth:
-    scale: Scale | None = scale_of(test.value)
+    scale = scale_of(test.value)
     segment = axis.segment_of(test.value, scale) if scale is not None else None
+    if segment is None and scale is not None and axis.is_mixed(scale):
+        return Truth(0, 0, 0)
     if segment is None:
         return _elsewhere(axis, 0, False)
     true = segment.order(test.operator, test.value) & axis.all

@@ -1,11 +1,13 @@
 """Whether boxes cover a box, by sweeping over the columns: at each column the regions that the same rules share are one part.
 
 Boxes are sets of regions a column; sets of rules are bits too. States that were found covered are remembered, so that a table
-that is made like a grid costs little more than its size; a budget ends a search that would not."""
+that is made like a grid costs little more than its size. Where no two boxes meet, counting regions tells at once what is covered.
+A budget ends a search that would take too long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 
 from modelyard.dmn.analysis.axis import Mask, bits
 
@@ -30,10 +32,12 @@ class Budget:
 
 
 class Cover:
-    """What is left of `domain` when `boxes` are taken away. More boxes can be added; they are numbered as they come."""
+    """What is left of `domain` when `boxes` are taken away. More boxes can be added; they are numbered as they come.
 
-    def __init__(self, domain: Box, boxes: Sequence[Box], budget: Budget) -> None:
-        self.budget, self.count = budget, 0
+    `disjoint`: no two boxes have a point in common, nor will those that are added."""
+
+    def __init__(self, domain: Box, boxes: Sequence[Box], budget: Budget, disjoint: bool = False) -> None:
+        self.budget, self.count, self.disjoint = budget, 0, disjoint
         self.width = len(domain)
         self._order = _narrow_first(domain, boxes)
         self.domain = tuple(domain[column] for column in self._order)
@@ -41,6 +45,8 @@ class Cover:
         self._any: list[Mask] = [0] * (self.width + 1)
         self._covered: set[tuple[int, Mask]] = set()
         self._alive: Mask = 0
+        self._room = [prod(mask.bit_count() for mask in self.domain[column:]) for column in range(self.width + 1)]
+        self._sizes: list[list[int]] = []
         for box in boxes:
             self.add(box)
         self._regions: list[list[tuple[Mask, Mask]]] = [self._shared(column) for column in range(self.width)]
@@ -52,6 +58,8 @@ class Cover:
         own = tuple(box[column] & self.domain[place] for place, column in enumerate(self._order))
         for column, mask in enumerate(own):
             self._masks[column].append(mask)
+        if self.disjoint:
+            self._sizes.append([prod(mask.bit_count() for mask in own[column:]) for column in range(self.width + 1)])
         if not all(own):
             return
         self._alive |= bit
@@ -80,12 +88,19 @@ class Cover:
             return None
         if (column, alive) in self._covered or (column, alive & self._first) in self._covered:
             return None
+        if self.disjoint and self._filled(column, alive):
+            return None
         for rules, part in sorted(self._parts(column, alive).items(), key=lambda item: item[0].bit_count()):
             found = self._find(column + 1, rules)
             if found is not None:
                 return (part, *found)
         self._covered.add((column, alive))
         return None
+
+    def _filled(self, column: int, alive: Mask) -> bool:
+        """Whether boxes that do not meet have as many points, from a column on, as there are."""
+        self.budget.spend(alive.bit_count())
+        return sum(self._sizes[box][column] for box in bits(alive)) == self._room[column]
 
     def _parts(self, column: int, alive: Mask) -> dict[Mask, Mask]:
         """The regions of a column by the set of those rules, of the ones alive, that have them."""
@@ -139,16 +154,41 @@ def _split(parts: dict[Mask, Mask], mask: Mask, rules: Mask) -> Iterator[tuple[M
             yield others, part & ~mask
 
 
-def gaps(domain: Box, boxes: Sequence[Box], limit: int, budget: Budget) -> Iterator[Box]:
-    """Boxes that together are all that is not covered, each as large as it can be; at most `limit`. Raises GaveUp."""
-    cover = Cover(domain, boxes, budget)
+def gaps(domain: Box, boxes: Sequence[Box], limit: int, budget: Budget, disjoint: bool = False) -> Iterator[Box]:
+    """Boxes that together are all that is not covered, each as large as it can be; at most `limit`. Raises GaveUp.
+
+    `disjoint`: no two of the boxes have a point in common."""
+    cover = Cover(domain, boxes, budget, disjoint)
+    told: list[Box] = []
     for _ in range(limit):
         found = cover.uncovered()
         if found is None:
             return
         grown = _grown(found, domain, boxes, budget)
         yield grown
-        cover.add(grown)
+        for piece in _without(grown, told, budget):
+            cover.add(piece)
+        told.append(grown)
+
+
+def _without(box: Box, others: Sequence[Box], budget: Budget) -> list[Box]:
+    """Disjoint boxes that are all of a box but the others."""
+    pieces = [box]
+    for other in others:
+        budget.spend(len(pieces))
+        pieces = [rest for piece in pieces for rest in _difference(piece, other)]
+    return pieces
+
+
+def _difference(box: Box, other: Box) -> Iterator[Box]:
+    if not all(mine & theirs for mine, theirs in zip(box, other, strict=True)):
+        yield box
+        return
+    rest = list(box)
+    for column, mask in enumerate(other):
+        if rest[column] & ~mask:
+            yield (*rest[:column], rest[column] & ~mask, *rest[column + 1 :])
+        rest[column] &= mask
 
 
 def _grown(box: Box, domain: Box, boxes: Sequence[Box], budget: Budget) -> Box:
@@ -164,26 +204,25 @@ def _grown(box: Box, domain: Box, boxes: Sequence[Box], budget: Budget) -> Box:
     return tuple(grown)
 
 
-def meeting(boxes: Sequence[Box], budget: Budget) -> Iterator[tuple[int, Mask]]:
-    """For each box, by its number, the later ones that it has something in common with. Raises GaveUp."""
-    touching = [_touching([box[column] for box in boxes], budget) for column in range(len(boxes[0]) if boxes else 0)]
-    everyone = (1 << len(boxes)) - 1
-    for number, box in enumerate(boxes):
-        others = everyone & ~((2 << number) - 1)
-        for column, mask in enumerate(box):
-            others &= touching[column][mask]
-        yield number, others
+def meeting(boxes: Sequence[Box], others: Sequence[Box], budget: Budget) -> list[Mask]:
+    """For each box the numbers of those others with which it has a point in common. Raises GaveUp."""
+    found = [(1 << len(others)) - 1] * len(boxes)
+    for column in range(len(boxes[0]) if boxes else 0):
+        touched = _touched({box[column] for box in boxes}, [other[column] for other in others], budget)
+        for number, box in enumerate(boxes):
+            found[number] &= touched[box[column]]
+    return found
 
 
-def _touching(masks: Sequence[Mask], budget: Budget) -> dict[Mask, Mask]:
+def _touched(masks: Iterable[Mask], others: Sequence[Mask], budget: Budget) -> dict[Mask, Mask]:
     by_mask: dict[Mask, Mask] = {}
-    for number, mask in enumerate(masks):
+    for number, mask in enumerate(others):
         by_mask[mask] = by_mask.get(mask, 0) | 1 << number
     found = {}
-    for mask in by_mask:
-        budget.spend(len(by_mask))
+    for mask in masks:
+        budget.spend(len(by_mask) // 4)  # these steps are the cheapest of all
         found[mask] = 0
-        for other, rules in by_mask.items():
+        for other, numbers in by_mask.items():
             if mask & other:
-                found[mask] |= rules
+                found[mask] |= numbers
     return found

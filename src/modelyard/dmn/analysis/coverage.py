@@ -31,8 +31,17 @@ class Study:
 
     @cached_property
     def met(self) -> list[Mask]:
-        """For each rule the later rules that surely match some input with it. Raises GaveUp."""
-        return [others for _, others in meeting(self.must, self.budget)]
+        """For each rule those that surely match some input that it may match; itself among them. Raises GaveUp."""
+        return meeting(self.may, self.must, self.budget)
+
+    @property
+    def is_disjoint(self) -> bool:
+        """Whether no two rules can match together."""
+        return self.grid.is_exact and all(others in (0, 1 << rule) for rule, others in enumerate(self.met))
+
+    @cached_property
+    def ranks(self) -> list[tuple[int, ...] | None]:
+        return [self.outputs.rank(rule) for rule in range(self.grid.count)]
 
     @property
     def has_default(self) -> bool:
@@ -44,10 +53,10 @@ class Study:
         """`rules` counted from 0 here."""
         return Finding(code, severity, self.info.owner, text, tuple(rule + 1 for rule in rules), witness)
 
-    def of_inputs(self, code: Code, severity: Severity, text: str, rules: tuple[int, ...], box: Box) -> Finding:
+    def of_inputs(self, code: Code, severity: Severity, text: str, rules: tuple[int, ...], box: Box, so: str = "") -> Finding:
         """A finding that says that some inputs occur: with less weight when not every combination need occur."""
         witness = self.grid.witness(box)
-        text += f", for example for {example(witness)}" if witness else ""
+        text += (f", for example {example(witness)}" if witness else "") + so
         if self.grid.dependent:
             one, other = self.grid.dependent[0]
             text += f" (if that occurs: {one!r} and {other!r} are made from the same data)"
@@ -68,9 +77,9 @@ def rule_words(rules: Mask) -> str:
 def find_gaps(study: Study) -> Iterator[Finding]:
     """Inputs for which no rule holds. Raises GaveUp."""
     severity = Severity.INFO if study.has_default or study.table.hit_policy in _LISTS else Severity.WARNING
-    for box in gaps(study.grid.domain, study.may, study.limit + 1, study.budget):
-        text = f"No rule covers {study.grid.words(box)}{_between_numbers(study, box)}; {_consequence(study)}"
-        yield study.of_inputs(Code.GAP, severity, text, (), box)
+    for box in gaps(study.grid.domain, study.may, study.limit + 1, study.budget, study.is_disjoint):
+        text = f"No rule covers {study.grid.words(box)}{_between_numbers(study, box)}"
+        yield study.of_inputs(Code.GAP, severity, text, (), box, f"; {_consequence(study)}")
 
 
 def _between_numbers(study: Study, box: Box) -> str:
@@ -92,7 +101,8 @@ def _consequence(study: Study) -> str:
 def find_overlaps(study: Study) -> Iterator[Finding]:
     """UNIQUE: rules that hold together. ANY: those of them that differ in their outputs. Raises GaveUp."""
     unique = study.table.hit_policy is HitPolicy.UNIQUE
-    met = study.met if unique else [_differing(study, rule, others) for rule, others in enumerate(study.met)]
+    later = [others & ~((2 << rule) - 1) for rule, others in enumerate(meeting(study.must, study.must, study.budget))]
+    met = later if unique else [_differing(study, rule, others) for rule, others in enumerate(later)]
     both = _both_ways(met)
     crowded = 0
     for rule in sorted(range(len(both)), key=lambda rule: -both[rule].bit_count()):
@@ -128,10 +138,10 @@ def _overlap(study: Study, rule: int, others: Mask) -> Finding:
         if others.bit_count() == 1
         else f"Rule {rule + 1} overlaps with rules {rule_words(others)}: it and rule {first + 1}"
     )
-    differ = " and give different outputs" if study.outputs.differ(rule, first) else ""
-    consequence = f", which the hit policy {study.table.hit_policy.value} does not allow"
-    text = f"{who} both match {where}{differ}{consequence}"
-    return study.of_inputs(Code.OVERLAP, Severity.ERROR, text, (rule, *bits(others)), box)
+    differ = "they give different outputs, and " if study.outputs.differ(rule, first) else ""
+    so = f"; {differ}the hit policy {study.table.hit_policy.value} does not allow it"
+    text = f"{who} both match {where}"
+    return study.of_inputs(Code.OVERLAP, Severity.ERROR, text, (rule, *bits(others)), box, so)
 
 
 def _common(a: Box, b: Box) -> Box:
@@ -158,13 +168,11 @@ def find_unreachable(study: Study) -> Iterator[Finding]:
 
 def _rivals(study: Study, rule: int) -> list[int]:
     """The rules that win over a rule where both match."""
-    both = [other for other in range(study.grid.count) if _meet(study.may[rule], study.must[other])]
-    study.budget.spend(study.grid.count)
     if study.table.hit_policy is HitPolicy.FIRST:
-        return [other for other in both if other < rule]
-    ranks = {other: study.outputs.rank(other) for other in both}
-    own = study.outputs.rank(rule)
-    return [] if own is None else [other for other in both if (rank := ranks[other]) is not None and rank < own]
+        return list(bits(study.met[rule] & ((1 << rule) - 1)))
+    own = study.ranks[rule]
+    both = bits(study.met[rule])
+    return [] if own is None else [other for other in both if (rank := study.ranks[other]) is not None and rank < own]
 
 
 def _meet(a: Box, b: Box) -> bool:

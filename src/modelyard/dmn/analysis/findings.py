@@ -63,10 +63,11 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisLimits:
-    """`findings` of one code are shown for a table, then how many more there are; the search ends after `work` set operations."""
+    """`findings` of one code are shown for a table, then how many more there are; each search ends after `work`
+    set operations, of which a million take about a second."""
 
     findings: int = 50
-    work: int = 3_000_000
+    work: int = 4_000_000
 
 
 def describe(finding: Finding) -> str:

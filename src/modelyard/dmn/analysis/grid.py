@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
-from modelyard.dmn.analysis import conditions
-from modelyard.dmn.analysis.axis import Axis, ChoiceSegment, Mask, OpaqueSegment, OrderedSegment, Segment
+from modelyard.dmn.analysis.axis import Axis, ChoiceSegment, Mask, OpaqueSegment, OrderedSegment, Segment, bits
 from modelyard.dmn.analysis.conditions import (
+    ANYTHING,
+    All,
     Condition,
     Order,
     Unknown,
@@ -36,18 +37,18 @@ from modelyard.dmn.feel import syntax, types
 from modelyard.dmn.feel.compiler import BUILT_IN_NAMES
 from modelyard.dmn.feel.names import NameScope
 from modelyard.dmn.feel.parser import parse_unary_tests
-from modelyard.dmn.feel.types import AnyType, ConstrainedType, ContextType, ListType, base_of
+from modelyard.dmn.feel.types import AnyType, ConstrainedType, ContextType, ListType, Type, base_of, fits
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.model import DecisionTable
 
-_SCALES: dict[AnyType, tuple[Scale, ...]] = {
-    types.NUMBER: (NUMBERS,),
-    types.STRING: (STRINGS,),
-    types.DATE: (DATES,),
-    types.TIME: (LOCAL_TIMES, ZONED_TIMES),
-    types.DATE_TIME: (LOCAL_DATE_TIMES, ZONED_DATE_TIMES),
-    types.DAYS_TIME: (DAYS_TIMES,),
-    types.YEARS_MONTHS: (YEARS_MONTHS,),
+_SCALES: dict[str, tuple[Scale, ...]] = {
+    types.NUMBER.name: (NUMBERS,),
+    types.STRING.name: (STRINGS,),
+    types.DATE.name: (DATES,),
+    types.TIME.name: (LOCAL_TIMES, ZONED_TIMES),
+    types.DATE_TIME.name: (LOCAL_DATE_TIMES, ZONED_DATE_TIMES),
+    types.DAYS_TIME.name: (DAYS_TIMES,),
+    types.YEARS_MONTHS.name: (YEARS_MONTHS,),
 }
 _NAMES = NameScope(BUILT_IN_NAMES)
 
@@ -155,7 +156,7 @@ def _column(info: Table, places: tuple[int, ...]) -> Column:
     allowed = [condition for place in places for condition in _allowed(info, place)]
     type_ = _type(info, places)
     axis = axis_of(type_, [*cells, *allowed])
-    domain, widest = _domain(allowed, axis, [*cells])
+    domain, widest = _domain(info, places, axis, any(value is None for cell in cells for value in values_of(cell)))
     truths = [_sets(cell, axis) for cell in cells]
     name = name_of(info.table, places[0])
     return Column(
@@ -167,7 +168,7 @@ def _column(info: Table, places: tuple[int, ...]) -> Column:
         must=tuple(must for must, _ in truths),
         may=tuple(may for _, may in truths),
         conditions=cells,
-        assumption=_assumption(name, type_, axis),
+        assumption=_assumption(name, axis),
     )
 
 
@@ -181,7 +182,7 @@ def _cell(row: Sequence[syntax.UnaryTests | None], place: int) -> Condition:
 
 
 def _merged(cells: Sequence[Condition]) -> Condition:
-    return cells[0] if len(cells) == 1 else conditions.All(tuple(cells))
+    return cells[0] if len(cells) == 1 else All(tuple(cells))
 
 
 def _allowed(info: Table, place: int) -> Iterator[Condition]:
@@ -214,7 +215,7 @@ def _parsed(text: str) -> Condition:
         return condition_of(parse_unary_tests(text, _NAMES))
     except DmnError:
         first, semicolon, second = text.partition("; ")
-        return conditions.All((_parsed(first), _parsed(second))) if semicolon else Unknown()
+        return All((_parsed(first), _parsed(second))) if semicolon else Unknown()
 
 
 def _sets(condition: Condition, axis: Axis) -> tuple[Mask, Mask]:
@@ -222,27 +223,25 @@ def _sets(condition: Condition, axis: Axis) -> tuple[Mask, Mask]:
     return truth.true, axis.all & ~truth.false & ~truth.null
 
 
-def _domain(allowed: Sequence[Condition], axis: Axis, cells: Sequence[Condition]) -> tuple[Mask, Mask]:
-    """Null, which constraints never refuse, occurs where a cell asks for it."""
+def _domain(info: Table, places: Iterable[int], axis: Axis, asked: bool) -> tuple[Mask, Mask]:
+    """The regions that surely occur and those that may. Null, which types never refuse, occurs where a cell asks for it."""
     must = may = axis.all
-    for condition in allowed:
-        sure, possible = _sets(condition, axis)
-        must, may = must & sure, may & possible
-    asked = any(value is None for cell in cells for value in values_of(cell))
+    for place in places:
+        tests, type_ = info.allowed_inputs[place], info.input_types[place]
+        clause = _sets(condition_of(tests) if tests is not None else ANYTHING, axis)
+        by_type = _sets(All(tuple(constraints(type_))), axis)
+        tried = by_type[1] & ~by_type[0]
+        passing = sum(1 << region for region in bits(tried) if fits(axis.sample(1 << region), type_))
+        must, may = must & clause[0] & (by_type[0] | passing), may & clause[1] & by_type[1]
     return (must | axis.null, may | axis.null) if asked else (must, may)
 
 
-def _assumption(name: str, type_: AnyType, axis: Axis) -> str:
-    kinds = [
-        s.scale.name if isinstance(s, OrderedSegment) else "boolean" for s in axis.segments if not isinstance(s, OpaqueSegment)
-    ]
-    kinds = ["string" if isinstance(s, ChoiceSegment) and s.others else k for s, k in zip(axis.segments, kinds, strict=False)]
-    said = (
-        f"{name!r} is always a {' or a '.join(kinds)}"
-        if kinds and base_of(type_) == types.ANY
-        else f"{name!r} is never of another type"
-    )
-    return said if axis.null else f"{said} and never null"
+def _assumption(name: str, axis: Axis) -> str:
+    kinds = [segment.name for segment in axis.segments if not isinstance(segment, OpaqueSegment)]
+    said = f"{name!r} is always a {' or a '.join(kinds)}" if kinds else f"{name!r} may be anything"
+    if axis.null:
+        return f"{said} or null"
+    return f"{said}, never null" if kinds else f"{said} but null"
 
 
 # --- axes -----------------------------------------------------------------------------------------------------------------------
@@ -271,7 +270,7 @@ def _is_ordered(found: Sequence[Condition]) -> bool:
 
 
 def _segments(base: AnyType, keys: Mapping[Scale, set[Any]], booleans: bool, ordered: bool) -> list[Segment]:
-    scales: tuple[Scale, ...] = tuple(keys) if base == types.ANY else _SCALES.get(base, ())
+    scales: tuple[Scale, ...] = tuple(keys) if base == types.ANY else _scales(base)
     if len(scales) > 1:
         scales = tuple(scale for scale in scales if scale in keys) or scales[:1]
     segments: list[Segment] = []
@@ -287,6 +286,10 @@ def _segments(base: AnyType, keys: Mapping[Scale, set[Any]], booleans: bool, ord
     return segments or [OpaqueSegment(typical(base), "anything", 0)]
 
 
+def _scales(base: AnyType) -> tuple[Scale, ...]:
+    return _SCALES.get(base.name, ()) if isinstance(base, Type) else ()
+
+
 def _end(segments: Sequence[Segment]) -> int:
     return segments[-1].start + segments[-1].size if segments else 0
 
@@ -300,7 +303,7 @@ def typical(type_: AnyType) -> Value:
         return {name: typical(field) for name, field in base.fields.items()}
     if base == types.BOOLEAN:
         return True
-    scales = _SCALES.get(base)
+    scales = _scales(base)
     return scales[0].between(None, None) if scales else "any value"
 
 

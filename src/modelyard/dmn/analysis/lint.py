@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modelyard.dmn.analysis.axis import bits
-from modelyard.dmn.analysis.conditions import is_known, values_of
+from modelyard.dmn.analysis.conditions import values_of
 from modelyard.dmn.analysis.coverage import Study, rule_words
 from modelyard.dmn.analysis.findings import Code, Finding
 from modelyard.dmn.analysis.grid import Column
@@ -29,7 +29,7 @@ def find_cells(study: Study) -> Iterator[Finding]:
                 yield _impossible(study, column, rule)
             elif (mismatch := _mismatch(study, column, rule)) is not None:
                 yield mismatch
-            unknown |= (not is_known(column.conditions[rule])) << rule
+            unknown |= (column.must[rule] != column.may[rule]) << rule
         if unknown:
             yield _not_analysed(study, column, unknown)
         if column.domain != column.widest and study.grid.count:
@@ -71,7 +71,7 @@ def _not_analysed(study: Study, column: Column, rules: int) -> Finding:
     first = next(bits(rules))
     many = "s" if rules.bit_count() > 1 else ""
     cells = f"The cell{many} of {column.name!r} in rule{many} {rule_words(rules)}"
-    why = f"more than constants are in {'them' if many else 'it'}, such as in {_text(study, column, first)}"
+    why = f"more than constants of one kind are in {'them' if many else 'it'}, such as in {_text(study, column, first)}"
     text = f"{cells} could not be analysed: {why}. There may be more findings on what is decided there"
     return study.finding(Code.NOT_ANALYSED, Severity.INFO, text, tuple(bits(rules)))
 
@@ -79,7 +79,7 @@ def _not_analysed(study: Study, column: Column, rules: int) -> Finding:
 def find_columns(study: Study) -> Iterator[Finding]:
     """Inputs that decide nothing, and those for which all rules ask the same."""
     for column in study.grid.columns:
-        if not study.grid.count or not all(map(is_known, column.conditions)):
+        if not study.grid.count or column.must != column.may:
             continue
         asked = {mask & column.widest for mask in column.may}
         if asked == {column.widest}:
@@ -93,12 +93,12 @@ def find_columns(study: Study) -> Iterator[Finding]:
 def find_outputs(study: Study) -> Iterator[Finding]:
     """Outputs outside of the declared values, of another type, or that cannot be aggregated; policies that need output values."""
     table = study.table
+    if table.hit_policy in (HitPolicy.PRIORITY, HitPolicy.OUTPUT_ORDER) and all(order == () for order in study.outputs.order):
+        text = f"The hit policy {table.hit_policy.value} orders rules by their output values, and no output declares any"
+        yield study.finding(Code.OUTPUT_VALUES_MISSING, Severity.ERROR, text)
     for place, clause in enumerate(table.outputs):
         tests = values_tests(study.info, place)
         name = f"the output {clause.name!r}" if clause.name else "the output"
-        if tests is None and table.hit_policy in (HitPolicy.PRIORITY, HitPolicy.OUTPUT_ORDER):
-            text = f"The hit policy {table.hit_policy.value} orders rules by their output values, but {name} declares none"
-            yield study.finding(Code.OUTPUT_VALUES_MISSING, Severity.ERROR, text)
         for rule in range(study.grid.count):
             entry = study.outputs.entries[rule][place]
             if not entry.known or entry.value is None:

@@ -8,10 +8,10 @@ from modelyard.dmn.analysis.conditions import Equal, condition_of, truth_of
 from modelyard.dmn.analysis.grid import Table, axis_of, constraint_tests
 from modelyard.dmn.feel import syntax
 from modelyard.dmn.feel.compiler import Scope, constant
-from modelyard.dmn.feel.semantics import contains, same
-from modelyard.dmn.feel.types import AnyType, base_of, fits, type_of
+from modelyard.dmn.feel.semantics import coerce, contains, same
+from modelyard.dmn.feel.types import base_of, type_of
 from modelyard.dmn.feel.values import Range, Value
-from modelyard.dmn.model import HitPolicy
+from modelyard.dmn.run import Limits, Run, system_clock
 
 _NO_NAMES = Scope({})
 
@@ -51,7 +51,9 @@ class Outputs:
         not known."""
         places = []
         for entry, order in zip(self.entries[rule], self.order, strict=True):
-            place = _place(order, entry.value) if entry.fits and order else None
+            if order == ():
+                continue
+            place = _place(order, entry.value) if entry.fits and order is not None else None
             if place is None:
                 return None
             places.append(place)
@@ -69,11 +71,9 @@ def _entry(info: Table, rule: int, place: int) -> Entry:
         empty = text in ("", "-")
         return Entry(text, None, empty, None, empty)
     known, value = constant(node, _NO_NAMES)
-    return Entry(text, node, known, value, known and fits(value, without_constraints(info, place)))
-
-
-def without_constraints(info: Table, place: int) -> AnyType:
-    return base_of(info.output_types[place])
+    fitting = coerce(value, base_of(info.output_types[place]), Run(Limits(), system_clock)) if known else None
+    fits = known and (value is None or fitting is not None)
+    return Entry(text, node, known, fitting if fits else value, fits)
 
 
 def values_tests(info: Table, place: int) -> syntax.UnaryTests | None:
@@ -81,15 +81,13 @@ def values_tests(info: Table, place: int) -> syntax.UnaryTests | None:
     return info.allowed_outputs[place] or constraint_tests(info.output_types[place])
 
 
-def _order(info: Table, place: int) -> tuple[Value, ...]:
-    """The declared output values in order; empty when there are none, or they are no constants."""
-    if info.table.hit_policy not in (HitPolicy.PRIORITY, HitPolicy.OUTPUT_ORDER):
-        return ()
+def _order(info: Table, place: int) -> tuple[Value, ...] | None:
+    """The declared output values in order; none where the column declares none; None when they are no constants."""
     tests = values_tests(info, place)
     if tests is None or tests.negated:
         return ()
     found = [constant(test.value, _NO_NAMES) if isinstance(test, syntax.Matches) else (False, None) for test in tests.tests]
-    return tuple(value for _, value in found) if all(known for known, _ in found) else ()
+    return tuple(value for _, value in found) if all(known for known, _ in found) else None
 
 
 def _place(order: tuple[Value, ...], value: Value) -> int | None:
