@@ -15,6 +15,8 @@ MAX_LENGTH: Final = 10_000
 """Characters of a pattern."""
 MAX_SIZE: Final = 4_000
 """Parts of a pattern once its counted repetitions are written out, as the engine does."""
+_QUANTIFIED: Final = 3
+"""What a quantifier adds to the size: the engine looks at its clock the more seldom the more of them stand in a row."""
 MAX_DEPTH: Final = 50
 MAX_COUNT: Final = 100_000
 
@@ -162,6 +164,7 @@ class _Reader:
             quantifier, count = self.quantifier()
             parts.append(f"(?:{text}){quantifier}" if quantifier else text)
             size += more + count // 100 if single else more * max(count, 1)
+            size += _QUANTIFIED if quantifier else 0
             if size > MAX_SIZE:
                 raise LimitExceeded("a regular expression repeats too much")
         return "".join(parts), size

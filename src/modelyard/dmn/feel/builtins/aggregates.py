@@ -88,7 +88,7 @@ def median(run: Run, list_: list[Value]) -> Decimal | None:
         return None
     ordered, middle = sorted(list_), len(list_) // 2
     if len(ordered) % 2:
-        return ordered[middle]  # type: ignore[no-any-return]
+        return ordered[middle]
     return finite(run, "median", lambda: CONTEXT.divide(CONTEXT.add(ordered[middle - 1], ordered[middle]), Decimal(2)))
 
 
