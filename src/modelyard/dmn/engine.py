@@ -20,7 +20,8 @@ from modelyard.dmn.feel.values import Value
 from modelyard.dmn.from_python import binder, bound
 from modelyard.dmn.graph import File, Graph, Node, evaluate_plan, in_order, plan_of
 from modelyard.dmn.run import DEFAULT_LIMITS, Clock, Limits, Message, Run, Severity, Trace, Tracer, system_clock
-from modelyard.dmn.tables import TableInfo
+from modelyard.dmn.shortcut import Shortcut, columns_of
+from modelyard.dmn.tables import TableInfo, fresh
 from modelyard.dmn.xml import read
 
 
@@ -282,15 +283,21 @@ class Model:
 class CompiledDecision:
     """A decision with the plan of its evaluation."""
 
-    __slots__ = ("_direct", "_inputs", "model", "node", "plan")
+    __slots__ = ("_direct", "_inputs", "_shortcut", "model", "node", "plan")
 
     def __init__(self, model: Model, node: Node, plan: Sequence[Node], inputs: Sequence[tuple[int, str, AnyType]]) -> None:
         self.model, self.node, self.plan = model, node, tuple(plan)
         self._inputs = tuple((index, key, binder(type_, key)) for index, key, type_ in inputs)
         self._direct = self._directly()
+        self._shortcut = self._shorter(inputs)
 
     def evaluate(self, data: Mapping[str, Any], *, trace: bool = False) -> Result:
         """As `Model.evaluate`."""
+        if self._shortcut is not None and not trace:
+            return self._shortcut(data)
+        return self._evaluated(data, trace)
+
+    def _evaluated(self, data: Mapping[str, Any], trace: bool = False) -> Result:
         model = self.model
         run = Run(model.limits, model.clock, Tracer() if trace else None)
         try:
@@ -301,6 +308,20 @@ class CompiledDecision:
         if messages is None and not trace:
             return _new_result(Result, (value, (), None))
         return result_of(run, value)
+
+    def _shorter(self, inputs: Sequence[tuple[int, str, AnyType]]) -> Shortcut[Result] | None:
+        """For a decision that is a table of constants, and that no other input or decision can disturb."""
+        node = self.node
+        table = next((t.code for t in self.model.tables if t.table is node.element.expression), None)  # type: ignore[union-attr]
+        if self._direct is None or table is None:
+            return None
+        given = {index: (key, type_) for index, key, type_ in inputs}
+        columns = columns_of(
+            table, {need.name: given[need.index] for need in node.plain if need.index in given}, self.model.limits
+        )
+        if {key for key, _ in columns} != {key for key, _ in given.values()}:
+            return None
+        return Shortcut(columns, table, self._evaluated, _copy)
 
     def _directly(self) -> tuple[Code, tuple[tuple[str | None, Any], ...]] | None:
         """For a decision that needs no other: its code, and where each value of its environment comes from, either the input of a
@@ -335,6 +356,12 @@ class CompiledDecision:
             values[index] = None if value is None else bind(value, run)
         evaluate_plan(self.plan, values, run)
         return values[self.node.index]
+
+
+def _copy(result: Result) -> Result:
+    """A result of which the caller may change what is changeable."""
+    value = result[0]
+    return _new_result(Result, (fresh(value), result[1], None)) if type(value) is dict or type(value) is list else result
 
 
 _new_result = tuple.__new__

@@ -14,12 +14,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from math import inf, nextafter
 from operator import attrgetter
 from sys import float_info
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelyard.dmn.feel import syntax
 from modelyard.dmn.feel.numbers import CONTEXT, ZERO
@@ -187,26 +188,42 @@ class Column:
     steps: dict[type, Steps] = field(default_factory=dict)
 
     @cached_property
-    def quick(self) -> dict[type, tuple[list[Any], list[int | None]]]:
-        """Keys and masks for values as Python callers give them: `int` and `float` besides the kinds that are their own key.
-
-        A mask that is None says that the value is no FEEL number. Empty if a cell is not indexed."""
+    def quick(self) -> dict[type, Quick]:
+        """The steps for values as Python callers give them, not yet FEEL's. Empty if a cell is not indexed."""
         if self.open:
             return {}
-        made: dict[type, tuple[list[Any], list[int | None]]] = {
-            cls: (steps.keys, list(steps.masks)) for cls, steps in self.steps.items() if steps.key is None
-        }
-        numbers = self.steps[Decimal]
-        if all(abs(point) < _EXACT for point in numbers.points):
-            made[int] = ([int(p.to_integral_value(ROUND_CEILING)) for p in numbers.points], list(numbers.masks))
-        made[float] = (
-            [-float_info.max, *map(least_float, numbers.points), inf],
-            [None, *numbers.masks, None],
-        )
+        made = {cls: Quick(steps.keys, list(steps.masks), steps.key) for cls, steps in self.steps.items()}
+        made[date] = made[Date]
+        points, masks = self.steps[Decimal].points, self.steps[Decimal].masks
+        made[Decimal] = Quick([_LEAST, *points, _INFINITE], [None, *masks, None], CONTEXT.create_decimal)
+        made[float] = Quick([-float_info.max, *map(least_float, points), inf], [None, *masks, None], None)
+        made[int] = Quick([-_EXACT, *map(_least_int, points), _EXACT], [None, *masks, None], None)
         return made
 
 
-_EXACT = Decimal(10) ** 33
+class Quick(NamedTuple):
+    """As `Steps`. A mask that is None says that the value is no FEEL number, so that the caller must be told."""
+
+    keys: list[Any]
+    masks: list[int | None]
+    key: Callable[[Any], Any] | None
+
+    def within(self, guard: Quick) -> Quick:
+        """The same where the guard's mask is 1; None elsewhere."""
+        keys = sorted({*self.keys, *guard.keys})
+        samples = [(self.masks[0], guard.masks[0])]
+        samples += [(self.masks[bisect_right(self.keys, k)], guard.masks[bisect_right(guard.keys, k)]) for k in keys]
+        return Quick(keys, [mask if held == 1 else None for mask, held in samples], self.key)
+
+
+_LEAST, _INFINITE = Decimal("-9." + "9" * 33 + "E+6144"), Decimal("Infinity")
+_EXACT = 10**33
+"""Integers nearer to zero than this are FEEL numbers as they are."""
+
+
+def _least_int(bound: Decimal) -> int:
+    """The least integer from -_EXACT to _EXACT that is not below `bound`."""
+    return int(max(Decimal(-_EXACT), min(Decimal(_EXACT), bound)).to_integral_value(ROUND_CEILING))
 
 
 def least_float(bound: Decimal) -> float:
