@@ -243,3 +243,14 @@ def test_a_model_serves_many_threads() -> None:
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidModel, match=r"nowhere\.dmn"):
         load(tmp_path / "nowhere.dmn")
+
+
+TREE = "for i in 1..60 return if i = 1 then [1] else [partial[-1], partial[-1]]"
+
+
+def test_values_that_share_their_parts_are_compared_and_told_in_time() -> None:
+    assert feel(f"{{a: {TREE}, b: {TREE}, same: a[-1] = b[-1]}}.same") is True
+    assert feel(f"({TREE}) + 1") is None
+    model = load(definitions(decision("d", TREE)))
+    with pytest.raises(LimitExceeded, match="parts"):
+        plain(model.evaluate("d", {}).value)

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from modelyard.dmn.errors import InvalidData
+from modelyard.dmn.errors import InvalidData, LimitExceeded
 from modelyard.dmn.feel import temporal
 from modelyard.dmn.feel.numbers import CONTEXT, number
 from modelyard.dmn.feel.semantics import TEMPORAL, coerce, written
@@ -30,7 +30,7 @@ from modelyard.dmn.feel.types import (
 from modelyard.dmn.feel.values import Range, Value
 from modelyard.dmn.run import Run
 
-NESTING = 100
+NESTING, PARTS = 100, 2_000_000
 Binder = Callable[[Any, Run], Value]
 _LARGE, _EXPONENT, _FLOAT = 10**34, 6000, 1e300
 _PARSERS: dict[str, Callable[[str], Value]] = {
@@ -129,11 +129,20 @@ def read(value: Value, type_: AnyType) -> Value:
 
 
 def plain(value: Value) -> Any:
-    """A FEEL value as JSON can carry it: numbers stay `Decimal`; dates, times, durations, ranges are text as FEEL writes them."""
+    """A FEEL value as JSON can carry it: numbers stay `Decimal`; dates, times, durations, ranges are text as FEEL writes them.
+
+    Raises LimitExceeded for a value of more than two million parts: few lists that contain each other can be as large as that."""
+    return _plain(value, [PARTS])
+
+
+def _plain(value: Value, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0:
+        raise LimitExceeded(f"a value has more than {PARTS} parts")
     if type(value) is list:
-        return [plain(item) for item in value]
+        return [_plain(item, left) for item in value]
     if type(value) is dict:
-        return {name: plain(item) for name, item in value.items()}
+        return {name: _plain(item, left) for name, item in value.items()}
     if value is None or isinstance(value, (bool, str, Decimal)):
         return value
     return f"<function {value.name}>" if hasattr(value, "call") else written(value)

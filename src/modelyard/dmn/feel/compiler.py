@@ -63,14 +63,25 @@ def _range_of_text(run: Run, text: str) -> Range | None:
     """`range("[1..5]")`: a range literal with both ends, in order, which are literals or conversions of string literals
     (10.3.4.1)."""
     try:
-        node = parse_expression(text, _ROOT.names, run.limits)
+        node = parse_expression(_closed(text), _ROOT.names, run.limits)
     except (FeelSyntaxError, LimitExceeded) as error:
         return run.null(f"range() cannot read {text!r:.60}: {error}")
-    if isinstance(node, syntax.RangeOf) and _is_literal(node.low) and _is_literal(node.high):
+    unary = _closed(text) != text.strip()
+    if isinstance(node, syntax.RangeOf) and (unary or (_is_literal(node.low) and _is_literal(node.high))):
         known, value = constant(node, _ROOT)
-        if known and (compare(value.low, value.high) or 0) <= 0:
+        if known and (unary or (compare(value.low, value.high) or 0) <= 0):
             return value
     return run.null(f"{text!r:.60} is no range from one literal to another")
+
+
+def _closed(text: str) -> str:
+    """A range literal that lacks an end, which only `range()` knows, as the unary range that it is: `[2..)` is `(>=2)`."""
+    text = text.strip()
+    if text[:1] in ("[", "(", "]") and text[-1:] == ")" and text[:-1].rstrip().endswith(".."):
+        return f"({'>=' if text[0] == '[' else '>'} {text[1:-1].rstrip()[:-2]})"
+    if text[:1] == "(" and text[-1:] in ("]", ")", "[") and text[1:].lstrip().startswith(".."):
+        return f"({'<=' if text[-1] == ']' else '<'} {text[1:-1].lstrip()[2:]})"
+    return text
 
 
 def _is_literal(end: Expr | None) -> bool:
@@ -307,9 +318,9 @@ def _between(node: syntax.Between, scope: Scope, report: Report) -> Code:
     def between(env: Env) -> bool | None:
         run, found = env[1], value(env)
         above, below = greater_or_equal(run, found, low(env)), less_or_equal(run, found, high(env))
-        if above is None or below is None:
-            return None
-        return above and below
+        if above is False or below is False:
+            return False
+        return None if above is None or below is None else True
 
     return between
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from modelyard.dmn.feel import temporal
@@ -28,21 +27,36 @@ def equal(a: Value, b: Value) -> bool | None:
         return bool(a == b)
     if kind in TEMPORAL:
         return temporal.equal(a, b)
-    if kind is list:
-        return _lists_equal(a, b)
-    if kind is dict:
-        return _contexts_equal(a, b)
+    if kind is list or kind is dict:
+        return _Pairs().equal(a, b)
     if kind is Range:
         return _ranges_equal(a, b)
     return a is b
 
 
-def _lists_equal(a: Sequence[Value], b: Sequence[Value]) -> bool:
-    return len(a) == len(b) and all(map(same, a, b))
+class _Pairs:
+    """Compares lists and contexts. Each pair is compared once: values may share parts, and a tree of shared parts is as large as
+    two to the power of its depth."""
 
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int], bool] = {}
 
-def _contexts_equal(a: dict[str, Value], b: dict[str, Value]) -> bool:
-    return a.keys() == b.keys() and all(same(value, b[name]) for name, value in a.items())
+    def equal(self, a: Value, b: Value) -> bool:
+        kind = type(a)
+        if kind is not type(b) or (kind is not list and kind is not dict):
+            return equal(a, b) is True
+        if len(a) != len(b):
+            return False
+        pair = (id(a), id(b))
+        found = self._found.get(pair)
+        if found is None:
+            found = (
+                all(map(self.equal, a, b))
+                if kind is list
+                else a.keys() == b.keys() and all(self.equal(v, b[n]) for n, v in a.items())
+            )
+            self._found[pair] = found
+        return found
 
 
 def _ranges_equal(a: Range, b: Range) -> bool:
@@ -148,5 +162,9 @@ def shown(value: Value) -> str:
     """A value for a message, short."""
     if value is None:
         return "null"
-    long = written(value) if not isinstance(value, (list, dict)) or len(value) < 50 else f"one of {len(value)} entries"
+    if isinstance(value, list):
+        return f"a list of {len(value)} elements"
+    if isinstance(value, dict):
+        return f"a context of {len(value)} entries"
+    long = written(value)
     return f"the {type_of(value)} {long if len(long) <= 60 else long[:57] + '…'}"
