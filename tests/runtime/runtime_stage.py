@@ -81,15 +81,15 @@ class ControlPlane:
         name = found.removeprefix("sha256:")
         return self.published / "blobs" / "sha256" / name[:2] / name
 
-    def version(self, data: bytes, signature: Signature = SIGNATURE, format_: str = "onnx") -> VersionManifest:
+    def version(self, data: bytes, signature: Signature = SIGNATURE, format_: str = "onnx", kind: str = "ml") -> VersionManifest:
         """A version's manifest and artifact, published."""
         artifact = ArtifactRef(digest=self.blob(data), size=len(data), format=format_)
         manifest = VersionManifest(
             model="delay",
-            kind="ml",
+            kind=kind,
             artifact=artifact,
             serving=artifact,
-            inspection=Inspection(kind="ml", format=format_),
+            inspection=Inspection(kind=kind, format=format_),
             signature=signature,
         )
         name = manifest.digest().removeprefix("sha256:")

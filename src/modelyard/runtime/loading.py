@@ -20,7 +20,8 @@ from modelyard.runtime.ports import Source
 from modelyard.trust import AllowedArm
 
 _LARGEST_MANIFEST = 16 << 20
-_IN_PROCESS = frozenset({"onnx"})
+_IN_PROCESS = frozenset({"onnx", "dmn"})
+"""Formats that run no code of their author and whose engines keep to limits of their own."""
 
 
 class Models:

@@ -13,6 +13,7 @@ from modelyard.dmn import analysis
 from modelyard.dmn.engine import Model, Source, load
 from modelyard.dmn.errors import DmnError, InvalidModel, LimitExceeded
 from modelyard.dmn.model import Definitions, FunctionDefinition, FunctionKind
+from modelyard.dmn.run import Limits
 from modelyard.dmn.run import Severity as DmnSeverity
 from modelyard.kinds.contract import DECLARES_SIGNATURE, Inspection, Policy, Risk, Severity
 from modelyard.kinds.rules import answers, artifact
@@ -22,6 +23,8 @@ from modelyard.kinds.signature import Signature
 FORMAT = "dmn"
 _MOST_PROBLEMS = 5
 _MOST_RISKS = 50
+LIMITS = Limits(steps=2_000_000, list_size=500_000, text_length=5_000_000, regex_seconds=0.2)
+"""Of one answer: a decision about one row that takes longer holds up the runtime, and is not one that people can follow."""
 _LIMITS = analysis.AnalysisLimits(findings=10, work=300_000)
 
 
@@ -45,7 +48,7 @@ def inspect(path: Path, policy: Policy) -> Inspection:
 def compiled(contents: artifact.Contents) -> Model:
     """The model, strictly. Raises InvalidArtifact that names file, element and line, TooLarge when a limit is reached."""
     try:
-        return load(*(Source(file.name, file.data) for file in contents.models))
+        return load(*(Source(file.name, file.data) for file in contents.models), limits=LIMITS)
     except LimitExceeded as error:
         raise TooLarge(str(error), field="artifact") from error
     except InvalidModel as error:
