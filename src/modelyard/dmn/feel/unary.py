@@ -60,6 +60,9 @@ def matcher_of(
     """One test. `strict` is that of `in`, where an expression is a value to compare with, not a condition of its own."""
     if isinstance(test, syntax.Compare):
         operator = COMPARISON[test.operator]
+        if mentions(test.value, "?"):
+            own = compile_expression(test.value, Scope({"?": type_}, scope), report)
+            return lambda env, value: operator(env[1], value, own([env, env[1], value]))
         limit = compile_expression(test.value, scope, report)
         return lambda env, value: operator(env[1], value, limit(env))
     if mentions(test.value, "?"):
