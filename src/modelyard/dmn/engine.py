@@ -20,8 +20,8 @@ from modelyard.dmn.feel.values import Value
 from modelyard.dmn.from_python import binder, bound
 from modelyard.dmn.graph import File, Graph, Node, evaluate_plan, in_order, plan_of
 from modelyard.dmn.run import DEFAULT_LIMITS, Clock, Limits, Message, Run, Severity, Trace, Tracer, system_clock
-from modelyard.dmn.shortcut import Shortcut, columns_of
-from modelyard.dmn.tables import TableInfo, fresh
+from modelyard.dmn.shortcut import Columns, Shortcut, columns_of
+from modelyard.dmn.tables import CompiledTable, TableInfo, fresh
 from modelyard.dmn.xml import read
 
 
@@ -262,11 +262,12 @@ class Model:
             lambda run: node.value.call_named(run, {name: bound(value, ANY, name, run) for name, value in data.items()}),
         )
 
-    def evaluate_many(self, decision: str, table: Any) -> Any:
-        """Evaluate a decision on every row of an Arrow table, columns by input name; an Arrow array of the answers."""
+    def evaluate_many(self, decision: str, table: Any, *, numbers: Any = None) -> Any:
+        """Evaluate a decision on every row of an Arrow table, columns by input name; an Arrow array of the answers, of the types
+        that `modelyard.dmn.batch` tells. Numbers are float64, or of the Arrow type `numbers`."""
         from modelyard.dmn.batch import evaluate_many
 
-        return evaluate_many(self, decision, table)
+        return evaluate_many(self, decision, table, numbers=numbers)
 
     def start(self, *, trace: bool = False) -> Run:
         """The beginning of an evaluation."""
@@ -281,15 +282,19 @@ class Model:
 
 
 class CompiledDecision:
-    """A decision with the plan of its evaluation."""
+    """A decision with the plan of its evaluation. `inputs` have the node's index, the key under which callers give the value, and
+    the type; `table` and `columns` are those of the shortcut, if there is one."""
 
-    __slots__ = ("_direct", "_inputs", "_shortcut", "model", "node", "plan")
+    __slots__ = ("_direct", "_inputs", "_shortcut", "columns", "inputs", "model", "node", "plan", "table")
 
     def __init__(self, model: Model, node: Node, plan: Sequence[Node], inputs: Sequence[tuple[int, str, AnyType]]) -> None:
         self.model, self.node, self.plan = model, node, tuple(plan)
         self._inputs = tuple((index, key, binder(type_, key)) for index, key, type_ in inputs)
         self._direct = self._directly()
-        self._shortcut = self._shorter(inputs)
+        self.inputs = tuple(inputs)
+        self.table = next((t.code for t in model.tables if t.table is node.element.expression), None)  # type: ignore[union-attr]
+        self.columns = self._columns(self.table)
+        self._shortcut = Shortcut(self.columns, self.table, self._evaluated, _copy) if self.columns and self.table else None
 
     def evaluate(self, data: Mapping[str, Any], *, trace: bool = False) -> Result:
         """As `Model.evaluate`."""
@@ -309,19 +314,15 @@ class CompiledDecision:
             return _new_result(Result, (value, (), None))
         return result_of(run, value)
 
-    def _shorter(self, inputs: Sequence[tuple[int, str, AnyType]]) -> Shortcut[Result] | None:
-        """For a decision that is a table of constants, and that no other input or decision can disturb."""
-        node = self.node
-        table = next((t.code for t in self.model.tables if t.table is node.element.expression), None)  # type: ignore[union-attr]
+    def _columns(self, table: CompiledTable | None) -> Columns:
+        """How the rules that match follow from the callers' values, for a decision that is a table of constants and that no other
+        input or decision can disturb; else nothing."""
         if self._direct is None or table is None:
-            return None
-        given = {index: (key, type_) for index, key, type_ in inputs}
-        columns = columns_of(
-            table, {need.name: given[need.index] for need in node.plain if need.index in given}, self.model.limits
-        )
-        if {key for key, _ in columns} != {key for key, _ in given.values()}:
-            return None
-        return Shortcut(columns, table, self._evaluated, _copy)
+            return ()
+        given = {index: (key, type_) for index, key, type_ in self.inputs}
+        known = {need.name: given[need.index] for need in self.node.plain if need.index in given}
+        columns = columns_of(table, known, self.model.limits)
+        return columns if {key for key, _ in columns} == {key for key, _ in given.values()} else ()
 
     def _directly(self) -> tuple[Code, tuple[tuple[str | None, Any], ...]] | None:
         """For a decision that needs no other: its code, and where each value of its environment comes from, either the input of a

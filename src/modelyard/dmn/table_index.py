@@ -208,6 +208,13 @@ class Quick(NamedTuple):
     masks: list[int | None]
     key: Callable[[Any], Any] | None
 
+    def at(self, value: Any) -> int | None:
+        """The rules for a value of the class. None, too, for a number that cannot be compared."""
+        try:
+            return self.masks[bisect_right(self.keys, value if self.key is None else self.key(value))]
+        except ArithmeticError:
+            return None
+
     def within(self, guard: Quick) -> Quick:
         """The same where the guard's mask is 1; None elsewhere."""
         keys = sorted({*self.keys, *guard.keys})
