@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import sys
 import time
 from decimal import Decimal
 
@@ -379,6 +381,17 @@ def test_nesting_is_limited_and_chains_are_not_recursion() -> None:
     assert len(listed.items) == 20_001
     branches = parse("if a then 1 else " * 500 + "2")
     assert show(branches) == "if a then 1 else " * 500 + "2"
+
+
+def test_little_room_on_the_callers_stack_is_a_limit_too() -> None:
+    def dive(frames: int) -> None:
+        if frames:
+            return dive(frames - 1)
+        parse("(" * 140 + "1" + ")" * 140)
+        return None
+
+    with pytest.raises(LimitExceeded):
+        dive(sys.getrecursionlimit() - len(inspect.stack()) - 200)
 
 
 def test_length_is_limited() -> None:

@@ -204,6 +204,25 @@ WORDS = """
 TOKENS = (*CHARACTERS, *WORDS.split())
 
 
+word = st.sampled_from(("a", "b", "in", "1"))
+mark = st.sampled_from(("-", "+", ".", "'"))
+compound = st.tuples(st.sampled_from(("a", "b")), st.lists(word | mark, max_size=4)).map(lambda found: (found[0], *found[1]))
+
+
+@QUICK
+@given(st.sets(compound, min_size=1, max_size=6), st.sets(compound, max_size=6), compound, st.lists(word | mark, max_size=3))
+def test_the_longest_name_in_any_scope_wins(
+    inner: set[tuple[str, ...]], outer: set[tuple[str, ...]], start: tuple[str, ...], rest: list[str]
+) -> None:
+    tokens = (*start, *rest)
+    known = {parts: " ".join(parts) for parts in inner | outer if len(parts) > 1}
+    scope = NameScope({" ".join(p): ANY for p in inner}, NameScope({" ".join(p): ANY for p in outer}))
+    longest = max((parts for parts in known if tokens[: len(parts)] == parts), key=len, default=None)
+    source = "  ".join(tokens)
+    found = scope.longest(source, tokens[0], len(tokens[0]))
+    assert found == (None if longest is None else (known[longest], len("  ".join(longest))))
+
+
 def survives(source: str) -> None:
     for parse in (parse_expression, parse_unary_tests):
         with contextlib.suppress(FeelSyntaxError, LimitExceeded):

@@ -109,6 +109,7 @@ class _Parser(TypeReader):
         self.interval = 0
         """The depth at which the upper end of an interval is being read: there `[` may close it."""
         self.steps: dict[int, tuple[AnyType, NameScope]] = {}
+        """The fields of the context types that paths have gone through, by the identity of the type, which is kept alive here."""
 
     def whole(self, rule: Callable[[_Parser], T]) -> T:
         """What the rule makes of the text, all of it."""
