@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, product
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.dmn.analysis import Analysis, AnalysisLimits, Code, Finding, analyse, analyse_table, describe
-from modelyard.dmn.analysis.cover import Budget, Cover, gaps
+from modelyard.dmn.analysis.cover import Budget, Cover, gaps, meeting
 from modelyard.dmn.engine import Source, load
 from modelyard.dmn.feel import syntax, types
 from modelyard.dmn.feel.compiler import BUILT_IN_NAMES, compile_tests
@@ -34,7 +36,7 @@ from modelyard.dmn.model import (
 )
 from modelyard.dmn.run import Limits, Run, Severity, system_clock
 
-NAMES = Scope(dict.fromkeys(("age", "risk", "member", "limit", "applicant"), types.ANY) | BUILT_IN_NAMES)
+NAMES = Scope(dict.fromkeys(("age", "risk", "member", "limit", "income", "applicant"), types.ANY) | BUILT_IN_NAMES)
 Rules = Sequence[Sequence[str]]
 
 
@@ -66,6 +68,7 @@ def table(
     output: AnyType = types.ANY,
     aggregation: Aggregation | None = None,
     columns: Sequence[str] | None = None,
+    owner: str = "Decision",
 ) -> Info:
     """A table with one output: the last text of each rule. `columns` are the input expressions where they are not the names."""
     texts = list(columns or inputs)
@@ -82,7 +85,7 @@ def table(
     )
     return Info(
         model,
-        "Decision",
+        owner,
         tuple(inputs.values()),
         tuple(parse_expression(text, NAMES.names) for text in texts),
         tuple(parsed(allowed[text]) if text in allowed else None for text in texts),
@@ -318,6 +321,13 @@ def test_gap_boxes_are_exactly_what_the_boxes_leave(data: st.DataObject) -> None
     assert {point for point in points if any(inside(point, box) for box in found)} == left
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(0, 255), max_size=8), st.lists(st.integers(0, 4095), max_size=8))
+def test_boxes_meet_those_with_which_they_share_a_point(some: list[int], others: list[int]) -> None:
+    found = meeting([(mask,) for mask in some], [(mask,) for mask in others], Budget(10**6))
+    assert found == [sum(1 << place for place, other in enumerate(others) if mask & other) for mask in some]
+
+
 def inside(point: Sequence[int], box: Sequence[int]) -> bool:
     return all(mask >> place & 1 for place, mask in zip(point, box, strict=True))
 
@@ -546,3 +556,13 @@ def test_findings_of_a_loaded_model_hold_when_it_is_evaluated() -> None:
         assert model.evaluate("Limit", finding.witness).value is None
     assert model.evaluate("Limit", {"Applicant age": 30, "Risk": "Low"}).value == 1000
     assert describe(gap).startswith("warning: Limit: No rule covers Applicant age >= 18 and Risk = ")
+
+
+def test_the_how_to_shows_what_the_analysis_says() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "check-decision-tables.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")][1:] for line in text.splitlines() if line[2:3].isdigit()]
+    risk = ConstrainedType("tRisk", types.STRING, text='"Low", "Medium", "High"')
+    inputs: dict[str, AnyType] = {"age": types.NUMBER, "income": types.NUMBER, "risk": risk}
+    analysis = analyse_table(table(inputs, rows, values='"approve", "refer", "decline"', owner="Approval"))
+    assert "\n".join(map(describe, analysis.findings)) == text.split("```text\n")[1].split("\n```")[0]
+    assert {code.value for code in Code} == set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))

@@ -7,7 +7,9 @@ A budget ends a search that would take too long."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from math import prod
+from operator import or_, xor
 
 from modelyard.dmn.analysis.axis import Mask, bits
 
@@ -126,17 +128,19 @@ class Cover:
 
     def _shared(self, column: int) -> list[tuple[Mask, Mask]]:
         """Sets of regions that the same rules have, with the rules."""
-        rules_at: dict[int, Mask] = dict.fromkeys(bits(self.domain[column]), 0)
         by_mask: dict[Mask, Mask] = {}
         for rule, mask in enumerate(self._masks[column]):
             by_mask[mask] = by_mask.get(mask, 0) | 1 << rule
+        changes = [0] * (self.domain[column].bit_length() + 1)
         for mask, rules in by_mask.items():
-            self.budget.spend(mask.bit_count() + 1)
-            for region in bits(mask):
-                rules_at[region] |= rules
+            for low, high in _pieces(mask):
+                self.budget.spend(1)
+                changes[low] ^= rules
+                changes[high + 1] ^= rules
         shared: dict[Mask, Mask] = {}
-        for region, rules in rules_at.items():
-            shared[rules] = shared.get(rules, 0) | 1 << region
+        for region, rules in enumerate(accumulate(changes, xor)):
+            if self.domain[column] >> region & 1:
+                shared[rules] = shared.get(rules, 0) | 1 << region
         return [(mask, rules) for rules, mask in shared.items()]
 
 
@@ -215,14 +219,43 @@ def meeting(boxes: Sequence[Box], others: Sequence[Box], budget: Budget) -> list
 
 
 def _touched(masks: Iterable[Mask], others: Sequence[Mask], budget: Budget) -> dict[Mask, Mask]:
+    """For each mask the numbers of the others that share a region with it.
+
+    Most masks are one run of regions: such a run meets those that begin before its end, but for those that end before it."""
     by_mask: dict[Mask, Mask] = {}
     for number, mask in enumerate(others):
         by_mask[mask] = by_mask.get(mask, 0) | 1 << number
+    size = max((mask.bit_length() for mask in by_mask), default=0)
+    begin, end = [0] * (size + 1), [0] * (size + 1)
+    scattered = []
+    for mask, numbers in by_mask.items():
+        pieces = list(_pieces(mask))
+        if len(pieces) > 1:
+            scattered.append((mask, numbers))
+        for low, high in pieces if len(pieces) == 1 else ():
+            begin[low] |= numbers
+            end[high + 1] |= numbers
+    begun, ended = list(accumulate(begin, or_)), list(accumulate(end, or_))
+    budget.spend(2 * size)
     found = {}
     for mask in masks:
-        budget.spend(len(by_mask) // 4)  # these steps are the cheapest of all
+        budget.spend(1 + len(scattered) // 4)  # the steps behind these are the cheapest of all
         found[mask] = 0
-        for other, numbers in by_mask.items():
+        for low, high in _pieces(mask):
+            found[mask] |= begun[min(high, size)] & ~ended[min(low, size)]
+        for other, numbers in scattered:
             if mask & other:
                 found[mask] |= numbers
     return found
+
+
+def _pieces(mask: Mask) -> Iterator[tuple[int, int]]:
+    """The first and the last member of each run."""
+    start = 0
+    while mask:
+        skipped = (mask & -mask).bit_length() - 1
+        mask >>= skipped
+        length = (~mask & (mask + 1)).bit_length() - 1
+        yield start + skipped, start + skipped + length - 1
+        mask >>= length
+        start += skipped + length

@@ -51,7 +51,7 @@ class Study:
         self, code: Code, severity: Severity, text: str, rules: tuple[int, ...] = (), witness: Mapping[str, Value] | None = None
     ) -> Finding:
         """`rules` counted from 0 here."""
-        return Finding(code, severity, self.info.owner, text, tuple(rule + 1 for rule in rules), witness)
+        return Finding(code, severity, self.info.owner, text, tuple(rule + 1 for rule in rules), witness, self.table.id)
 
     def of_inputs(self, code: Code, severity: Severity, text: str, rules: tuple[int, ...], box: Box, so: str = "") -> Finding:
         """A finding that says that some inputs occur: with less weight when not every combination need occur."""

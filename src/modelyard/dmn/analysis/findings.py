@@ -46,6 +46,8 @@ class Finding:
     text: str
     rules: tuple[int, ...] = ()
     witness: Mapping[str, Value] | None = field(default=None, hash=False)
+    element: str | None = None
+    """The id of the table, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ def _column(info: Table, places: tuple[int, ...]) -> Column:
     cells = tuple(_merged([_cell(row, place) for place in places]) for row in info.cells)
     allowed = [condition for place in places for condition in _allowed(info, place)]
     type_ = _type(info, places)
-    axis = axis_of(type_, [*cells, *allowed])
+    axis = axis_of(type_, [*allowed, *cells])
     domain, widest = _domain(info, places, axis, any(value is None for cell in cells for value in values_of(cell)))
     truths = [_sets(cell, axis) for cell in cells]
     name = name_of(info.table, places[0])
@@ -248,13 +248,14 @@ def _assumption(name: str, axis: Axis) -> str:
 
 
 def axis_of(type_: AnyType, found: Sequence[Condition]) -> Axis:
-    """The axis that the constants of a column cut. A column without a type has the kinds of values that it mentions."""
+    """The axis that the constants of a column cut, in the order in which they are told. A column without a type has the kinds
+    of values that it mentions."""
     mentioned = [value for condition in found for value in values_of(condition)]
-    keys: dict[Scale, set[Any]] = {}
+    keys: dict[Scale, dict[Any, None]] = {}
     for value in mentioned:
         scale = scale_of(value)
         if scale is not None:
-            keys.setdefault(scale, set()).add(scale.key(value))
+            keys.setdefault(scale, {})[scale.key(value)] = None
     base = base_of(type_)
     segments = _segments(base, keys, any(isinstance(value, bool) for value in mentioned), _is_ordered(found))
     null = 0
@@ -269,7 +270,7 @@ def _is_ordered(found: Sequence[Condition]) -> bool:
     return any(isinstance(leaf, Order) and isinstance(leaf.value, str) for condition in found for leaf in leaves(condition))
 
 
-def _segments(base: AnyType, keys: Mapping[Scale, set[Any]], booleans: bool, ordered: bool) -> list[Segment]:
+def _segments(base: AnyType, keys: Mapping[Scale, Iterable[Any]], booleans: bool, ordered: bool) -> list[Segment]:
     scales: tuple[Scale, ...] = tuple(keys) if base == types.ANY else _scales(base)
     if len(scales) > 1:
         scales = tuple(scale for scale in scales if scale in keys) or scales[:1]
@@ -278,7 +279,7 @@ def _segments(base: AnyType, keys: Mapping[Scale, set[Any]], booleans: bool, ord
         if MIXES.get(scale) in scales:
             continue  # times with and without offset have no common order: only the local ones are looked at
         if scale is STRINGS and not ordered:
-            segments.append(ChoiceSegment(sorted(keys.get(scale, ())), True, _end(segments)))
+            segments.append(ChoiceSegment(keys.get(scale, ()), True, _end(segments)))
         else:
             segments.append(OrderedSegment(scale, keys.get(scale, ()), _end(segments)))
     if base == types.BOOLEAN or (base == types.ANY and booleans):
