@@ -136,7 +136,8 @@ def arithmetic(node: Arithmetic, names: Names) -> Any:
     if node.operator == "**" and not left and not right:
         return Decimal(1)
     try:
-        return operations[node.operator](left, right)
+        found = operations[node.operator](left, right)
+        return found if found.is_finite() else None
     except DecimalException:
         return None
 

@@ -23,7 +23,8 @@ def check_depth(root: Node) -> None:
         elif isinstance(node, Node):
             if depth > TREE_DEPTH:
                 raise LimitExceeded(f"the expression's operators and brackets go deeper than {TREE_DEPTH}")
-            stack.extend((getattr(node, name), depth + 1) for name in _inner(type(node)))
+            kind: Any = type(node)
+            stack.extend((getattr(node, name), depth + 1) for name in _inner(kind))
 
 
 @cache

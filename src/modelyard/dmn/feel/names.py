@@ -52,8 +52,8 @@ class NameScope:
         self._parent = parent
         self._tree: _Trie = {}
         self._outer: NameScope | None = parent._nearest if parent is not None else None
-        self._nearest = self._outer
-        self.unusual = parent.unusual if parent is not None else False
+        self._nearest: NameScope | None = self._outer
+        self.unusual: bool = parent.unusual if parent is not None else False
         """Whether some name starts with what no name may start with ("1st applicant"); models have them."""
         for name, type_ in names.items():
             self.define(name, type_)
