@@ -55,8 +55,8 @@ def divide(run: Run, a: Value, b: Value) -> Value:
 
 def power(run: Run, a: Value, b: Value) -> Value:
     if type(a) is Decimal and type(b) is Decimal:
-        if not a and not b:
-            return ONE
+        if not a and b <= 0:
+            return ONE if not b else run.null("0 has no negative power")
         return _number(run, CONTEXT.power, a, b)
     return _undefined(run, "**", a, b)
 

@@ -126,6 +126,20 @@ def literal(text: str) -> str:
     return "".join(map(_escaped, text))
 
 
+def _without_space(pattern: str) -> str:
+    """The pattern less the white space outside of brackets: what flag x asks for, before anything else (F&O 5.6.2)."""
+    kept: list[str] = []
+    depth, after_backslash = 0, False
+    for char in pattern:
+        if char in _SPACE and not depth:
+            continue
+        kept.append(char)
+        if not after_backslash:
+            depth = max(0, depth + (char == "[") - (char == "]"))
+        after_backslash = char == "\\" and not after_backslash
+    return "".join(kept)
+
+
 def _escaped(char: str) -> str:
     if char.isalnum() or char == "_" or ord(char) > 0x9F:
         return char
@@ -136,8 +150,8 @@ class _Reader:
     """Reads a pattern from left to right. Each part gives the engine's text for it and its size."""
 
     def __init__(self, pattern: str, flags: str) -> None:
-        self.text, self.at = pattern, 0
-        self.all, self.lines, self.blind, self.spaced = (flag in flags for flag in "smix")
+        self.text, self.at = _without_space(pattern) if "x" in flags else pattern, 0
+        self.all, self.lines, self.blind = (flag in flags for flag in "smi")
         self.groups = 0
         self.closed: set[int] = set()
 
@@ -156,9 +170,6 @@ class _Reader:
     def branch(self, depth: int) -> tuple[str, int]:
         parts, size = [], 1
         while (char := self._peek()) and char not in "|)":
-            if self.spaced and char in _SPACE:
-                self.at += 1
-                continue
             single = char != "("
             text, more = self.atom(depth)
             quantifier, count = self.quantifier()
@@ -207,24 +218,19 @@ class _Reader:
 
     def quantifier(self) -> tuple[str, int]:
         """The quantifier that comes next, and how often the engine will write out what it repeats."""
-        self._skip_space()
         char = self._peek()
         if not char or char not in "?*+{":
             return "", 0
         self.at += 1
         text, count = (char, 1) if char != "{" else self._counts()
-        self._skip_space()
         if self._peek() == "?":
             self.at += 1
             text += "?"
-        self._skip_space()
         return text, count
 
     def _counts(self) -> tuple[str, int]:
         end = self.text.find("}", self.at)
         inside = self.text[self.at : end] if end >= 0 else ""
-        if self.spaced:
-            inside = "".join(char for char in inside if char not in _SPACE)
         low, comma, high = inside.partition(",")
         if not _is_number(low) or (high and not _is_number(high)):
             raise PatternError("the pattern has a '{' that begins no quantifier")
@@ -344,10 +350,6 @@ class _Reader:
             raise PatternError(otherwise)
         self.at += 1
         return self.text[self.at - 1]
-
-    def _skip_space(self) -> None:
-        while self.spaced and self._peek() and self._peek() in _SPACE:
-            self.at += 1
 
 
 def _is_number(text: str) -> bool:

@@ -27,7 +27,7 @@ FIRST = 2
 @dataclass(frozen=True, slots=True)
 class Found:
     """A name: how many environments up, the place there, its type. `through` are the depths of the filters that were passed on
-    the way: at run time the entries of their items come first."""
+    the way: at run time the entries of their items come first, even before `item` itself (10.3.2.5)."""
 
     depth: int
     place: int
@@ -58,11 +58,11 @@ class Scope:
         scope: Scope | None = self
         depth = 0
         while scope is not None:
+            if scope.filtering:
+                through.append(depth)
             place = scope.places.get(name)
             if place is not None:
                 return Found(depth, place, scope.types[name], tuple(through))
-            if scope.filtering:
-                through.append(depth)
             scope, depth = scope.parent, depth + 1
         return tuple(through)
 

@@ -184,10 +184,10 @@ def fits(value: Value, type_: AnyType) -> bool:
 
 
 def _has_type(value: Value, type_: AnyType, constrained: bool = True) -> bool:
+    if type_ == ANY or value is None:  # null conforms to every type, whatever values it allows
+        return True
     if isinstance(type_, ConstrainedType):
         return _has_type(value, type_.base, constrained) and (not constrained or allowed(value, type_))
-    if type_ == ANY or value is None:
-        return True
     if isinstance(type_, ListType):
         element = type_.element
         return isinstance(value, list) and (element == ANY or all(_has_type(item, element, constrained) for item in value))
@@ -199,8 +199,15 @@ def _has_type(value: Value, type_: AnyType, constrained: bool = True) -> bool:
         ends = (value.low, value.high) if isinstance(value, Range) else ()
         return bool(ends) and all(_has_type(end, type_.element, constrained) for end in ends)
     if isinstance(type_, FunctionType):
-        return hasattr(value, "call") and conforms(value.type, type_)
+        return hasattr(value, "call") and _callable_as(value.type, type_, constrained)
     return _CLASSES.get(type(value)) == type_
+
+
+def _callable_as(own: FunctionType, wanted: FunctionType, binding: bool) -> bool:
+    """A lambda does not say what it gives: it may be bound where a result of any type is wanted, which is judged at the call."""
+    if binding and own.result == ANY:
+        own = FunctionType(own.parameters, wanted.result)
+    return conforms(own, wanted)
 
 
 def allowed(value: Value, type_: ConstrainedType) -> bool:
@@ -208,7 +215,7 @@ def allowed(value: Value, type_: ConstrainedType) -> bool:
     if type_.allows is not None:
         whole = base_of(type_.base)
         for item in value if isinstance(whole, ListType) and isinstance(value, list) else (value,):
-            if type_.allows(item) is not True:
+            if item is not None and type_.allows(item) is not True:
                 return False
     return type_.allows_all is None or type_.allows_all(value) is True
 
