@@ -140,19 +140,12 @@ def _told(evidence: Evidence, at: datetime) -> dict[str, Any]:
     return {
         "id": evidence.id,
         "type": evidence.type.value,
-        "metrics": {**_checks(evidence), **evidence.metrics},
+        "metrics": evidence.metrics,
         "facts": evidence.facts,
         "age": round((at - evidence.created_at).total_seconds() / DAY, 6),
         "produced by": evidence.produced_by,
         "summary": evidence.summary,
     }
-
-
-def _checks(evidence: Evidence) -> dict[str, float]:
-    """Each check of a report as a measure of its own, `check determinism`: 1 when it passed, else 0."""
-    checks = evidence.facts.get("checks")
-    named = [c for c in checks if isinstance(c, Mapping) and isinstance(c.get("name"), str)] if isinstance(checks, list) else []
-    return {f"check {c['name']}": float(c.get("passed") is True) for c in named}
 
 
 def _text(value: Any) -> str:
