@@ -205,7 +205,9 @@ def file(path: Path, text: str) -> Path:
 def predictor(path: Path) -> RulesPredictor:
     found = kind.inspect(path, Policy())
     assert found.signature is not None
-    return kind.load(path, found, found.signature, Policy())
+    made = kind.load(path, found, found.signature, Policy())
+    assert isinstance(made, RulesPredictor)
+    return made
 
 
 def good(path: Path, sample: Batch, expected: Batch) -> Good:
