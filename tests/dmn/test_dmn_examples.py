@@ -78,6 +78,17 @@ def test_an_entry_of_a_list_is_the_list_of_its_elements_entries(model: Model) ->
     assert run(model, from_csv(source, model)).passed
 
 
+def test_texts_of_a_lists_elements_are_read_as_a_list() -> None:
+    source = b"""<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" namespace="n" name="m">
+      <itemDefinition name="tRow"><itemComponent name="kind"><typeRef>string</typeRef></itemComponent></itemDefinition>
+      <itemDefinition name="tRows" isCollection="true"><typeRef>tRow</typeRef></itemDefinition>
+      <decision name="D" id="D"><variable name="D" typeRef="tRows"/>
+        <literalExpression><text>[{kind: "a"}, {kind: "b"}]</text></literalExpression></decision></definitions>"""
+    rows = load(source)
+    report = run(rows, from_csv('expect D.kind\n"[""a"", ""b""]"\n', rows))
+    assert [result.passed for result in report.results] == [True]
+
+
 def test_messages_and_refusals_of_the_engine_are_kept(model: Model) -> None:
     report = run(model, from_csv("Amount,expect Review\nabc,none\n", model))
     assert "abc" in " ".join(message.text for message in report.results[0].messages)

@@ -220,8 +220,12 @@ def _quoted(text: str) -> bool:
 
 
 def _type_at(type_: AnyType | None, path: Sequence[str]) -> AnyType | None:
+    """The type at the end of a path; of a list of them where the path leads through a list."""
     for name in path:
+        through_list = _is_list(type_)
         type_ = field_type(type_, name)
+        if through_list and type_ is not None:
+            type_ = ListType(type_)
     return type_
 
 

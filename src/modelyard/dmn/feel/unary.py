@@ -70,6 +70,7 @@ def matcher_of(
     code = compile_expression(test.value, scope, report)
     if isinstance(test.value, syntax.RangeOf):
         return _within(code)
+    strict = strict or isinstance(test.value, syntax.Boolean)
     return lambda env, value: _holds(value, code(env), strict)
 
 
