@@ -26,6 +26,7 @@ from modelyard.dmn.engine import (
     load,
 )
 from modelyard.dmn.errors import DmnError, FeelSyntaxError, InvalidData, InvalidModel, LimitExceeded
+from modelyard.dmn.expression import Expression
 from modelyard.dmn.feel.semantics import written
 from modelyard.dmn.feel.temporal import Date, DateTime, DaysTime, Time, YearsMonths
 from modelyard.dmn.feel.values import Range
@@ -51,6 +52,7 @@ __all__ = [
     "DaysTime",
     "DecisionInfo",
     "DmnError",
+    "Expression",
     "FeelSyntaxError",
     "FunctionInfo",
     "InputInfo",
