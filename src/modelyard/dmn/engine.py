@@ -198,7 +198,7 @@ class Model:
     def _decision(self, node: Node) -> DecisionInfo:
         element = node.element
         assert isinstance(element, model.Decision)
-        needed = in_order([node])
+        needed = in_order([node], (), Node.inputs)
         return DecisionInfo(
             self._keys[node.index],
             node.id,
@@ -231,7 +231,7 @@ class Model:
         found = self._decisions.get(name)
         if found is None:
             node = self._node(name, model.Decision, "decision")
-            needed = [n for n in in_order([node]) if isinstance(n.element, model.InputData)]
+            needed = [n for n in in_order([node], (), Node.inputs) if isinstance(n.element, model.InputData)]
             inputs = [(n.index, self._keys[n.index], n.type) for n in needed]
             found = CompiledDecision(self, node, plan_of([node]), inputs)
             self._decisions[name] = found

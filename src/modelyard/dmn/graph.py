@@ -56,6 +56,10 @@ class Node:
     def needs(self) -> list[Node]:
         return [*self.plain, *(node for group in self.prefixed.values() for node in group)]
 
+    def inputs(self) -> list[Node]:
+        """What has to be known before the node is evaluated: nothing for a function, whose caller gives it all."""
+        return [] if isinstance(self.element, model.BusinessKnowledgeModel | model.DecisionService) else self.needs()
+
 
 _KINDS = {
     model.InputData: "input data",
@@ -232,14 +236,17 @@ class Graph:
             values: Values = self.template.copy()
             for parameter, value in zip(parameters, arguments, strict=True):
                 values[parameter.index] = coerce(value, parameter.type, run, f"{parameter.name!r} of service {node.name!r}")
+            caller = run.element
             if run.tracer is not None:
                 run.tracer.begin()
             evaluate_plan(plan, values, run)
+            run.element = node.id
             single = len(outputs) == 1
             found = values[outputs[0].index] if single else {each.name: values[each.index] for each in outputs}
             found = coerce(found, result, run, f"the result of service {node.name!r}")
             if run.tracer is not None:
                 run.tracer.end(node.id, node.name, node.kind, found)
+            run.element = caller
             return found
 
         return Wrapped(node.name, tuple(p.name for p in parameters), kinds, result, run_service)
@@ -288,7 +295,9 @@ def _no_round(file: File, way: list[File]) -> None:
         _no_round(imported, [*way, file])
 
 
-def in_order(nodes: Sequence[Node], cut: Sequence[Node] = ()) -> list[Node]:
+def in_order(
+    nodes: Sequence[Node], cut: Sequence[Node] = (), needs_of: Callable[[Node], Sequence[Node]] = Node.needs
+) -> list[Node]:
     """The nodes and all that they need, each after its needs; those of `cut` need nothing. Raises InvalidModel for a cycle."""
     done: dict[int, Node] = {}
     open_: dict[int, Node] = {}
@@ -304,7 +313,7 @@ def in_order(nodes: Sequence[Node], cut: Sequence[Node] = ()) -> list[Node]:
                 raise _cycle(node, open_)
             open_[node.index] = node
             waiting.append((node, True))
-            needs = () if node.index in stops else node.needs()
+            needs = () if node.index in stops else needs_of(node)
             for need in reversed(needs):
                 if need.index in open_:
                     raise _cycle(need, open_)
@@ -322,7 +331,7 @@ def _cycle(node: Node, open_: Mapping[int, Node]) -> InvalidModel:
 def plan_of(targets: Sequence[Node], cut: Sequence[Node] = ()) -> tuple[Node, ...]:
     """The decisions to evaluate for these, in order. Those of `cut` are given by the caller."""
     stops = {node.index for node in cut}
-    found = in_order(targets, cut)
+    found = in_order(targets, cut, Node.inputs)
     return tuple(n for n in found if n.index not in stops and n.code is not None)
 
 
