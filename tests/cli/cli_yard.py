@@ -99,7 +99,14 @@ def yard(run: Run, served: Served, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 People = dict[str, str]
-ROLES = {"dana": "developer", "bo": "business_owner", "omar": "operator", "val": "validator", "rita": "risk_officer"}
+ROLES = {
+    "dana": "developer",
+    "bo": "business_owner",
+    "omar": "operator",
+    "val": "validator",
+    "rita": "risk_officer",
+    "ruth": "risk_officer",
+}
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,6 @@ from modelyard.governance.assurance.model import GOVERNANCE, PLATFORM, Approval,
 from modelyard.governance.bootstrap import root_gates
 from modelyard.governance.releases.commands import IssueRelease
 from modelyard.governance.releases.model import IssuedRelease
-from modelyard.kinds import registry
 from modelyard.kinds.contract import Inspection
 from modelyard.kinds.manifest import ArtifactRef
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
@@ -232,9 +231,7 @@ class House:
 
 
 @pytest.fixture
-def house(make_storage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    known = (*registry.names(), "rules")
-    monkeypatch.setattr(registry, "names", lambda: tuple(sorted(set(known))))
+def house(make_storage: Any, tmp_path: Path) -> Iterator[House]:
     clock = ManualClock(START)
     platform = assemble(Settings(home=tmp_path / "home"), make_storage(TABLES), clock=clock)
     first_start(platform)

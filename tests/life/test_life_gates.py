@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from base64 import b64encode
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from modelyard.catalog.lookup import find_use_case, state_of
 from modelyard.core.errors import AlreadyExists, Forbidden, InvalidInput, NotApproved, TooLarge, Untrusted, WrongState
 from modelyard.core.messages import AUDIT, SYSTEM, ActorKind
 from modelyard.core.records import equals, every
+from modelyard.evaluation.checks import run_checks
 from modelyard.evaluation.commands import RecordComparison
+from modelyard.evaluation.registration import Registration, prepare
 from modelyard.governance.adoption import artifact_of
 from modelyard.governance.assurance.commands import AdoptGate, EvaluateGate, RecordEvidence, WithdrawApproval
 from modelyard.governance.assurance.model import EVIDENCE, GATES, GOVERNANCE, PLATFORM, EvidenceType, Gate
@@ -309,3 +313,40 @@ def test_a_gates_result_is_not_recorded_by_hand(house: House) -> None:
 def test_adopting_reads_the_file_before_the_transaction(house: House) -> None:
     version = house.rules("production", STRICTER)
     assert artifact_of(house.platform.storage, house.platform.blobs, "default", version.name) == b64encode(STRICTER.encode())
+
+
+def sample_of(house: House) -> str:
+    """Rows as a gate's file is asked about: what is nested is JSON."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    scan = {"id": "e", "type": "scan", "metrics": {"dangers": 0}, "facts": {}, "age": 0, "produced by": "system", "summary": ""}
+    path = house.folder / "asked.parquet"
+    version = {"model": "m", "kind": "ml", "format": "onnx", "developer": "idn_dana", "protected fields": "[]"}
+    columns: dict[str, list[Any]] = {f"version.{name}": [value] * 3 for name, value in version.items()}
+    columns |= {"version.number": [1.0, 2.0, 3.0], "version.executes code": [False] * 3}
+    columns |= {"tier": ["low", "medium", "high"], "evidence": ["[]", json.dumps([scan]), json.dumps([scan])]}
+    pq.write_table(pa.table(columns), path)
+    return house.upload(path)
+
+
+@pytest.mark.parametrize("adapter", ["memory"], indirect=True)
+@pytest.mark.parametrize("name", ["production", "governance"])
+def test_a_gate_is_registered_checked_and_adopted_like_any_model(house: House, name: str) -> None:
+    examples = (resources.files("modelyard.governance") / "gates" / f"{name}.csv").read_text("utf-8")
+    packed = house.folder / "gate.zip"
+    packed.write_bytes(zipped(gate_dmn=SHIPPED[name] + "<!-- ours -->", gate_csv=examples))
+    house.do(DANA, RegisterModel(name="gate-rules", use_case=PLATFORM, kind="rules"))
+    asked = Registration(model="gate-rules", artifact=house.upload(packed), filename="gate.zip", sample=sample_of(house))
+    command, differences, _ = prepare(house.platform.desk, asked)
+    assert differences == ()
+    version = house.do(DANA, command)
+    checked = run_checks(house.platform.blobs, house.platform.policy, house.platform.limits, version, None)
+    for found in checked.evidence:
+        house.do(SYSTEM, found)
+    result = house.do(DANA, EvaluateGate(version=version.id, stage=GOVERNANCE))
+    assert result.metrics["passes"] == 1, result.summary
+    approval = house.for_gate(version, name)
+    for officer in (RITA, RUTH):
+        house.approve(approval, officer)
+    assert house.adopt(version, name).number == 2

@@ -110,18 +110,22 @@ def show_gate(gate: str, /, *, how: Reading = READING) -> int:
 
 @gate.command(name="export")
 def export_gate(
-    gate: str, /, *, out: Annotated[Path, Parameter(help="The DMN file to write; `-` is stdout.")], how: Reading = READING
+    gate: str,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="A file instead of stdout.")] = None,
+    how: Reading = READING,
 ) -> int:
-    """Write a gate's DMN file, to edit it and register the successor."""
+    """Print a gate's DMN file, to edit it and register the successor."""
     source = _source(_gate(Session(how), gate))
-    if str(out) == "-":
-        render.put(source, sys.stdout)
+    if out is None:
+        sys.stdout.write(source)
         return DONE
     try:
         out.write_text(source, encoding="utf-8")
     except OSError as error:
         raise Usage(f"{out} cannot be written: {error}", field="--out") from error
-    say(f"wrote {out}")
+    say(f"written to {out}")
     say(f"next: edit it, then modelyard dmn check {out}")
     return DONE
 
