@@ -396,7 +396,7 @@ def test_null_answers_and_uncovered_rules_are_told(loan: RulesPredictor) -> None
 
 
 def test_hits_are_counted_by_table_and_rule(loan: RulesPredictor) -> None:
-    counts = hit_counts(loan, ELIGIBLE_SAMPLE)
+    counts = hit_counts(loan.evaluation, ELIGIBLE_SAMPLE)
     assert counts["Risk"] == {"1": 2, "2": 1, "3": 1, "4": 1, "none": 0}
     assert counts["Eligibility"] == {"1": 1, "2": 1, "3": 2, "4": 1, "none": 0}
 

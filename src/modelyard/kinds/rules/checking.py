@@ -99,7 +99,7 @@ def _answers(predictor: Predictor, sample: Batch) -> Iterator[CheckResult]:
 
 def _covered(predictor: RulesPredictor, sample: Batch) -> Iterator[CheckResult]:
     """How many rules the sample makes fire: a number for people, since a sample need not hold every case."""
-    counts = hit_counts(predictor, sample)
+    counts = hit_counts(predictor.evaluation, sample)
     fired = [(table, rule) for table, rules in counts.items() for rule, n in rules.items() if n and rule != NONE]
     silent = [f"{rule} of {table}" for table, rules in counts.items() for rule, n in rules.items() if not n and rule != NONE]
     whole = len(fired) + len(silent)

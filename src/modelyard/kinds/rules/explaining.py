@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from modelyard.dmn.engine import Result
 from modelyard.dmn.from_python import plain
@@ -17,35 +16,33 @@ from modelyard.dmn.run import Trace
 from modelyard.kinds.contract import Attribution, Batch, Explanation
 from modelyard.kinds.fired import Words, brief
 from modelyard.kinds.rules import cells
-
-if TYPE_CHECKING:
-    from modelyard.kinds.rules.predictor import Row, RulesPredictor
+from modelyard.kinds.rules.evaluating import Evaluation, Row
 
 METHOD = "rules that fired"
 _MOST_SENTENCES = 30
 
 
-def explain(predictor: RulesPredictor, batch: Batch) -> Sequence[Explanation]:
+def explain(evaluation: Evaluation, batch: Batch) -> Sequence[Explanation]:
     """One explanation a row. Raises InvalidInput as `predict` does."""
-    words = Words(predictor.model)
-    return [_told(predictor, words, row, results) for row, results in predictor.traced(batch)]
+    words = Words(evaluation.model)
+    return [_told(evaluation, words, row, results) for row, results in evaluation.traced(batch)]
 
 
-def _told(predictor: RulesPredictor, words: Words, row: Row, results: Sequence[Result]) -> Explanation:
+def _told(evaluation: Evaluation, words: Words, row: Row, results: Sequence[Result]) -> Explanation:
     traces = [result.trace for result in results if result.trace is not None]
     sentences = list(dict.fromkeys(sentence for trace in traces for sentence in words.sentences(trace)))
     if len(sentences) > _MOST_SENTENCES:
         sentences = [*sentences[:_MOST_SENTENCES], f"and {len(sentences) - _MOST_SENTENCES} more"]
     if not sentences:
-        sentences = [f"'{name}' is {brief(result.value)}" for name, result in zip(predictor.decisions, results, strict=True)]
+        sentences = [f"'{name}' is {brief(result.value)}" for name, result in zip(evaluation.decisions, results, strict=True)]
     reasons = [m.text.rstrip(".") for result in results if result.value is None for m in result.messages[-1:]]
     text = "; ".join([*sentences, *(f"it is null because {reason}" for reason in reasons)]) + "."
-    return Explanation(method=METHOD, text=text, attributions=tuple(_attributions(predictor, words, row, traces)))
+    return Explanation(method=METHOD, text=text, attributions=tuple(_attributions(evaluation, words, row, traces)))
 
 
-def _attributions(predictor: RulesPredictor, words: Words, row: Row, traces: Sequence[Trace]) -> Iterator[Attribution]:
+def _attributions(evaluation: Evaluation, words: Words, row: Row, traces: Sequence[Trace]) -> Iterator[Attribution]:
     asked: Counter[str] = Counter()
-    found = list(predictor.fields())
+    found = list(evaluation.fields())
     for expression in _expressions(words, traces):
         mentioned = [name for leaf, name in found if _mentions(expression, leaf.name, leaf.path or (leaf.root,))]
         asked.update(dict.fromkeys(mentioned, 1))

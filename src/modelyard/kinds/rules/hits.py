@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +11,7 @@ from modelyard.dmn.engine import Model, Result
 from modelyard.dmn.hit_policies import MULTIPLE
 from modelyard.dmn.tables import TableInfo
 from modelyard.kinds.contract import Batch
-
-if TYPE_CHECKING:
-    from modelyard.kinds.rules.predictor import RulesPredictor
+from modelyard.kinds.rules.evaluating import Evaluation
 
 NONE = "none"
 """What is observed where a table was asked and no rule fired."""
@@ -25,14 +22,14 @@ Hits = Mapping[str, Sequence[int] | None]
 """Of one row: the rules that fired by table (from 1, in order), None for a table that was not asked."""
 
 
-def hit_counts(predictor: RulesPredictor, batch: Batch) -> dict[str, dict[str, int]]:
+def hit_counts(evaluation: Evaluation, batch: Batch) -> dict[str, dict[str, int]]:
     """How often each rule fired in the rows, by table and rule number ("1", "2", …), with "none" for rows where none did.
 
     A rule that did not fire counts 0. A table that a decision asks several times in a row counts each rule once a row.
     """
-    tables = names(predictor.model)
+    tables = names(evaluation.model)
     found = {name: dict.fromkeys([*(str(n + 1) for n in range(len(t.table.rules))), NONE], 0) for name, t in tables.items()}
-    for hits in _rows(predictor, batch):
+    for hits in _rows(evaluation, batch):
         for name, rules in hits.items():
             if rules is not None:
                 for rule in map(str, rules or (NONE,)):
@@ -40,15 +37,15 @@ def hit_counts(predictor: RulesPredictor, batch: Batch) -> dict[str, dict[str, i
     return found
 
 
-def observed(predictor: RulesPredictor, batch: Batch) -> Batch:
+def observed(evaluation: Evaluation, batch: Batch) -> Batch:
     """A column a table: the number of the rule that fired, "none", or None where the table was not asked.
 
     Of tables whose hit policy lets several rules fire, a column a rule: "fired" or "silent" (large ones: a column with all
     numbers, "1+3").
     """
-    rows = list(_rows(predictor, batch))
+    rows = list(_rows(evaluation, batch))
     columns: Batch = {}
-    for name, table in names(predictor.model).items():
+    for name, table in names(evaluation.model).items():
         each = [hits[name] for hits in rows]
         count = len(table.table.rules)
         if table.table.hit_policy in MULTIPLE and count <= _MOST_SINGLE_RULES:
@@ -69,16 +66,10 @@ def names(model: Model) -> dict[str, TableInfo]:
     return found
 
 
-def of_row(model: Model, results: Sequence[Result]) -> Hits:
-    """The rules that fired in one row's traces."""
-    by_element = {table.table.id or table.owner: name for name, table in names(model).items()}
-    return _of_row(by_element, names(model), results)
-
-
-def _rows(predictor: RulesPredictor, batch: Batch) -> Iterator[Hits]:
-    tables = names(predictor.model)
+def _rows(evaluation: Evaluation, batch: Batch) -> Iterator[Hits]:
+    tables = names(evaluation.model)
     by_element = {table.table.id or table.owner: name for name, table in tables.items()}
-    for _, results in predictor.traced(batch):
+    for _, results in evaluation.traced(batch):
         yield _of_row(by_element, tables, results)
 
 
