@@ -9,8 +9,8 @@
     result.messages               # why something is null: severity, text, element
     result.trace.nodes            # the values of all nodes, and the rules of their tables that matched
 
-Numbers are `Decimal` of 34 digits; dates, times and durations are the engine's own types, which print as ISO; lists and contexts are
-lists and dicts. By the specification what goes wrong inside an evaluation is null, and a message says why; exceptions are of
+Numbers are `Decimal` of 34 digits; dates, times and durations are the engine's own types, which print as ISO; lists and contexts
+are lists and dicts. By the specification what goes wrong inside an evaluation is null, and a message says why; exceptions are of
 `DmnError`'s family. `modelyard.dmn.analysis` finds gaps and overlaps of tables, `modelyard.dmn.examples` runs test files.
 """
 
