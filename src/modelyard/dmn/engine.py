@@ -18,7 +18,7 @@ from modelyard.dmn.feel.scope import Code
 from modelyard.dmn.feel.types import ANY, AnyType, ConstrainedType
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.from_python import binder, bound
-from modelyard.dmn.graph import File, Graph, Node, evaluate_plan, in_order, plan_of
+from modelyard.dmn.graph import File, Graph, Node, evaluate_plan, plan_of
 from modelyard.dmn.run import DEFAULT_LIMITS, Clock, Limits, Message, Run, Severity, Trace, Tracer, system_clock
 from modelyard.dmn.shortcut import Columns, Shortcut, columns_of
 from modelyard.dmn.tables import CompiledTable, TableInfo, fresh
@@ -164,6 +164,7 @@ class Model:
         self.problems: tuple[DmnError, ...] = graph.problems
         self.tables: tuple[TableInfo, ...] = tuple(t for file in graph.files for t in file.compiler.tables)
         self._keys = {node.index: self._key(node) for node in graph.nodes}
+        self._needed = graph.inputs()
         self._named = self._by_name()
         self._decisions: dict[str, CompiledDecision] = {}
         self.inputs = tuple(self._input(n) for n in self._main.nodes.values() if isinstance(n.element, model.InputData))
@@ -198,12 +199,11 @@ class Model:
     def _decision(self, node: Node) -> DecisionInfo:
         element = node.element
         assert isinstance(element, model.Decision)
-        needed = in_order([node], (), Node.inputs)
         return DecisionInfo(
             self._keys[node.index],
             node.id,
             node.type,
-            tuple(self._input(n) for n in needed if isinstance(n.element, model.InputData)),
+            tuple(map(self._input, self._needed[node.index])),
             tuple(self._keys[n.index] for n in node.needs() if isinstance(n.element, model.Decision)),
             element.question,
             element.allowed_answers,
@@ -231,8 +231,7 @@ class Model:
         found = self._decisions.get(name)
         if found is None:
             node = self._node(name, model.Decision, "decision")
-            needed = [n for n in in_order([node], (), Node.inputs) if isinstance(n.element, model.InputData)]
-            inputs = [(n.index, self._keys[n.index], n.type) for n in needed]
+            inputs = [(n.index, self._keys[n.index], n.type) for n in self._needed[node.index]]
             found = CompiledDecision(self, node, plan_of([node]), inputs)
             self._decisions[name] = found
         return found

@@ -182,6 +182,15 @@ class Graph:
         )
         return FunctionType(tuple(n.type for n in self.parameters(node)), result)
 
+    def inputs(self) -> dict[int, list[Node]]:
+        """By each node's index, all input data that it needs, through its requirements."""
+        found: dict[int, dict[int, Node]] = {}
+        for node in self.order:
+            mine = found[node.index] = {node.index: node} if isinstance(node.element, model.InputData) else {}
+            for need in node.inputs():
+                mine.update(found[need.index])
+        return {index: list(nodes.values()) for index, nodes in found.items()}
+
     def outputs(self, service: Node) -> list[Node]:
         element = service.element
         assert isinstance(element, model.DecisionService)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from modelyard.dmn.feel.scope import Code, Env
 from modelyard.dmn.feel.semantics import coerce
+from modelyard.dmn.feel.stack import roomy
 from modelyard.dmn.feel.types import ANY, AnyType, FunctionType
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.run import Run
@@ -35,7 +36,7 @@ class Closure:
                 return None
             env.append(fit)
         run.enter()
-        found = self.body(env)
+        found = roomy(run, self.body, env)
         run.leave()
         result = self.type.result
         return found if result is ANY else coerce(found, result, run, f"the result of {self.name}()")
@@ -80,7 +81,7 @@ class Wrapped:
         if len(arguments) != len(self.parameters):
             return run.null(f"{self.name}() takes {len(self.parameters)} arguments, not {len(arguments)}")
         run.enter()
-        found = self.implementation(run, arguments)
+        found = roomy(run, lambda env: self.implementation(run, arguments), [])
         run.leave()
         return found
 
