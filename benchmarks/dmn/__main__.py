@@ -1,0 +1,5 @@
+"""`python -m benchmarks.dmn`"""
+
+from benchmarks.dmn import main
+
+main()
