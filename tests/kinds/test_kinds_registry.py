@@ -97,7 +97,7 @@ def test_a_kind_of_another_distribution_is_discovered_and_passes_the_suite(site)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout
-    assert "3 skipped" in done.stdout  # explain, checks and translate are not declared
+    assert "4 skipped" in done.stdout  # explain, checks, observe and translate are not declared
 
 
 @pytest.mark.parametrize(
