@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelyard.dmn import InvalidModel, Limits, Model, Result, load
+from modelyard.dmn import InvalidModel, Limits, Model, Result, load, table_index
 from modelyard.dmn.compile import Compiler
 from modelyard.dmn.feel.compiler import Scope, root_scope
 from modelyard.dmn.feel.numbers import CONTEXT
@@ -351,6 +351,14 @@ def test_the_index_gives_what_the_cells_give_one_by_one(
     for pair in [*values, *((b, a) for a, b in values)]:
         env = [None, Run(Limits(), system_clock), *pair]
         assert told(indexed(env)) == told(plain(env)), f"{rules} on {pair}"
+
+
+def test_a_table_too_wide_for_an_index_answers_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_index, "WIDEST", 50)
+    rules = tuple((f"[{n}..{n + 1})", "-" if n % 2 else "true", str(n)) for n in range(20))
+    model = model_of("x", "y", logic=table(("x", "y"), rules))
+    assert [model.evaluate("D", {"x": n, "y": True}).value for n in range(20)] == list(range(20))
+    assert [model.evaluate("D", {"x": n, "y": False}).value for n in range(4)] == [None, 1, None, 3]
 
 
 PYTHON = st.one_of(

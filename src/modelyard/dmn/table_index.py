@@ -33,6 +33,8 @@ Constant = Callable[[syntax.Expr], tuple[bool, Value]]
 """Whether an expression is a constant, and its value."""
 
 ABSENT = object()
+WIDEST = 1 << 30
+"""Bits of the masks of one column for one kind of value: 128 MB, which some 20,000 rules with different cells take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +155,10 @@ def _stretches(kind: Kind, values: Sequence[Value]) -> Iterator[tuple[Value, Val
         yield point, point
 
 
-def _steps(kind: Kind, cells: Sequence[tuple[int, Matcher, list[Value]]], always: int, probe: Env) -> Steps:
-    """`cells` are the rules with the same constant tests, their matcher and constants; `always` are rules in every mask."""
+def _steps(kind: Kind, cells: Sequence[tuple[int, Matcher, list[Value]]], always: int, probe: Env) -> Steps | None:
+    """`cells` are the rules with the same constant tests, their matcher and constants; `always` are rules in every mask.
+
+    None when the masks would take too much memory, which grows with the square of the rules: better slow than gone."""
     start = always
     toggles: dict[Any, int] = {}
     points: dict[Any, Value] = {}
@@ -172,6 +176,8 @@ def _steps(kind: Kind, cells: Sequence[tuple[int, Matcher, list[Value]]], always
                 points[key] = point
                 toggles[key] = toggles.get(key, 0) ^ rules
     keys = sorted(key for key, rules in toggles.items() if rules)
+    if len(keys) * max(rules.bit_length() for rules in (start, *toggles.values())) > WIDEST:
+        return None
     masks = [start]
     for key in keys:
         masks.append(masks[-1] ^ toggles[key])
@@ -190,7 +196,7 @@ class Column:
     @cached_property
     def quick(self) -> dict[type, Quick]:
         """The steps for values as Python callers give them, not yet FEEL's. Empty if a cell is not indexed."""
-        if self.open:
+        if self.open or len(self.steps) < len(KINDS):
             return {}
         made = {cls: Quick(steps.keys, list(steps.masks), steps.key) for cls, steps in self.steps.items()}
         made[date] = made[Date]
@@ -320,7 +326,9 @@ def _column(cells: Sequence[Cell], constant: Constant, probe: Env, indexed: bool
     column = Column([cell.matcher for cell in cells], tested, open_)
     if indexed:
         for kind in KINDS:
-            column.steps[kind.cls] = _steps(kind, known, always | open_, probe)
+            steps = _steps(kind, known, always | open_, probe)
+            if steps is not None:
+                column.steps[kind.cls] = steps
     return column
 
 
