@@ -11,23 +11,8 @@ from cli_yard import People, Run
 FACTS = json.dumps(
     {"checks": [{"name": name, "passed": True} for name in ("examples in gate.csv agree", "tables keep their hit policies")]}
 )
-RISK = """\
-financial_exposure: 20000
-customers_affected: 50
-criticality_of_purpose: informational
-regulatory_use: false
-customer_facing: false
-autonomy: informs
-reversibility: reversible
-personal_data: false
-protected_groups: false
-complexity: low
-opacity: transparent
-data_quality: good
-third_party: false
-concentration_of_dependencies: low
-eu_class: minimal
-"""
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "change-a-gate.md"
+RISK = HOW_TO.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
 
 
 def test_a_gate_is_shown_as_the_tables_that_it_is(yard: Run) -> None:
