@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from kinds_rules_models import (
     ELIGIBILITY,
     ELIGIBLE_SAMPLE,
@@ -301,6 +303,50 @@ def test_work_without_end_is_given_up_and_names_the_row(loaded: Loaded) -> None:
     assert time.monotonic() - started < 20
 
 
+def test_one_missing_entry_leaves_the_others_of_its_context(loan: RulesPredictor) -> None:
+    batch = take(ELIGIBLE_SAMPLE, slice(2, 3)) | {"Applicant.status": texts(None), "Applicant.born": texts(None)}
+    assert loan.predict(batch)["Eligibility"].tolist() == ["REFER"]
+
+
+def test_a_list_is_answered_as_json(loaded: Loaded) -> None:
+    rules = [("> 0", '"a"'), ("> 1", '"b"')]
+    made = loaded(
+        definitions(
+            "M",
+            input_data("x", "number") + table("D", {"x": "number"}, rules, {"D": "string"}, requires=("x",), policy="COLLECT"),
+        )
+    )
+    assert made.predict({"x": np.array([5.0, 1.0])})["D"].tolist() == ['["a","b"]', '["a"]']
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(ELIGIBILITY)), st.integers(0, 60), st.text(max_size=30))
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path: Path, at: int, length: int, instead: str) -> None:
+    damaged = (ELIGIBILITY[:at] + instead + ELIGIBILITY[at + length :]).encode("utf-8", "surrogatepass")
+    (path := tmp_path / "damaged.dmn").write_bytes(damaged)
+    try:
+        found = kind.inspect(path, Policy())
+    except InvalidArtifact:
+        return
+    assert found.model_dump_json()
+    if found.signature is not None:
+        assert isinstance(kind.load(path, found, found.signature, Policy()), RulesPredictor)
+
+
+def test_a_thousand_rules_are_read_checked_and_asked_quickly(loaded: Loaded) -> None:
+    rules = [(f"[{n}..{n + 1})", '"even"' if n % 2 == 0 else '"odd"') for n in range(1_000)]
+    started = time.monotonic()
+    made = loaded(
+        definitions("M", input_data("x", "number") + table("D", {"x": "number"}, rules, {"D": "string"}, requires=("x",)))
+    )
+    batch = {"x": np.arange(0, 1000, 0.5)}
+    answers = made.predict(batch)["D"]
+    hits = made.observe(batch)["D"]
+    assert time.monotonic() - started < 15
+    assert answers[:4].tolist() == ["even", "even", "odd", "odd"]
+    assert hits[-1] == "1000"
+
+
 # explain
 
 
@@ -348,6 +394,11 @@ def test_conditions_read_as_people_would_say_them(loaded: Loaded, type_: str, ce
     )
     (told,) = made.explain({"x": value})
     assert f"fired: {words} → 1" in told.text.replace('@"2024-01-02"', "2024-01-02").replace('date("2024-01-02")', "2024-01-02")
+
+
+def test_a_thousand_explanations_at_once_are_enough(loaded: Loaded) -> None:
+    with pytest.raises(TooLarge, match="at most 1000"):
+        loaded(FEES).explain({"Kind": texts(*["card"] * 1001), "Amount": np.ones(1001)})
 
 
 # checks

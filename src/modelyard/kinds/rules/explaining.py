@@ -10,9 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from modelyard.core.errors import TooLarge
 from modelyard.dmn.engine import Result
 from modelyard.dmn.from_python import plain
 from modelyard.dmn.run import Trace
+from modelyard.kinds.batches import row_count
 from modelyard.kinds.contract import Attribution, Batch, Explanation
 from modelyard.kinds.fired import Words, brief
 from modelyard.kinds.rules import cells
@@ -20,10 +22,13 @@ from modelyard.kinds.rules.evaluating import Evaluation, Row
 
 METHOD = "rules that fired"
 _MOST_SENTENCES = 30
+_MOST_ROWS = 1_000
 
 
 def explain(evaluation: Evaluation, batch: Batch) -> Sequence[Explanation]:
-    """One explanation a row. Raises InvalidInput as `predict` does."""
+    """One explanation a row. Raises InvalidInput as `predict` does, TooLarge beyond 1000 rows."""
+    if row_count(batch) > _MOST_ROWS:
+        raise TooLarge(f"{row_count(batch)} rows to explain, at most {_MOST_ROWS} at once")
     words = Words(evaluation.model)
     return [_told(evaluation, words, row, results) for row, results in evaluation.traced(batch)]
 

@@ -18,6 +18,7 @@ NONE = "none"
 FIRED, SILENT = "fired", "silent"
 _MOST_SINGLE_RULES = 50
 _MOST_COLUMNS = 500
+_LONGEST_NAME = 150
 Hits = Mapping[str, Sequence[int] | None]
 """Of one row: the rules that fired by table (from 1, in order), None for a table that was not asked."""
 
@@ -61,8 +62,9 @@ def names(model: Model) -> dict[str, TableInfo]:
     found: dict[str, TableInfo] = {}
     seen: Counter[str] = Counter()
     for table in model.tables:
-        seen[table.owner] += 1
-        found[table.owner if seen[table.owner] == 1 else f"{table.owner} ({seen[table.owner]})"] = table
+        owner = table.owner[:_LONGEST_NAME]
+        seen[owner] += 1
+        found[owner if seen[owner] == 1 else f"{owner} ({seen[owner]})"] = table
     return found
 
 
