@@ -133,9 +133,10 @@ def test_check_tells_findings_with_their_place_and_an_example_that_proves_them(r
     assert found["line"] > 1
     age = float(re.search(r"Applicant\.age = ([\d.]+)", found["example"]).group(1))  # type: ignore[union-attr]
     assert 25 <= age < 30
-    shown = run("dmn", "check", str(path))
-    assert "✕ error" in shown.out
-    assert "overlap.dmn" in shown.out
+    shown = run("dmn", "check", str(path)).out.splitlines()
+    assert shown[0].startswith(f"error: overlap.dmn:{found['line']}: Risk, rules 1, 2: ")
+    assert shown[0].endswith(" [overlap]")
+    assert "✕ error" in run("dmn", "check", str(path), "-o", "wide").out
 
 
 def test_check_may_fail_on_warnings_too(run: Run, tmp_path: Path) -> None:

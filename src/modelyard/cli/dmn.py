@@ -42,7 +42,7 @@ Data = Annotated[
     Path | None, Parameter(allow_leading_hyphen=True, help="Rows of inputs: JSON, CSV, Parquet or Arrow; - for JSON on stdin.")
 ]
 
-FINDINGS = "SEVERITY=severity:status FILE=file LINE=line WHERE=where RULES=rules WHAT=what EXAMPLE=example | CODE=code"
+FINDINGS = "SEVERITY=severity:status FILE=file LINE=line WHERE=where RULES=rules CODE=code EXAMPLE=example WHAT=what"
 FAILURES = "FILE=file ROW=row EXAMPLE=name DECISION=decision EXPECTED=expected ACTUAL=actual WHY=why"
 COVERAGE = "TABLE=table RULES=rules FIRED=fired SHARE=share:share CONDITIONS=conditions:share SILENT=silent"
 
@@ -116,8 +116,8 @@ def check(
 
     found = findings(_some(files))
     grave = [row for row in found if row["severity"] == "error" or (fail_on == "warning" and row["severity"] == "warning")]
-    if how.for_people and not found:
-        sys.stdout.write("nothing is wrong\n")
+    if how.output == "table":
+        _print_findings(found)
     else:
         render.print_rows([_plainly(row) for row in found], FINDINGS, how.output, name="where")
     counts = {level: sum(row["severity"] == level for row in found) for level in ("error", "warning", "info")}
@@ -153,6 +153,18 @@ def run_examples(
     if not enough:
         say(f"asked for are {min_coverage:.1%} of the rules")
     return DONE if report.passed and enough else FAILED
+
+
+def _print_findings(found: Sequence[dict[str, Any]]) -> None:
+    """A line each, as compilers write them: sentences do not fit into columns."""
+    for row in found:
+        place = ":".join(str(part) for part in (row["file"], row["line"]) if part)
+        rules = f"{', rules' if len(row['rules']) > 1 else ', rule'} {', '.join(map(str, row['rules']))}" if row["rules"] else ""
+        colour = render.status(row["severity"])[1]
+        told = render.safe(f"{place}: {row['where'] or ''}{rules}: {row['what']} [{row['code']}]")
+        sys.stdout.write(f"{render.paint(row['severity'], colour, sys.stdout)}: {told}\n")
+    if not found:
+        sys.stdout.write("nothing is wrong\n")
 
 
 def _some(files: Sequence[Path]) -> Sequence[Path]:
