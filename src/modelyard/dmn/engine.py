@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from modelyard.dmn import model
 from modelyard.dmn.errors import DmnError, InvalidData, InvalidModel, LimitExceeded
+from modelyard.dmn.feel.names import normalise
 from modelyard.dmn.feel.scope import Code
 from modelyard.dmn.feel.types import ANY, AnyType, ConstrainedType
 from modelyard.dmn.feel.values import Value
@@ -183,12 +184,13 @@ class Model:
         way = _way(self._main, node.file)
         return ".".join([*(part for part in way if part), node.name]) if way is not None else node.name
 
-    def _by_name(self) -> dict[str, Node]:
-        found: dict[str, Node] = {}
+    def _by_name(self) -> dict[tuple[type, str], Node]:
+        """By kind and name, else by kind and id: a decision and a service may well have the same name."""
+        found: dict[tuple[type, str], Node] = {}
         for node in self._graph.nodes:
-            found.setdefault(self._keys[node.index], node)
+            found.setdefault((type(node.element), self._keys[node.index]), node)
         for node in self._graph.nodes:
-            found.setdefault(node.id, node)
+            found.setdefault((type(node.element), node.id), node)
         return found
 
     def _input(self, node: Node) -> InputInfo:
@@ -218,8 +220,8 @@ class Model:
         return ServiceInfo(self._keys[node.index], node.id, node.type, inputs, outputs, element.label, element.description)
 
     def _node(self, name: str, kind: type, what: str) -> Node:
-        node = self._named.get(name)
-        if node is None or not isinstance(node.element, kind):
+        node = self._named.get((kind, name)) or self._named.get((kind, normalise(name)))
+        if node is None:
             known = ", ".join(repr(self._keys[n.index]) for n in self._graph.nodes if isinstance(n.element, kind)) or "none"
             raise InvalidData(f"there is no {what} {name!r} in the model; there is {known:.300}")
         return node
@@ -382,7 +384,9 @@ def given_value(data: Mapping[str, Any], key: str, name: str) -> Any:
         if step is None:
             break
         found, rest = found[step], rest[len(step) + 1 :]
-    return data.get(name)
+    if name in data:
+        return data[name]
+    return next((value for given, value in data.items() if isinstance(given, str) and normalise(given) in (key, name)), None)
 
 
 def result_of(run: Run, value: Value) -> Result:
@@ -395,10 +399,14 @@ def _too_deep(run: Run) -> LimitExceeded:
 
 
 def _way(start: File, target: File) -> list[str] | None:
-    if start is target:
-        return []
-    for name, file in start.imports.items():
-        rest = _way(file, target)
-        if rest is not None:
-            return [name, *rest]
+    """The names of the imports on the shortest way from one file to another; None without one."""
+    ways: dict[File, list[str]] = {start: []}
+    waiting = [start]
+    for file in waiting:
+        if file is target:
+            return ways[file]
+        for name, imported in file.imports.items():
+            if imported not in ways:
+                ways[imported] = [*ways[file], name]
+                waiting.append(imported)
     return None
