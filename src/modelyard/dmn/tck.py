@@ -88,7 +88,8 @@ class Callee(Protocol):
     """A loaded model, as far as it is called here."""
 
     def evaluate(self, decision: str, data: Mapping[str, Value]) -> Answer: ...
-    def evaluate_service(self, name: str, data: Mapping[str, Value]) -> Answer: ...
+    def evaluate_service(self, service: str, data: Mapping[str, Value]) -> Answer: ...
+    def invoke(self, function: str, data: Mapping[str, Value]) -> Answer: ...
 
 
 def read(source: bytes, file: str | None = None, limits: Limits = Limits()) -> TestFile:  # noqa: B008 - frozen
@@ -111,7 +112,8 @@ def run(model: Callee, case: TestCase) -> tuple[Outcome, ...]:
     if case.type == "decision":
         return tuple(_outcome(case, expected, lambda name: model.evaluate(name, case.inputs)) for expected in case.results)
     invocable = case.invocable or ""
-    return tuple(_outcome(case, expected, lambda _: model.evaluate_service(invocable, case.inputs)) for expected in case.results)
+    call = model.evaluate_service if case.type == "decisionService" else model.invoke
+    return tuple(_outcome(case, expected, lambda _: call(invocable, case.inputs)) for expected in case.results)
 
 
 def _outcome(case: TestCase, expected: Expected, call: Callable[[str], Answer]) -> Outcome:
@@ -120,8 +122,8 @@ def _outcome(case: TestCase, expected: Expected, call: Callable[[str], Answer]) 
     except DmnError as error:
         return Outcome(case, expected, None, failure=error)
     value = answer.value
-    if case.type == "decisionService" and len(case.results) > 1 and isinstance(value, dict):
-        value = value.get(expected.name)
+    if case.type == "decisionService" and isinstance(value, dict) and not agrees(expected.value, value):
+        value = value.get(expected.name, value)  # one output of several
     return Outcome(case, expected, value, answer.messages)
 
 
