@@ -234,6 +234,14 @@ def test_data_that_is_none_is_wrong_usage(run: Run, model: str, tmp_path: Path, 
     assert name in said.err
 
 
+def test_a_model_as_code_need_not_say_that_it_is_rules(model: str, tmp_path: Path) -> None:
+    from modelyard.cli.register import kind_of
+
+    assert kind_of(Path(model)) == "rules"
+    (unknown := tmp_path / "novel.txt").write_text("It was a dark and stormy night.\n")
+    assert kind_of(unknown) == "ml"
+
+
 def test_a_model_that_cannot_be_loaded_is_told_with_its_place(run: Run, tmp_path: Path) -> None:
     (path := tmp_path / "broken.dmn").write_text(loan(("< + ", "-", '"high"')))
     said = run("dmn", "eval", str(path), "-o", "json")

@@ -182,8 +182,21 @@ def _ensure_use_case(session: Session, found: WorkingCopy) -> None:
 
 def _ensure_model(session: Session, found: WorkingCopy) -> None:
     section = found.manifest.model.model_dump(mode="json", exclude_unset=True)
-    fields = {"kind": "ml"} | section | {"use_case": found.manifest.use_case.name}
+    kind = section.get("kind") or kind_of(found.artifact)
+    fields = section | {"kind": kind, "use_case": found.manifest.use_case.name}
     _ensure(session, "model", "catalog.register_model", fields)
+
+
+def kind_of(artifact: Path) -> str:
+    """The kind that knows the artifact, which is read and not run; `ml` when none does, and the server says what is wrong."""
+    from modelyard.core.errors import InvalidInput, Unavailable
+    from modelyard.kinds.contract import Policy
+    from modelyard.kinds.registry import detect
+
+    try:
+        return detect(artifact, Policy()).kind
+    except (InvalidInput, Unavailable):
+        return "ml"
 
 
 def _ensure(session: Session, noun: str, action: str, fields: dict[str, Any]) -> None:
