@@ -104,6 +104,16 @@ def test_allowed_values_become_bounds_where_a_field_can_say_them(
     assert (field.allowed, field.minimum, field.maximum) == expected
 
 
+def test_an_input_without_a_type_has_that_of_the_columns_that_ask_for_it(loaded: Loaded) -> None:
+    silent = '<inputData id="i_x" name="x"/><inputData id="i_y" name="y"/>'
+    one = table("D", {"x": "number", "y": "string"}, [("> 1", '"a"', "1")], {"D": "number"}, requires=("x", "y"))
+    other = table("E", {"y": "number"}, [("-", "1")], {"E": "number"}, requires=("y",))
+    made = loaded(definitions("M", silent + one + other))
+    assert [(f.name, f.type) for f in made.signature.inputs] == [("x", DataType.FP64), ("y", DataType.BYTES)]
+    assert "any value" in made.signature.input("y").description
+    assert made.predict({"x": np.array([2.0]), "y": texts("a")})["D"].tolist() == [1.0]
+
+
 def test_a_context_gives_a_field_an_entry_and_roles_by_type(loaded: Loaded) -> None:
     outputs = loaded(OFFER).signature.outputs
     assert [(o.name, o.type, o.role) for o in outputs] == [

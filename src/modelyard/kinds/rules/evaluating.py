@@ -8,9 +8,10 @@ from typing import Any
 from modelyard.core.errors import InvalidInput
 from modelyard.dmn.engine import CompiledDecision, InputInfo, Model, Result
 from modelyard.dmn.errors import DmnError
+from modelyard.dmn.feel.types import AnyType
 from modelyard.dmn.feel.values import Value
 from modelyard.kinds.contract import Batch
-from modelyard.kinds.rules import cells
+from modelyard.kinds.rules import cells, inputs
 from modelyard.kinds.rules.cells import Reader
 from modelyard.kinds.rules.fields import Leaf, leaves
 from modelyard.kinds.signature import FieldSpec, Signature
@@ -25,7 +26,7 @@ class Evaluation:
     def __init__(self, model: Model, signature: Signature, decisions: Sequence[str]) -> None:
         self.model, self.signature = model, signature
         self.decisions = {name: model.decision(name) for name in decisions}
-        self._inputs = tuple(Input(info, signature) for info in _needed(model, self.decisions))
+        self._inputs = tuple(Input(info, type_, signature) for info, type_ in inputs.needed(model, self.decisions))
 
     def values(self, conformed: Batch) -> dict[str, list[Value]]:
         """What each decision gives in each row. Raises InvalidInput naming field and row."""
@@ -58,11 +59,11 @@ class Evaluation:
 class Input:
     """One input of the model, gathered from its columns."""
 
-    def __init__(self, info: InputInfo, signature: Signature) -> None:
+    def __init__(self, info: InputInfo, type_: AnyType, signature: Signature) -> None:
         self.name = info.name
         known = {field.name: field for field in signature.inputs}
         self.parts: list[tuple[Leaf, FieldSpec, Reader]] = []
-        for leaf in leaves(info.name, info.type):
+        for leaf in leaves(info.name, type_):
             if leaf.name not in known:
                 raise InvalidInput(
                     f"the model takes {leaf.name!r}, which the signature lacks",
@@ -90,14 +91,6 @@ def _context(paths: Sequence[tuple[str, ...]], values: Sequence[Value]) -> Value
             place = place.setdefault(step, {})
         place[path[-1]] = value
     return whole
-
-
-def _needed(model: Model, decisions: dict[str, CompiledDecision]) -> list[InputInfo]:
-    found: dict[str, InputInfo] = {}
-    for decision in model.decisions:
-        if decision.name in decisions:
-            found |= {info.name: info for info in decision.inputs}
-    return list(found.values())
 
 
 def _evaluated(decision: CompiledDecision, row: Row, number: int, *, trace: bool = False) -> Result:

@@ -16,7 +16,7 @@ from modelyard.dmn.model import Definitions, FunctionDefinition, FunctionKind
 from modelyard.dmn.run import Limits
 from modelyard.dmn.run import Severity as DmnSeverity
 from modelyard.kinds.contract import DECLARES_SIGNATURE, Inspection, Policy, Risk, Severity
-from modelyard.kinds.rules import answers, artifact
+from modelyard.kinds.rules import answers, artifact, inputs
 from modelyard.kinds.rules.fields import check_names, leaves
 from modelyard.kinds.signature import Signature
 
@@ -64,8 +64,7 @@ def signature_of(model: Model) -> Signature | None:
     """Inputs of all decisions that answer, and their answers. None for a model without inputs: then a sample must tell rows."""
     found = answers.natural(model)
     wanted = {answer.decision for answer in found}
-    inputs = {info.name: info for decision in model.decisions if decision.name in wanted for info in decision.inputs}
-    columns = [leaf for info in inputs.values() for leaf in leaves(info.name, info.type)]
+    columns = [leaf for info, type_ in inputs.needed(model, wanted) for leaf in leaves(info.name, type_)]
     if not columns:
         return None
     check_names(columns, "inputs")
