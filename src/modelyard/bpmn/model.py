@@ -1,7 +1,11 @@
 """A BPMN file as read (BPMN 2.0.2, chapters 7 to 13): what is executed of it, by element id. Immutable.
 
-Modelyard's own attributes are of the namespace `https://modelyard.dev/bpmn/1.0` (prefix `modelyard`); those of other vendors are kept in
-the file and not read. All expressions are FEEL."""
+Modelyard's own attributes are of the namespace `https://modelyard.dev/bpmn/1.0` (prefix `modelyard`); those of other vendors are
+kept in the file, and few are read (`docs/reference/bpmn-extensions.md`). All expressions are FEEL, without the `=` that Zeebe
+puts before them.
+
+What was added to the contract: `Severity` and `Finding` (what `Definitions.notices` holds), `Flow.extensions`, `Participant`,
+`MessageFlow`, `Definitions.problems`. A call activity that calls a global task of its file is read as a `Task` of that kind."""
 
 from __future__ import annotations
 
@@ -11,6 +15,31 @@ from enum import StrEnum
 from typing import Any
 
 EXTENSIONS = "https://modelyard.dev/bpmn/1.0"
+
+
+class Severity(StrEnum):
+    """An `error` is why a process does not run, or would fail; a `warning` is most likely a mistake; a `note` is good to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to say of an element (its id) of a file; `code` is stable, `text` a sentence."""
+
+    severity: Severity
+    element: str | None
+    line: int | None
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            part for part in (f"line {self.line}" if self.line else "", repr(self.element) if self.element else "") if part
+        )
+        return f"{self.severity.value}: {place}: {self.text} [{self.code}]"
 
 
 class TaskKind(StrEnum):
@@ -66,8 +95,9 @@ class TimerKind(StrEnum):
 class EventDefinition:
     """`name` is the message's or signal's name, the error's or escalation's code (None catches all), the link's name.
 
-    `expression` is FEEL: a timer's date, duration or cycle (an ISO 8601 text such as `R3/PT10M` is also read), a condition, or the
-    payload that a throwing event gives. `correlation` is FEEL for the key of a message. `activity` is what a compensation names."""
+    `expression` is FEEL: a timer's date, duration or cycle (an ISO 8601 text such as `R3/PT10M` is also read), a condition, or
+    the payload that a throwing event gives. `correlation` is FEEL for the key of a message. `activity` is what a compensation
+    names."""
 
     trigger: Trigger
     name: str | None = None
@@ -89,8 +119,8 @@ class StandardLoop:
 
 @dataclass(frozen=True, slots=True)
 class MultiInstance:
-    """`cardinality` or `collection` (FEEL) says how many; `item` is the variable of each; `output` collects `output_item` (FEEL) into a
-    list; `completion` (FEEL over `numberOfInstances`, `numberOfCompletedInstances`, …) ends early."""
+    """`cardinality` or `collection` (FEEL) says how many; `item` is the variable of each; `output` collects `output_item` (FEEL)
+    into a list; `completion` (FEEL over `numberOfInstances`, `numberOfCompletedInstances`, …) ends early."""
 
     sequential: bool
     cardinality: str | None = None
@@ -151,8 +181,8 @@ class Gateway(FlowNode):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity(FlowNode):
-    """`inputs` are evaluated into the activity's own variables when it begins, `outputs` into those of the scope around it when it ends
-    (both FEEL); without `outputs` the result's entries go to the scope around. `default` as for a gateway."""
+    """`inputs` are evaluated into the activity's own variables when it begins, `outputs` into those of the scope around it when
+    it ends (both FEEL); without `outputs` the result's entries go to the scope around. `default` as for a gateway."""
 
     loop: Loop | None = None
     default: str | None = None
@@ -163,8 +193,8 @@ class Activity(FlowNode):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(Activity):
-    """`operation` is what a service task does (a command or job), `decision` what a business-rule task asks, `script` the FEEL of a
-    script task and `result` the variable it goes to, `event` the message of a send or receive task."""
+    """`operation` is what a service task does (a command or job), `decision` what a business-rule task asks, `script` the FEEL of
+    a script task and `result` the variable it goes to, `event` the message of a send or receive task."""
 
     kind: TaskKind
     operation: str | None = None
@@ -196,7 +226,7 @@ Node = Event | Gateway | Task | CallActivity | SubProcess
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A sequence flow. `condition` is FEEL."""
+    """A sequence flow. `condition` is FEEL. `extensions` as for a node."""
 
     id: str
     source: str
@@ -204,6 +234,7 @@ class Flow:
     name: str = ""
     condition: str | None = None
     line: int | None = None
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +280,29 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class Participant:
+    """A pool of a collaboration; `process` is the id of its process, None for a black box or a process of another file."""
+
+    id: str
+    name: str
+    process: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFlow:
+    """Says who tells whom; has no effect on what runs (9.3). `source` and `target` are ids of nodes or participants."""
+
+    id: str
+    source: str
+    target: str
+    name: str = ""
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Definitions:
-    """One file. `digest` is that of its bytes. `notices` are warnings: what was read and has no effect here."""
+    """One file. `digest` is that of its bytes. `notices` are what was read and has no effect here, or keeps a process from
+    running."""
 
     id: str | None
     name: str
@@ -259,4 +311,11 @@ class Definitions:
     digest: str
     source: bytes
     file: str | None = None
-    notices: tuple[Any, ...] = ()
+    notices: tuple[Finding, ...] = ()
+    participants: tuple[Participant, ...] = ()
+    message_flows: tuple[MessageFlow, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """Why an executable process of the file cannot run: the errors among the notices."""
+        return tuple(notice for notice in self.notices if notice.severity is Severity.ERROR)
