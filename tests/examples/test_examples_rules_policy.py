@@ -15,7 +15,7 @@ from examples.rules import payoff
 from examples.rules.data import FIELDS, LABEL, ROWS
 from examples.rules.derive import policy
 from examples.rules.payoff import Payoff
-from examples.rules.versions import DECISION, EXAMPLES, HERE, PLANS, Built, build, compiled, manifest
+from examples.rules.versions import DECISION, EXAMPLES, HERE, PLANS, Built, build, compiled, granted_by_age, manifest
 from modelyard.core.errors import InvalidInput
 from modelyard.dmn import Model, Severity, examples
 from modelyard.dmn.analysis import Code, analyse
@@ -137,6 +137,14 @@ def test_a_build_says_what_was_changed_from_what(built: dict[int, Built]) -> Non
         assert (each.folder / "modelyard.yaml").read_text().count(PLANS[number].notes) == 1
     with pytest.raises(InvalidInput, match="no plan"):
         build(5, invented())
+
+
+def test_what_is_granted_is_told_by_age(built: dict[int, Built]) -> None:
+    shares = granted_by_age(compiled(built[1].policy), invented().slice(0, 500))
+    assert list(shares) == ["granted_18_to_29", "granted_30_to_44", "granted_45_to_59", "granted_60_to_119"]
+    assert all(0 <= share <= 1 for share in shares.values())
+    young = invented().slice(0, 50).set_column(0, "Applicant.Age", pa.array([20.0] * 50))
+    assert list(granted_by_age(compiled(built[1].policy), young)) == ["granted_18_to_29"]
 
 
 def application(
