@@ -94,6 +94,8 @@ def test_a_gate_knows_age_stage_version_and_facts() -> None:
         ('[{condition: "a", passes: number("x") = null}]', "number"),
         ('for i in 1..100000000 return {condition: "a", passes: true}', "steps|larger"),
         ('[{condition: "a", passes: matches("' + "a" * 40 + '!", "(a+)+$")}]', ""),
+        ('[{condition: "a", passes: now() > date and time("2020-01-01T00:00:00Z")}]', "not known here"),
+        ('[{condition: "a", passes: today() > date("2020-01-01")}]', "not known here"),
         ('[{condition: "a", passes: true}', ""),
         ("unheard of", ""),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -35,7 +35,6 @@ from modelyard.governance.assurance.model import (
     Approval,
     ApprovalStatus,
     Gate,
-    RowResult,
 )
 from modelyard.governance.assurance.service import climb, in_force, named, tier_of, what_changed
 from modelyard.governance.identity.model import Role
@@ -173,9 +172,9 @@ def _why_not(tx: Transaction, organisation: str, approval: Approval, at: datetim
 
 
 def examine(gate: Gate) -> None:
-    """Raises InvalidInput, naming everything, unless the definition can be put in force: it compiles, answers for every tier,
+    """Raises InvalidInput, saying what is wrong, unless the definition can be put in force: it compiles, answers for every tier,
     names people who can approve, and lets nothing pass on no evidence."""
-    problems = list(_unusable(gate))
+    problems = _unusable(gate)
     if problems:
         raise InvalidInput(
             f"this file cannot be {gate.name}: " + "; ".join(problems),
@@ -184,7 +183,7 @@ def examine(gate: Gate) -> None:
         )
 
 
-def _unusable(gate: Gate) -> Iterable[str]:
+def _unusable(gate: Gate) -> list[str]:
     source = gates.source_of(gate)
     if len(source.encode()) > LIMITS.file_bytes:
         return [f"it has more than {LIMITS.file_bytes} bytes"]
@@ -197,7 +196,7 @@ def _unusable(gate: Gate) -> Iterable[str]:
     missing = [name for name in (gates.GATE, gates.APPROVALS) if name not in {d.name for d in model.decisions}]
     if missing:
         return [f"it has no decision {name!r}" for name in missing]
-    return [*_strangers(model), *(problem for tier in Tier for problem in _wrong_at(gate, tier.value))]
+    return _strangers(model) or next((wrong for tier in Tier if (wrong := _wrong_at(gate, tier.value))), [])
 
 
 def _strangers(model: dmn.Model) -> list[str]:
@@ -212,19 +211,22 @@ def _strangers(model: dmn.Model) -> list[str]:
 
 
 def _wrong_at(gate: Gate, tier: str) -> list[str]:
-    found: list[str] = []
-    broken: list[RowResult] = []
+    """What is wrong at a tier; empty when nothing is. What cannot be evaluated is not tried further: it may be slow."""
+    asked = False
     for kind in KINDS:
         rows = gates.judge(gate, tier, gates.facts_of_kind(kind), (), gate.created_at)
-        broken += [row for row in rows if row.category == gates.BROKEN][:1]
+        broken = next((row for row in rows if row.category == gates.BROKEN), None)
+        if broken is not None and broken.reason != gates.UNASKED:
+            return [f"at tier {tier}, {broken.name}: {broken.reason}"]
         if all(row.passed for row in rows):
-            found.append(f"at tier {tier} it lets a version of kind {kind} pass on no evidence at all")
-    if len(broken) == len(KINDS):
-        found.append(f"at tier {tier}, {broken[0].name}: {broken[0].reason}")
+            return [f"at tier {tier} it lets a version of kind {kind} pass on no evidence at all"]
+        asked = asked or broken is None
+    if not asked:
+        return [f"at tier {tier}, {gates.ITSELF}: {gates.UNASKED}"]
     try:
-        return found + _wrong_people(gate, tier, gates.approval_rule(gate, tier, gates.facts_of_kind(KIND)).roles)
+        return _wrong_people(gate, tier, gates.approval_rule(gate, tier, gates.facts_of_kind(KIND)).roles)
     except InvalidInput as error:
-        return [*found, error.detail]
+        return [error.detail]
 
 
 def _wrong_people(gate: Gate, tier: str, roles: Sequence[str]) -> list[str]:

@@ -33,6 +33,7 @@ ITSELF = "the gate can be evaluated"
 """The condition that every gate has: without it there is no answer."""
 BROKEN = "gate"
 """The category of conditions that could not be judged because of how the gate is written."""
+UNASKED = "it names no condition"
 LONGEST_REASON = 500
 
 
@@ -66,7 +67,7 @@ def rows_of(found: Answer) -> tuple[RowResult, ...]:
     wrong on the way."""
     value = found.value if isinstance(found.value, list) else []
     rows = tuple(_row(number, row) for number, row in enumerate(value, 1))
-    problem = "; ".join(found.problems) or ("" if rows else "it names no condition")
+    problem = "; ".join(found.problems) or ("" if rows else UNASKED)
     if problem:
         return (*rows, RowResult(name=ITSELF, passed=False, reason=problem[:LONGEST_REASON], category=BROKEN))
     return rows
