@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +38,7 @@ from modelyard.kinds.batches import take
 from modelyard.kinds.contract import DECLARES_SIGNATURE, Batch, Policy, Severity
 from modelyard.kinds.registry import UnknownFormat
 from modelyard.kinds.rules import kind
+from modelyard.kinds.rules.fields import exact
 from modelyard.kinds.rules.hits import hit_counts
 from modelyard.kinds.rules.predictor import RulesPredictor
 from modelyard.kinds.sandbox import check_isolated, evaluate_isolated, inspect_isolated, observe_isolated
@@ -316,6 +319,67 @@ def test_work_without_end_is_given_up_and_names_the_row(loaded: Loaded) -> None:
 def test_one_missing_entry_leaves_the_others_of_its_context(loan: RulesPredictor) -> None:
     batch = take(ELIGIBLE_SAMPLE, slice(2, 3)) | {"Applicant.status": texts(None), "Applicant.born": texts(None)}
     assert loan.predict(batch)["Eligibility"].tolist() == ["REFER"]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_double_reaches_the_rules_as_the_shortest_decimal_that_reads_back_as_it(number: float) -> None:
+    assert float(exact(number)) == number
+    assert len(exact(number).normalize().as_tuple().digits) <= 17
+
+
+STATUSES = st.sampled_from(["employed", "retired", "none", None])
+ROWS = st.lists(
+    st.tuples(
+        st.none() | st.integers(0, 120),
+        STATUSES,
+        st.none() | st.dates(),
+        st.none() | st.floats(-1e9, 1e9),
+        st.none() | st.booleans(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS)
+def test_rows_are_independent_and_answered_as_the_engine_answers(loan: RulesPredictor, rows: list[tuple[Any, ...]]) -> None:
+    ages, statuses, born, incomes, members = zip(*rows, strict=True)
+    batch: Batch = {
+        "Applicant.age": np.array([math.nan if a is None else a for a in ages], dtype=float),
+        "Applicant.status": texts(*statuses),
+        "Applicant.born": texts(*(b and b.isoformat() for b in born)),
+        "Income": np.array([math.nan if i is None else i for i in incomes]),
+        "Member": texts(*members),
+    }
+    together = loan.predict(batch)["Eligibility"].tolist()
+    assert together == [loan.predict(take(batch, slice(n, n + 1)))["Eligibility"][0] for n in range(len(rows))]
+    for row, answer in zip(rows, together, strict=True):
+        applicant = dict(zip(("age", "status", "born"), row[:3], strict=True))
+        data = {"Applicant": applicant if any(v is not None for v in row[:3]) else None, "Income": row[3], "Member": row[4]}
+        assert loan.model.evaluate("Eligibility", data).value == answer
+
+
+def test_whole_numbers_may_be_declared_and_may_be_missing(tmp_path: Path) -> None:
+    path = file(tmp_path / "fees.dmn", FEES)
+    kinds = (FieldSpec(name="Kind", type=DataType.BYTES), FieldSpec(name="Amount", type=DataType.INT64, nullable=True))
+    whole = FieldSpec(name="Fees", type=DataType.INT64, role=Role.SCORE)
+    made = kind.load(path, kind.inspect(path, Policy()), Signature(inputs=kinds, outputs=(whole,)), Policy())
+    for amounts in (texts(200, None), np.array([200, np.nan]), np.array([200, 0])):
+        assert made.predict({"Kind": texts("card", "cash"), "Amount": amounts})["Fees"].tolist() == [13, 1]
+    with pytest.raises(InvalidInput, match="'Kind' is empty in row 1"):
+        made.predict({"Kind": texts("card", None), "Amount": np.array([1, 2])})
+    with pytest.raises(InvalidInput, match="'Kind' is missing"):
+        made.predict({"Amount": np.array([1, 2])})
+
+
+def test_an_answer_that_is_no_value_of_the_declared_type_is_refused(tmp_path: Path) -> None:
+    path = file(tmp_path / "loan.dmn", ELIGIBILITY)
+    inspection = kind.inspect(path, Policy())
+    assert inspection.signature is not None
+    wrong = Signature(inputs=inspection.signature.inputs, outputs=(FieldSpec(name="Eligibility", type=DataType.FP64),))
+    with pytest.raises(InvalidInput, match="row 0: the answer 'Eligibility' is no number, the signature says FP64"):
+        kind.load(path, inspection, wrong, Policy()).predict(ELIGIBLE_SAMPLE)
 
 
 def test_a_list_is_answered_as_json(loaded: Loaded) -> None:
