@@ -43,7 +43,7 @@ def _apart(work: Callable[[], Value], run: Run) -> Value:
     def working() -> None:
         try:
             given.append(work())
-        except BaseException as error:  # raised again below, in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
             raised.append(error)
 
     thread = Thread(target=copy_context().run, args=(working,), name="dmn-deep", daemon=True)
