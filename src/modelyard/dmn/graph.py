@@ -40,6 +40,8 @@ class Node:
     type: AnyType = ANY
     code: Code | None = None
     value: Value = None
+    places: tuple[int, ...] = ()
+    """The indexes of `plain`."""
 
     @property
     def name(self) -> str:
@@ -100,6 +102,8 @@ class Graph:
             for node in file.nodes.values():
                 self._require(node)
         self.order = in_order(self.nodes)
+        for node in self.nodes:
+            node.places = tuple(need.index for need in node.plain)
         for node in self.order:
             self._type(node)
         for node in self.order:
@@ -264,25 +268,26 @@ class Graph:
 class Knowledge:
     """A business knowledge model's function: a closure whose calls are traced, and whose messages carry its name."""
 
-    __slots__ = ("_closure", "_node", "name", "parameters", "type")
+    __slots__ = ("_call", "_call_named", "_id", "_kind", "name", "parameters", "type")
 
     def __init__(self, closure: Closure, node: Node) -> None:
-        self._closure, self._node = closure, node
+        self._call, self._call_named = closure.call, closure.call_named
+        self._id, self._kind = node.id, node.kind
         self.name, self.parameters, self.type = closure.name, closure.parameters, closure.type
 
     def call(self, run: Run, arguments: Sequence[Value]) -> Value:
-        return self._traced(run, lambda: self._closure.call(run, arguments))
+        return self._traced(run, self._call, arguments)
 
     def call_named(self, run: Run, arguments: Mapping[str, Value]) -> Value:
-        return self._traced(run, lambda: self._closure.call_named(run, arguments))
+        return self._traced(run, self._call_named, arguments)
 
-    def _traced(self, run: Run, call: Callable[[], Value]) -> Value:
-        around, run.element = run.element, self._node.id
+    def _traced(self, run: Run, call: Callable[[Run, Any], Value], arguments: Any) -> Value:
+        around, run.element = run.element, self._id
         if run.tracer is not None:
             run.tracer.begin()
-        found = call()
+        found = call(run, arguments)
         if run.tracer is not None:
-            run.tracer.end(self._node.id, self.name, self._node.kind, found)
+            run.tracer.end(self._id, self.name, self._kind, found)
         run.element = around
         return found
 
@@ -350,11 +355,10 @@ def evaluate_plan(plan: Sequence[Node], values: Values, run: Run) -> None:
     for node in plan:
         code = node.code
         assert code is not None
-        run.element = node.id
-        env: Env = [None, run]
-        env.extend(values[need.index] for need in node.plain)
-        for group in node.prefixed.values():
-            env.append({need.name: values[need.index] for need in group})
+        run.element = node.element.id
+        env: Env = [None, run, *[values[place] for place in node.places]]
+        if node.prefixed:
+            env.extend({need.name: values[need.index] for need in group} for group in node.prefixed.values())
         if tracer is None:
             values[node.index] = code(env)
             continue

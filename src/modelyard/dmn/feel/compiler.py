@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 from modelyard.dmn.errors import FeelSyntaxError, LimitExceeded
@@ -19,8 +20,8 @@ from modelyard.dmn.feel.builtins.conversions import set_range_reader
 from modelyard.dmn.feel.builtins.registry import Builtin
 from modelyard.dmn.feel.functions import Closure, External
 from modelyard.dmn.feel.iterations import compile_for, compile_quantified
-from modelyard.dmn.feel.numbers import CONTEXT
-from modelyard.dmn.feel.operators import ARITHMETIC, COMPARISON, greater_or_equal, less_or_equal, negate
+from modelyard.dmn.feel.numbers import CONTEXT, TRAPPED
+from modelyard.dmn.feel.operators import ARITHMETIC, COMPARISON, NUMBERS, greater_or_equal, less_or_equal, negate
 from modelyard.dmn.feel.parser import parse_expression
 from modelyard.dmn.feel.scope import FIRST, Code, Env, Found, Matcher, Report, Scope
 from modelyard.dmn.feel.selection import compile_filter, path_of
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 BUILT_IN_NAMES: dict[str, AnyType] = dict.fromkeys(FUNCTIONS, ANY_FUNCTION)
+SHORT_CHAIN = 8
 _PURE = frozenset({"date", "time", "date and time", "duration", "years and months duration", "number", "string"})
 
 
@@ -187,7 +189,7 @@ def _name(node: syntax.Name, scope: Scope, report: Report) -> Code:
 def load(depth: int, place: int) -> Code:
     """The code that fetches a place, `depth` environments up."""
     if depth == 0:
-        return lambda env: env[place]
+        return itemgetter(place)
     if depth == 1:
         return lambda env: env[0][place]
     if depth == 2:
@@ -285,25 +287,45 @@ def _negation(node: syntax.Negation, scope: Scope, report: Report) -> Code:
 
 
 def _arithmetic(node: syntax.Arithmetic, scope: Scope, report: Report) -> Code:
-    """A chain of operators to the left is one loop, so that long sums do not recurse."""
+    """A long chain of operators to the left is one loop, so that long sums do not recurse."""
     steps = []
     first: Expr = node
     while isinstance(first, syntax.Arithmetic):
-        steps.append((ARITHMETIC[first.operator], compile_expression(first.right, scope, report)))
+        steps.append((first.operator, compile_expression(first.right, scope, report)))
         first = first.left
-    start = compile_expression(first, scope, report)
-    if len(steps) == 1:
-        operator, right = steps[0]
-        return lambda env: operator(env[1], start(env), right(env))
+    code = start = compile_expression(first, scope, report)
     steps.reverse()
+    if len(steps) <= SHORT_CHAIN:
+        for operator, right in steps:
+            code = _operation(operator, code, right)
+        return code
+    operations = [(ARITHMETIC[operator], right) for operator, right in steps]
 
     def chain(env: Env) -> Value:
         run, value = env[1], start(env)
-        for operator, right in steps:
+        for operator, right in operations:
             value = operator(run, value, right(env))
         return value
 
     return chain
+
+
+def _operation(operator: str, left: Code, right: Code) -> Code:
+    """One operator, with the short way for numbers; whatever traps goes the general way, which says why it is null."""
+    general, numbers = ARITHMETIC[operator], NUMBERS.get(operator)
+    if numbers is None:
+        return lambda env: general(env[1], left(env), right(env))
+
+    def operation(env: Env) -> Value:
+        a, b = left(env), right(env)
+        if type(a) is Decimal and type(b) is Decimal:
+            try:
+                return numbers(a, b)
+            except TRAPPED:
+                return general(env[1], a, b)
+        return general(env[1], a, b)
+
+    return operation
 
 
 def _comparison(node: syntax.Comparison, scope: Scope, report: Report) -> Code:

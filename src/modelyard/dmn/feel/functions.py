@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from modelyard.dmn.feel.scope import Code, Env
 from modelyard.dmn.feel.semantics import coerce
 from modelyard.dmn.feel.stack import roomy
-from modelyard.dmn.feel.types import ANY, AnyType, FunctionType
+from modelyard.dmn.feel.types import ANY, AnyType, FunctionType, class_of
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.run import Run
 
@@ -15,23 +15,24 @@ from modelyard.dmn.run import Run
 class Closure:
     """A function with the environment in which it was made. Arguments and result are coerced to their types."""
 
-    __slots__ = ("body", "env", "name", "parameters", "type", "types")
+    __slots__ = ("_classes", "_result", "body", "env", "name", "parameters", "type", "types")
 
     def __init__(
         self, name: str, parameters: tuple[str, ...], types: tuple[AnyType, ...], result: AnyType, body: Code, env: Env | None
     ) -> None:
         self.name, self.parameters, self.types, self.body, self.env = name, parameters, types, body, env
         self.type = FunctionType(types, result)
+        self._classes, self._result = tuple(map(class_of, types)), class_of(result)
 
     def call(self, run: Run, arguments: Sequence[Value]) -> Value:
         if len(arguments) != len(self.parameters):
             return run.null(f"{self.name}() takes {len(self.parameters)} arguments, not {len(arguments)}")
         env: Env = [self.env, run]
-        for name, type_, value in zip(self.parameters, self.types, arguments, strict=True):
-            if type_ is ANY or value is None:
+        for place, value in enumerate(arguments):
+            if value is None or type(value) is self._classes[place]:
                 env.append(value)
                 continue
-            fit = coerce(value, type_, run, f"argument {name!r} of {self.name}()")
+            fit = self._fitting(place, value, run)
             if fit is None:
                 return None
             env.append(fit)
@@ -39,7 +40,13 @@ class Closure:
         found = roomy(run, self.body, env)
         run.leave()
         result = self.type.result
-        return found if result is ANY else coerce(found, result, run, f"the result of {self.name}()")
+        if result is ANY or found is None or type(found) is self._result:
+            return found
+        return coerce(found, result, run, f"the result of {self.name}()")
+
+    def _fitting(self, place: int, value: Value, run: Run) -> Value:
+        type_ = self.types[place]
+        return value if type_ is ANY else coerce(value, type_, run, f"argument {self.parameters[place]!r} of {self.name}()")
 
     def call_named(self, run: Run, arguments: Mapping[str, Value]) -> Value:
         return _in_order(self, run, arguments)

@@ -100,6 +100,13 @@ def greater_or_equal(run: Run, a: Value, b: Value) -> bool | None:
 
 
 ARITHMETIC: dict[str, Binary] = {"+": add, "-": subtract, "*": multiply, "/": divide, "**": power}
+NUMBERS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
+    "+": CONTEXT.add,
+    "-": CONTEXT.subtract,
+    "*": CONTEXT.multiply,
+    "/": CONTEXT.divide,
+}
+"""The same for two numbers, where nothing is special but what traps."""
 COMPARISON: dict[str, Binary] = {
     "=": equals,
     "!=": differs,
