@@ -9,7 +9,7 @@ CACHE := .cache
 DEMAND ?= postgres,s3,data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types contracts up bench lock clean reference
+.PHONY: help demo demo-rules test test-all check format lint types contracts up bench lock clean reference
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ $(READY): locks/dev.txt pyproject.toml scripts/environment.sh
 
 demo: $(READY) ## Take a real model through its whole governed life, on real data (a minute and a half)
 	@$(BIN)/python -m examples.flights.demo
+
+demo-rules: $(READY) ## The same for a lender's policy in DMN, on real applications
+	@$(BIN)/python -m examples.rules.demo
 
 up: $(READY) ## Start API, runtime and worker in this terminal
 	@$(BIN)/modelyard up

