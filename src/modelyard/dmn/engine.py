@@ -185,7 +185,7 @@ class Model:
         return ".".join([*(part for part in way if part), node.name]) if way is not None else node.name
 
     def _by_name(self) -> dict[tuple[type, str], Node]:
-        """By kind and name, else by kind and id: a decision and a service may well have the same name."""
+        """By kind and name, else by kind and id: the id of one node may be the name of another."""
         found: dict[tuple[type, str], Node] = {}
         for node in self._graph.nodes:
             found.setdefault((type(node.element), self._keys[node.index]), node)

@@ -204,9 +204,11 @@ def _has_type(value: Value, type_: AnyType, constrained: bool = True) -> bool:
 
 
 def _callable_as(own: FunctionType, wanted: FunctionType, binding: bool) -> bool:
-    """A lambda does not say what it gives: it may be bound where a result of any type is wanted, which is judged at the call."""
-    if binding and own.result == ANY:
-        own = FunctionType(own.parameters, wanted.result)
+    """What a function does not say of itself (a lambda its result, a built-in function its parameters) is no reason to refuse to
+    bind it: it is judged at the call."""
+    if binding:
+        parameters = wanted.parameters if own.parameters is None else own.parameters
+        own = FunctionType(parameters, wanted.result if own.result == ANY else own.result)
     return conforms(own, wanted)
 
 
