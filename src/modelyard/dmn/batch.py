@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from modelyard.dmn.errors import InvalidData
 from modelyard.dmn.feel.semantics import text
@@ -45,21 +45,46 @@ from modelyard.dmn.feel.types import (
 )
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.model import HitPolicy
+from modelyard.dmn.shortcut import Columns
 from modelyard.dmn.table_index import Quick
+from modelyard.dmn.tables import CompiledTable
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from modelyard.dmn.engine import CompiledDecision, Model
-
     Codes = np.ndarray[Any, np.dtype[Any]]
+
+
+class Answer(Protocol):
+    @property
+    def value(self) -> Value: ...
+
+
+class Decision(Protocol):
+    """A compiled decision (`modelyard.dmn.CompiledDecision`), as far as it is read here."""
+
+    inputs: tuple[tuple[int, str, AnyType], ...]
+    columns: Columns
+    table: CompiledTable | None
+
+    @property
+    def type(self) -> AnyType: ...
+
+    def evaluate(self, data: Mapping[str, Any]) -> Answer: ...
+
+
+class Decisions(Protocol):
+    """A loaded model (`modelyard.dmn.Model`), as far as it is read here."""
+
+    def decision(self, name: str) -> Decision: ...
+
 
 Mask = int | None
 """The rules that match; None where the general way must be gone."""
 
 
-def evaluate_many(model: Model, decision: str, table: pa.Table, *, numbers: pa.DataType | None = None) -> pa.Array:
+def evaluate_many(model: Decisions, decision: str, table: pa.Table, *, numbers: pa.DataType | None = None) -> pa.Array:
     """The decision's answer for each row, columns by input name.
 
     Raises InvalidData for an unknown decision, a column that is missing or of a wrong type (naming it), a value that is none of
@@ -71,7 +96,7 @@ def evaluate_many(model: Model, decision: str, table: pa.Table, *, numbers: pa.D
     codes, firsts = _grouped(compiled, given, table.num_rows)
     rows = given.take(pa.array(firsts, pa.int64())).to_pylist() if given.num_columns else [{}] * len(firsts)
     answers = [compiled.evaluate(row).value for row in rows]
-    return _array(answers, compiled.node.type, numbers or pa.float64()).take(pa.array(codes))
+    return _array(answers, compiled.type, numbers or pa.float64()).take(pa.array(codes))
 
 
 # --- columns --------------------------------------------------------------------------------------------------------------------
@@ -160,7 +185,7 @@ def _takes(type_: AnyType, kind: pa.DataType) -> bool:
 # --- rows with the same answer --------------------------------------------------------------------------------------------------
 
 
-def _grouped(compiled: CompiledDecision, given: pa.Table, rows: int) -> tuple[Codes, list[int]]:
+def _grouped(compiled: Decision, given: pa.Table, rows: int) -> tuple[Codes, list[int]]:
     """For each row the number of its group, and for each group its first row."""
     import numpy as np
 

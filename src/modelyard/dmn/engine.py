@@ -297,6 +297,11 @@ class CompiledDecision:
         self.columns = self._columns(self.table)
         self._shortcut = Shortcut(self.columns, self.table, self._evaluated, _copy) if self.columns and self.table else None
 
+    @property
+    def type(self) -> AnyType:
+        """The type of the answer."""
+        return self.node.type
+
     def evaluate(self, data: Mapping[str, Any], *, trace: bool = False) -> Result:
         """As `Model.evaluate`."""
         if self._shortcut is not None and not trace:
