@@ -72,10 +72,12 @@ class Stage:
     would: dict[int, NDArray[np.object_]] = field(default_factory=dict)
 
     def make(self, number: int) -> Built:
-        """Write a version's files, and if it may ever serve, what it would decide on every application."""
+        """Write a version's files, and if it may ever serve, what it would decide on every application from then on."""
         self.built[number] = built = build(number, self.rows, self.home / "models" / f"v{number}")
         if number != GAP:
-            self.would[number] = decide(compiled(built.policy), self.rows)[0]
+            first = MISTAKES * WEEK if number == LOST_ZERO else 0
+            decided = decide(compiled(built.policy), self.rows.slice(first))[0]
+            self.would[number] = np.concatenate([np.full(first, "", dtype=object), decided])
         return built
 
 
