@@ -347,6 +347,59 @@ def test_names_of_all_sorts(name: str, expression: str, given: Any, expected: An
     assert answer(input_data(name), decision("q", expression, f"i_{name}"), data={name: given}) == expected
 
 
+X = "x-1"
+PLACES = (
+    item("T", "", part(X, "number")),
+    item("Ts", "T", many=True),
+    input_data("v", "T"),
+    input_data("vs", "Ts"),
+    decision("D", context((X, "5"))),
+    decision("E", "v", "i_v"),
+    decision("R", relation(((X, "number"),), ("5",))),
+    knowledge("f", (), "{x-1: 5}", type_="T"),
+    service("S", ("d_E",), inputs=("i_v",)),
+)
+
+
+@pytest.mark.parametrize(
+    "logic",
+    [
+        "v.x-1 + 1",
+        "D.x-1 + 1",
+        "E.x-1 + 1",
+        "R[1].x-1 + 1",
+        "f().x-1 + 1",
+        "(if true then v else null).x-1 + 1",
+        "{w: v, r: w.x-1 + 1}.r",
+        "{w: {x-1: 5}, r: w.x-1 + 1}.r",
+        "vs[x-1 = 5].x-1[1] + 1",
+        "(for w in vs return w.x-1 + 1)[1]",
+        "(function(w: T) w.x-1 + 1)(v)",
+        "(function(w: list<T>) w[1].x-1 + 1)(vs)",
+        context(("w", context((X, "5"))), ("", "w.x-1 + 1")),
+        context(("w", "v"), ("", "w.x-1 + 1")),
+        context(("w", lambda_((("z", "T"),), "z.x-1 + 1")), ("", "w(v)")),
+        context(
+            ("w", f'<for iteratorVariable="i"><in>{literal("vs")}</in><return>{literal("i.x-1 + 1")}</return></for>'),
+            ("", "w[1]"),
+        ),
+        context(("w", f"<filter><in>{literal('vs')}</in><match>{literal('x-1 = 5')}</match></filter>"), ("", "w[1].x-1 + 1")),
+        context(
+            ("w", f"<filter><in>{literal('vs')}</in><match>{literal('item.x-1 = 5')}</match></filter>"), ("", "w[1].x-1 + 1")
+        ),
+        table(("v",), (("?.x-1 = 5", "6"),)),
+        table(("v.x-1",), (("5", "v.x-1 + 1"),)),
+    ],
+)
+def test_entries_with_symbols_in_their_names_are_found_where_types_or_logic_tell_of_them(logic: str) -> None:
+    found = answer(
+        *PLACES,
+        decision("q", logic, "i_v", "i_vs", "d_D", "d_E", "d_R", knowledge=("b_f",)),
+        data={"v": {X: 5}, "vs": [{X: 5}]},
+    )
+    assert found == 6
+
+
 def test_names_are_found_however_they_are_spaced() -> None:
     model = load(definitions(input_data("Loan  Amount"), decision("Twice  it", "Loan Amount * 2", "i_Loan  Amount")))
     for decision_, name in (("Twice it", "Loan Amount"), ("Twice  it", "Loan  Amount"), (" Twice it ", " Loan Amount")):

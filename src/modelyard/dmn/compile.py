@@ -11,11 +11,13 @@ from modelyard.dmn.errors import DmnError, FeelSyntaxError, LimitExceeded
 from modelyard.dmn.feel import syntax
 from modelyard.dmn.feel.compiler import Code, Env, Matcher, Scope, call, compile_expression, compile_tests
 from modelyard.dmn.feel.functions import Closure, External
+from modelyard.dmn.feel.inference import element_of, fields_of, infer, result_of
 from modelyard.dmn.feel.iterations import elements, turns
+from modelyard.dmn.feel.names import NameScope
 from modelyard.dmn.feel.parser import parse_expression, parse_unary_tests
 from modelyard.dmn.feel.selection import element
 from modelyard.dmn.feel.semantics import coerce, shown
-from modelyard.dmn.feel.types import ANY, AnyType, FunctionType, base_of, class_of
+from modelyard.dmn.feel.types import ANY, AnyType, ContextType, FunctionType, ListType, base_of, class_of
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.item_types import ItemTypes
 from modelyard.dmn.run import Limits
@@ -32,12 +34,18 @@ class Compiler:
         self.file, self.limits = file, limits
         self.problems: list[DmnError] = []
         self.tables: list[TableInfo] = []
+        self._shapes: dict[int, AnyType] = {}
         self.types: ItemTypes
         self.owner = ""
 
     def problem(self, detail: str, place: model.Place) -> None:
         """Keep a finding that makes some part of the model unusable."""
         self.problems.append(DmnError(detail, file=place.file or self.file, element=place.element, line=place.line))
+
+    def shape(self, node: model.Expression | None) -> AnyType:
+        """What the value of an expression that is compiled already looks like, declared or not: for reading paths to its entries
+        (`Scope.shapes`)."""
+        return self._shapes.get(id(node), ANY)
 
     def type(self, type_ref: str | None, place: model.Place = NOWHERE) -> AnyType:
         return self.types.named(type_ref, place)
@@ -57,6 +65,8 @@ class Compiler:
         own = (
             self.type(node.type_ref, node.place) if not isinstance(node, (model.DecisionTable, model.FunctionDefinition)) else ANY
         )
+        if own is not ANY:
+            self._shapes[id(node)] = own
         code = coerced(code, own, f"the value of {node.place.element!r}" if node.place.element else "a value")
         return code if type_ is ANY or type_ == own else coerced(code, type_, "the value")
 
@@ -66,7 +76,7 @@ class Compiler:
             model.DecisionTable: lambda table, around: compile_table(table, around, self, self.owner),
             model.Context: self._context,
             model.Relation: self._relation,
-            model.ListExpression: lambda boxed, around: _list([self.expression(item, around) for item in boxed.items]),
+            model.ListExpression: self._list,
             model.FunctionDefinition: lambda function, around: self.function("function", function, around),
             model.Invocation: self._invocation,
             model.Conditional: self._conditional,
@@ -88,17 +98,19 @@ class Compiler:
             return broken("the expression is empty")
         try:
             parsed = parse_expression(text, scope.names, self.limits)
+            self._shapes[id(at)] = infer(parsed, scope.names)
             return compile_expression(parsed, scope, lambda detail: self.problem(f"{detail} in {_short(text)}", at.place))
         except (FeelSyntaxError, LimitExceeded) as error:
             self.problem(f"{_short(text)} is not FEEL: {error}", at.place)
             return broken(f"{_short(text)} is not FEEL")
 
-    def parse_tests(self, tests: model.UnaryTests | None, scope: Scope) -> syntax.UnaryTests | None:
-        """Unary tests as syntax; None without any, or when they are no FEEL, which is a problem."""
+    def parse_tests(self, tests: model.UnaryTests | None, scope: Scope, type_: AnyType = ANY) -> syntax.UnaryTests | None:
+        """Unary tests of a value of some type as syntax; None without any, or when they are no FEEL, which is a problem."""
         if tests is None or tests.text is None or not tests.text.strip():
             return None
         try:
-            return parse_unary_tests(tests.text, scope.names, self.limits)
+            names = scope.names if fields_of(type_) is None else NameScope({"?": type_}, scope.names)
+            return parse_unary_tests(tests.text, names, self.limits)
         except (FeelSyntaxError, LimitExceeded) as error:
             self.problem(f"{_short(tests.text)} is no unary test: {error}", tests.place)
             return None
@@ -111,10 +123,11 @@ class Compiler:
     def _context(self, node: model.Context, scope: Scope) -> Code:
         entries: list[tuple[str, Code]] = []
         seen: dict[str, AnyType] = {}
+        shapes: dict[str, AnyType] = {}
         for entry in node.entries:
             type_ = self.type(entry.type_ref, entry.place)
             itself = {entry.name: type_} if isinstance(entry.value, model.FunctionDefinition) and entry.name else {}
-            inner = Scope(seen | itself, scope)
+            inner = Scope(seen | itself, scope, shapes=shapes)
             if isinstance(entry.value, model.FunctionDefinition):
                 code = self.function(entry.name or "function", entry.value, inner)
             else:
@@ -124,6 +137,9 @@ class Compiler:
                 self.problem(f"the context has two entries {entry.name!r}", entry.place)
             if entry.name:
                 seen[entry.name] = type_
+                shapes[entry.name] = self.shape(entry.value) if type_ is ANY else type_
+        last = node.entries[-1] if node.entries else None
+        self._shapes[id(node)] = ContextType(shapes) if last is None or last.name else self.shape(last.value)
         return _context(entries)
 
     def _relation(self, node: model.Relation, scope: Scope) -> Code:
@@ -134,7 +150,13 @@ class Compiler:
                 self.problem(f"a row has {len(row)} cells for {len(node.columns)} columns", node.place)
             cells = zip(node.columns, types, row, strict=False)
             rows.append([(c.name, self.expression(cell, scope, t)) for c, t, cell in cells])
+        self._shapes[id(node)] = ListType(ContextType({c.name: t for c, t in zip(node.columns, types, strict=True)}))
         return lambda env: [{name: code(env) for name, code in row} for row in rows]
+
+    def _list(self, node: model.ListExpression, scope: Scope) -> Code:
+        items = [self.expression(item, scope) for item in node.items]
+        self._shapes[id(node)] = ListType(self.shape(node.items[0]) if node.items else ANY)
+        return _list(items)
 
     def function(self, name: str, node: model.FunctionDefinition, scope: Scope, result: AnyType = ANY) -> Code:
         """The code that makes a function of its definition."""
@@ -149,27 +171,35 @@ class Compiler:
         if result is ANY and not isinstance(base_of(own), FunctionType):
             result = own
         body = self.expression(node.body, Scope(dict(zip(names, types, strict=False)), scope)) if node.body else _no_body(name)
+        self._shapes[id(node)] = FunctionType(types, self.shape(node.body) if result is ANY else result)
         return lambda env: Closure(name, names, types, result, body, env)
 
     def _invocation(self, node: model.Invocation, scope: Scope) -> Code:
         function = self.expression(node.function, scope)
+        self._shapes[id(node)] = result_of(self.shape(node.function))
         bindings = [(p.name, self.expression(v, scope, self.type(p.type_ref, p.place))) for p, v in node.bindings]
         return lambda env: call(env[1], function(env), {name: code(env) for name, code in bindings})
 
     def _conditional(self, node: model.Conditional, scope: Scope) -> Code:
         condition = self.expression(node.condition, scope)
         then, otherwise = self.expression(node.then, scope), self.expression(node.otherwise, scope)
+        self._shapes[id(node)] = self.shape(node.then)
         return lambda env: then(env) if condition(env) is True else otherwise(env)
 
     def _filter(self, node: model.FilterExpression, scope: Scope) -> Code:
         source = self.expression(node.source, scope)
-        match = self.expression(node.match, Scope({"item": ANY}, scope, filtering=True))
+        shape = self._shapes[id(node)] = self.shape(node.source)
+        fields = fields_of(shape)
+        shapes = {"item": element_of(shape), **(fields.fields if fields is not None else {})}
+        match = self.expression(node.match, Scope({"item": ANY}, scope, filtering=True, shapes=shapes))
         return _selecting(source, match)
 
     def _iterator(self, node: model.Iterator, scope: Scope) -> Code:
         source = self.expression(node.source, scope, self.type(node.source_type, node.place))
         around = Scope({"partial": ANY}, scope)
-        body = self.expression(node.body, Scope({node.variable: ANY}, around))
+        shapes = {node.variable: element_of(self.shape(node.source))}
+        body = self.expression(node.body, Scope({node.variable: ANY}, around, shapes=shapes))
+        self._shapes[id(node)] = ListType(self.shape(node.body)) if node.kind is model.IteratorKind.FOR else ANY
         if node.kind is model.IteratorKind.FOR:
             return _collecting(source, body, looks_back="partial" in repr(node.body))
         return _quantifying(source, body, decisive=node.kind is model.IteratorKind.SOME)

@@ -29,6 +29,7 @@ DMN_LANGUAGE = "DMN"
 class Node:
     """Input data, a decision, a business knowledge model or a decision service of some file.
 
+    `shape` is what its value looks like, as far as that is known and not declared (`Scope.shapes`).
     `plain` are the needed nodes known by their own names, `prefixed` those of imported files by the import's name. `value` is
     that of nodes that are the same in every evaluation (functions)."""
 
@@ -38,6 +39,7 @@ class Node:
     plain: list[Node] = field(default_factory=list)
     prefixed: dict[str, list[Node]] = field(default_factory=dict)
     type: AnyType = ANY
+    shape: AnyType = ANY
     code: Code | None = None
     value: Value = None
     places: tuple[int, ...] = ()
@@ -211,6 +213,7 @@ class Graph:
         if isinstance(element, model.Decision):
             scope = self._scope(node)
             code = compiler.node(node.name, element.expression, scope, ANY, element.place)
+            node.shape = compiler.shape(element.expression)
             node.code = coerced(code, node.type, f"the value of decision {node.name!r}")
         elif isinstance(element, model.BusinessKnowledgeModel):
             node.value = self._knowledge(node, element)
@@ -220,11 +223,13 @@ class Graph:
     def _scope(self, node: Node, itself: bool = False) -> Scope:
         """The names that the node's logic sees: those of the nodes that it requires, and no others."""
         names: dict[str, AnyType] = {found.name: found.type for found in node.plain}
+        shapes = {found.name: found.shape for found in node.plain if found.type is ANY}
         for prefix, group in node.prefixed.items():
             names[prefix] = ContextType({found.name: found.type for found in group})
+            shapes[prefix] = ContextType({found.name: found.shape if found.type is ANY else found.type for found in group})
         if itself:
             names[node.name] = node.type
-        return Scope(names, root_scope(), type_lookup=node.file.types().find)
+        return Scope(names, root_scope(), type_lookup=node.file.types().find, shapes=shapes)
 
     def _knowledge(self, node: Node, element: model.BusinessKnowledgeModel) -> Value:
         """The function, with itself among the names that it sees. What it requires are functions, the same every time."""

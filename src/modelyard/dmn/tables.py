@@ -42,7 +42,7 @@ class Compiler(Protocol):
 
     def expression(self, node: Expression | None, scope: Scope, type_: AnyType = ...) -> Code: ...
 
-    def parse_tests(self, tests: UnaryTests | None, scope: Scope) -> syntax.UnaryTests | None: ...
+    def parse_tests(self, tests: UnaryTests | None, scope: Scope, type_: AnyType = ANY) -> syntax.UnaryTests | None: ...
 
     def tests(self, node: syntax.UnaryTests, scope: Scope, at: Element, type_: AnyType = ...) -> Matcher: ...
 
@@ -372,7 +372,7 @@ class _Compilation:
     def cell(self, node: UnaryTests | None, text: str, clause: Input) -> Cell:
         if node is None or text in ("", "-"):
             return Cell(syntax.UnaryTests(()), None)
-        tests = self.compiler.parse_tests(node, self.scope)
+        tests = self.compiler.parse_tests(node, self.scope, clause.type)
         if tests is None:
             return Cell(None, lambda env, value: env[1].null("a cell of the table cannot be read"))
         return Cell(tests, self.compiler.tests(tests, self.scope, node, clause.type) if tests.tests else None)

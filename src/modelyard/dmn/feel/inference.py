@@ -64,14 +64,15 @@ def fields_of(type_: AnyType) -> ContextType | None:
     return base if isinstance(base, ContextType) else None
 
 
-def written(type_: TypeName | None) -> AnyType:
-    """A type as it is written, as far as it is built of FEEL's own."""
+def written(type_: TypeName | None, names: NameScope) -> AnyType:
+    """A type as it is written, as far as it is known."""
     if type_ is None:
         return ANY
     if type_.name == "list" and type_.arguments:
-        return ListType(written(type_.arguments[0]))
+        return ListType(written(type_.arguments[0], names))
     if type_.name == "function" and type_.arguments:
-        return FunctionType(None, written(type_.arguments[-1]))
+        return FunctionType(None, written(type_.arguments[-1], names))
     if type_.name == "context" and type_.fields:
-        return ContextType({name: written(field) for name, field in type_.fields})
-    return BUILT_IN.get(type_.name, ANY)
+        return ContextType({name: written(field, names) for name, field in type_.fields})
+    found = names.type_lookup(type_.name) if names.type_lookup is not None else None
+    return found or BUILT_IN.get(type_.name, ANY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelyard.dmn.feel.types import AnyType
@@ -45,14 +45,23 @@ class NameScope:
     symbols, so that the longest one at a place of the text is found in one walk. White space between their parts does not count.
     Not to be changed once it is shared: the parser alone defines further names, in the scopes that it makes."""
 
-    __slots__ = ("_names", "_nearest", "_outer", "_parent", "_tree", "unusual")
+    __slots__ = ("_names", "_nearest", "_outer", "_parent", "_tree", "type_lookup", "unusual")
 
-    def __init__(self, names: Mapping[str, AnyType], parent: NameScope | None = None) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, AnyType],
+        parent: NameScope | None = None,
+        type_lookup: Callable[[str], AnyType | None] | None = None,
+    ) -> None:
         self._names: dict[str, AnyType] = {}
         self._parent = parent
         self._tree: _Trie = {}
         self._outer: NameScope | None = parent._nearest if parent is not None else None
         self._nearest: NameScope | None = self._outer
+        self.type_lookup: Callable[[str], AnyType | None] | None = type_lookup or (
+            parent.type_lookup if parent is not None else None
+        )
+        """Finds item definitions' types, so that what is known of a function's parameter is known in its body."""
         self.unusual: bool = parent.unusual if parent is not None else False
         """Whether some name starts with what no name may start with ("1st applicant"); models have them."""
         for name, type_ in names.items():

@@ -506,7 +506,7 @@ class _Parser(TypeReader):
         if external is not None:
             self.pos = external.end()
         outer = self.scope
-        self.scope = NameScope({name: written(type_) for name, type_ in parameters}, outer)
+        self.scope = NameScope({name: written(type_, outer) for name, type_ in parameters}, outer)
         body = self.expression()
         self.scope = outer
         return Function(tuple(parameters), body, external is not None, at=at)

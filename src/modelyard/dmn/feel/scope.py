@@ -36,7 +36,10 @@ class Found:
 
 
 class Scope:
-    """Names in order of their places. `filtering` says that this is a filter's scope, where the entries of `item` are names."""
+    """Names in order of their places. `filtering` says that this is a filter's scope, where the entries of `item` are names.
+
+    `shapes` tells what the parser may take names to be, where their types are not declared: it serves to read paths, and promises
+    nothing of the values."""
 
     def __init__(
         self,
@@ -44,12 +47,13 @@ class Scope:
         parent: Scope | None = None,
         *,
         filtering: bool = False,
+        shapes: Mapping[str, AnyType] | None = None,
         type_lookup: TypeLookup | None = None,
     ) -> None:
         self.parent, self.filtering = parent, filtering
         self.places = {name: FIRST + index for index, name in enumerate(names)}
         self.types = dict(names)
-        self.names: NameScope = NameScope(names, parent.names if parent else None)
+        self.names: NameScope = NameScope({**names, **(shapes or {})}, parent.names if parent else None, type_lookup)
         self._lookup = type_lookup
 
     def find(self, name: str) -> Found | tuple[int, ...]:
