@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modelyard.catalog.commands import UpdateUseCase
+from modelyard.catalog.commands import RegisterUseCase, UpdateUseCase
+from modelyard.catalog.inventory import inventory
 from modelyard.catalog.lookup import find_use_case
 from modelyard.catalog.model import UseCase
 from modelyard.core.errors import Forbidden, NotApproved
@@ -54,8 +55,6 @@ def assess(house: House, who: Any, inputs: dict[str, Any], to: str | None = None
 
 
 def unrated(house: House) -> None:
-    from modelyard.catalog.commands import RegisterUseCase
-
     house.do(DANA, RegisterUseCase(name="credit"))
 
 
@@ -73,6 +72,20 @@ def test_an_assessment_is_kept_and_sets_tier_class_and_review(house: House) -> N
     assert found.next_review == datetime(2028, 1, 1, tzinfo=UTC)
     use_case = use_case_of(house)
     assert (use_case.tier, use_case.regulatory_class, use_case.review_at) == ("low", "EU AI Act: minimal", found.next_review)
+
+
+def test_the_inventory_tells_what_a_use_case_was_rated_on(house: House) -> None:
+    house.use_case()
+    version = house.version()
+    assess(house, RITA, LOW, "medium")
+    with house.platform.storage.reading() as tx:
+        record = inventory(tx, version.id, house.platform.contributors)
+    inputs, due = record.field("governance.tier_inputs"), record.field("assurance.validation_due")
+    assert inputs is not None
+    assert inputs.value["reversibility"] == "reversible"
+    assert inputs.from_.startswith("risk assessment rsk_")
+    assert due is not None
+    assert (due.value, due.by) == ("2028-01-01", RITA.id)
 
 
 def test_a_second_assessment_that_changes_the_tier_is_a_risk_officers(house: House) -> None:

@@ -37,7 +37,7 @@ VIEWS: dict[str, View] = {
              "modelyard register"),
         View("evidence", "evidence", "id",
              "ID=id TYPE=type METRICS=metrics:metrics SUMMARY=summary BY=produced_by:short AGE=created_at:age"
-             " | VERSION=version MANIFEST=manifest:digest VALID-UNTIL=valid_until:when",
+             " | VERSION=version MANIFEST=manifest:digest GATE=gate_definition:digest VALID-UNTIL=valid_until:when",
              "modelyard version checks MODEL@NUMBER"),
         View("gate", "gates", "name",
              "NAME=name NUMBER=number TO=to_stage VERSION=version BY=defined_by:short AGE=created_at:age"

@@ -11,12 +11,13 @@ from modelyard.core.records import Transaction, equals, every
 from modelyard.governance.assurance.gates import latest
 from modelyard.governance.assurance.model import APPROVAL_DECISIONS, APPROVALS, Evidence, EvidenceType
 from modelyard.governance.assurance.service import evidence_of
+from modelyard.governance.risk.model import RISK_ASSESSMENTS
 
 
 def contribute(tx: Transaction, version: Version) -> Mapping[str, Provenanced]:
     """Fields that follow from evidence and approvals; those that nothing is known of are left out."""
     newest = latest(evidence_of(tx, version))
-    found = _of_results(newest) | _of_approvals(tx, version)
+    found = _of_results(newest) | _of_approvals(tx, version) | _of_risk(tx, version)
     validations = [e for e in (newest.get(EvidenceType.VALIDATION),) if e is not None]
     if validations:
         found["assurance.validations"] = _from(validations[0], [_short(e) for e in validations])
@@ -62,6 +63,22 @@ def _of_approvals(tx: Transaction, version: Version) -> dict[str, Provenanced]:
         people = sorted({d.approver for d in decisions if d.verdict.startswith("approved")})
         found["people.approvers"] = _derived(people, "decisions on approvals", decisions[-1].created_at)
     return found
+
+
+def _of_risk(tx: Transaction, version: Version) -> dict[str, Provenanced]:
+    rated = every(tx, RISK_ASSESSMENTS, equals("use_case_id", version.use_case_id))
+    if not rated:
+        return {}
+    newest = max(rated, key=lambda assessment: (assessment.created_at, assessment.id))
+
+    def told(value: Any) -> Provenanced:
+        what = f"risk assessment {newest.id}"
+        return Provenanced(value=value, source=Source.DERIVED, by=newest.assessor, from_=what, at=newest.created_at)
+
+    return {
+        "governance.tier_inputs": told(newest.inputs.model_dump(mode="json")),
+        "assurance.validation_due": told(newest.next_review.date().isoformat()),
+    }
 
 
 def _short(evidence: Evidence) -> dict[str, Any]:
