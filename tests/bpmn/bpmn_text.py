@@ -1,8 +1,8 @@
 """Processes for tests in a line or two.
 
-    order = process("order", "s -> pay -> x -[amount > 10]-> check -> e; x -else-> e2", x=xor(), late=boundary("pay", timer("P1D")))
-    definitions(order)              # as the model has it, without any XML
-    xml(order)                      # the same as a file
+    order = process("order", "s -> pay -> x -[amount > 10]-> check -> e; x -else-> e2", x=xor(), late=boundary("pay",
+    timer("P1D"))) definitions(order)              # as the model has it, without any XML xml(order)                      # the
+    same as a file
 
 The text holds the sequence flows: `a -> b` plain, `a -[FEEL]-> b` with a condition, `a -else-> b` the default; chains are divided
 by `;` or line ends. Nodes that no keyword describes are what their names say: `s`, `s1`, `start…` start events, `e`, `e1`, `end…`
@@ -313,9 +313,9 @@ def _m(name: str) -> str:
 
 
 def xml(*processes: Process) -> bytes:
-    """The processes as a file. Modelyard's own are the attributes `modelyard:operation`, `decision`, `result` of tasks; `correlation`
-    and `payload` of event definitions and of send and receive tasks; `collection`, `item`, `output`, `outputItem` of
-    multi-instance; `initial` of data objects; `role` of lanes; any other attribute of a node is one of its `extensions`.
+    """The processes as a file. Modelyard's own are the attributes `modelyard:operation`, `decision`, `result` of tasks;
+    `correlation` and `payload` of event definitions and of send and receive tasks; `collection`, `item`, `output`, `outputItem`
+    of multi-instance; `initial` of data objects; `role` of lanes; any other attribute of a node is one of its `extensions`.
     Assignments are `modelyard:input` and `modelyard:output` (`target`, `expression`) inside extensionElements."""
     root = etree.Element(
         _b("definitions"), nsmap={None: _BPMN, "modelyard": EXTENSIONS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}

@@ -1,9 +1,9 @@
 """What goes into a step of an instance, and what comes out: `step(definition, state, event) -> (state, effects)`.
 
-A step is deterministic: it has no clock and does no I/O. Every event says when it happened (`at`), which is what `now()` gives in FEEL.
-The caller carries the effects out (creates tasks, runs jobs, keeps timers and subscriptions) and answers with further events. Effects of
-one step are in the order in which they arose. Ids (`token`, `task`, `timer`, `subscription`) are unique within an instance and are
-never used again."""
+A step is deterministic: it has no clock and does no I/O. Every event says when it happened (`at`), which is what `now()` gives in
+FEEL. The caller carries the effects out (creates tasks, runs jobs, keeps timers and subscriptions) and answers with further
+events. Effects of one step are in the order in which they arose. Ids (`token`, `task`, `timer`, `subscription`) are unique within
+an instance and are never used again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class WorkCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFailed:
-    """It ended with a business error: the nearest boundary or event sub-process that catches `code` goes on; nobody does: an incident."""
+    """It ended with a business error: the nearest boundary or event sub-process that catches `code` goes on; nobody does: an
+    incident."""
 
     at: datetime
     work: str
@@ -136,9 +137,9 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkWanted(Effect):
-    """Somebody or something is to do `work`: a task of `kind` (`userTask`, `serviceTask`, `businessRuleTask`, `manualTask`, `sendTask`,
-    `callActivity`, …), answered by WorkCompleted, WorkFailed, WorkBroke. `data` is what it sees: its inputs, or all variables in scope.
-    `what` is the operation, the decision, or the called process."""
+    """Somebody or something is to do `work`: a task of `kind` (`userTask`, `serviceTask`, `businessRuleTask`, `manualTask`,
+    `sendTask`, `callActivity`, …), answered by WorkCompleted, WorkFailed, WorkBroke. `data` is what it sees: its inputs, or all
+    variables in scope. `what` is the operation, the decision, or the called process."""
 
     work: str
     kind: str
@@ -201,7 +202,8 @@ class SignalSent(Effect):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentRaised(Effect):
-    """Something failed and its token stays: `cause` is `work`, `expression`, `no flow`, `error` (uncaught), `loop` (too many steps)."""
+    """Something failed and its token stays: `cause` is `work`, `expression`, `no flow`, `error` (uncaught), `loop` (too many
+    steps)."""
 
     incident: str
     cause: str
@@ -215,7 +217,8 @@ class IncidentClosed(Effect):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTaken(Effect):
-    """For the history: a node was `entered`, `left`, `interrupted` or `compensated`; or a `flow` was taken. `at` is the event's time."""
+    """For the history: a node was `entered`, `left`, `interrupted` or `compensated`; or a `flow` was taken. `at` is the event's
+    time."""
 
     what: str
     at: datetime
@@ -230,10 +233,8 @@ class InstanceEnded(Effect):
     data: Data
 
 
-AnyEffect = (
-    WorkWanted | WorkWithdrawn | TimerWanted | TimerWithdrawn | SubscriptionWanted | SubscriptionWithdrawn | MessageSent | SignalSent
-    | IncidentRaised | IncidentClosed | StepTaken | InstanceEnded
-)  # fmt: skip
+AnyEffect = ( WorkWanted | WorkWithdrawn | TimerWanted | TimerWithdrawn | SubscriptionWanted | SubscriptionWithdrawn | MessageSent
+| SignalSent | IncidentRaised | IncidentClosed | StepTaken | InstanceEnded )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
