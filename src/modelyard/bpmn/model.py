@@ -259,7 +259,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """`nodes` are the ids that the lane names; `role` the roles of it (`modelyard:role`), else its name."""
+    """`nodes` are the ids that the lane names; `role` the roles of it (`modelyard:role`); without, its name is meant."""
 
     id: str
     name: str
