@@ -14,6 +14,7 @@ from modelyard.dmn.feel.functions import Closure, External
 from modelyard.dmn.feel.inference import element_of, fields_of, infer, result_of
 from modelyard.dmn.feel.iterations import elements, turns
 from modelyard.dmn.feel.names import NameScope
+from modelyard.dmn.feel.operators import undecided
 from modelyard.dmn.feel.parser import parse_expression, parse_unary_tests
 from modelyard.dmn.feel.selection import element
 from modelyard.dmn.feel.semantics import coerce, shown
@@ -295,7 +296,7 @@ def _collecting(source: Code, body: Code, *, looks_back: bool) -> Code:
 
 def _quantifying(source: Code, body: Code, *, decisive: bool) -> Code:
     def quantify(env: Env) -> bool | None:
-        run, unknown = env[1], False
+        run, unknown, odd = env[1], False, None
         for turn in turns([lambda inner: elements(run, source(env))], [env, run, None]):
             if turn is None:
                 return None
@@ -303,7 +304,8 @@ def _quantifying(source: Code, body: Code, *, decisive: bool) -> Code:
             held = body(turn)
             if held is decisive:
                 return decisive
-            unknown = unknown or (held is not True and held is not False)
-        return None if unknown else not decisive
+            if held is not True and held is not False:
+                unknown, odd = True, odd if held is None else held
+        return undecided(run, "some" if decisive else "every", odd) if unknown else not decisive
 
     return quantify

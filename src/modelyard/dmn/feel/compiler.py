@@ -21,7 +21,7 @@ from modelyard.dmn.feel.builtins.registry import Builtin
 from modelyard.dmn.feel.functions import Closure, External
 from modelyard.dmn.feel.iterations import compile_for, compile_quantified
 from modelyard.dmn.feel.numbers import CONTEXT, TRAPPED
-from modelyard.dmn.feel.operators import ARITHMETIC, COMPARISON, NUMBERS, greater_or_equal, less_or_equal, negate
+from modelyard.dmn.feel.operators import ARITHMETIC, COMPARISON, NUMBERS, greater_or_equal, less_or_equal, negate, undecided
 from modelyard.dmn.feel.parser import parse_expression
 from modelyard.dmn.feel.scope import FIRST, Code, Env, Found, Matcher, Report, Scope
 from modelyard.dmn.feel.selection import compile_filter, path_of
@@ -245,11 +245,13 @@ def _context(node: syntax.ContextOf, scope: Scope, report: Report) -> Code:
         report("a context has two entries of the same name")
         return lambda env: env[1].null("a context has two entries of the same name")
     entries = []
-    seen: dict[str, AnyType] = {}
+    seen = Scope({}, scope)
     for name, value in node.entries:
-        itself = {name: ANY} if isinstance(value, syntax.Function) else {}
-        entries.append((name, compile_expression(value, Scope(seen | itself, scope), report)))
-        seen[name] = ANY
+        if isinstance(value, syntax.Function):
+            seen.declare(name, ANY)
+        entries.append((name, compile_expression(value, seen, report)))
+        if not isinstance(value, syntax.Function):
+            seen.declare(name, ANY)
 
     def make(env: Env) -> Value:
         inner: Env = [env, env[1]]
@@ -358,7 +360,7 @@ def _in(node: syntax.In, scope: Scope, report: Report) -> Code:
             if held:
                 return True
             unknown = unknown or held is None
-        return None if unknown else False
+        return env[1].null(f"whether {shown(found)} is in it cannot be told") if unknown else False
 
     return within
 
@@ -377,13 +379,14 @@ def _and(node: syntax.And, scope: Scope, report: Report) -> Code:
     parts = _chain(node, scope, report)
 
     def conjunction(env: Env) -> bool | None:
-        unknown = False
+        unknown, odd = False, None
         for part in parts:
             held = part(env)
             if held is False:
                 return False
-            unknown = unknown or held is not True
-        return None if unknown else True
+            if held is not True:
+                unknown, odd = True, odd if held is None else held
+        return undecided(env[1], "and", odd) if unknown else True
 
     return conjunction
 
@@ -392,13 +395,14 @@ def _or(node: syntax.Or, scope: Scope, report: Report) -> Code:
     parts = _chain(node, scope, report)
 
     def disjunction(env: Env) -> bool | None:
-        unknown = False
+        unknown, odd = False, None
         for part in parts:
             held = part(env)
             if held is True:
                 return True
-            unknown = unknown or held is not False
-        return None if unknown else False
+            if held is not False:
+                unknown, odd = True, odd if held is None else held
+        return undecided(env[1], "or", odd) if unknown else False
 
     return disjunction
 

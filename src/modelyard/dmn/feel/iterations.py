@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from modelyard.dmn.feel import syntax, temporal
+from modelyard.dmn.feel.operators import undecided
 from modelyard.dmn.feel.scope import Code, Env, Report, Scope
 from modelyard.dmn.feel.semantics import compare, shown
 from modelyard.dmn.feel.syntax import Expr
@@ -17,6 +18,8 @@ from modelyard.dmn.run import Run
 
 Compile = Callable[[Expr, Scope, Report], Code]
 Source = Callable[[Env], "Iterable[Value] | None"]
+_DATE = 5
+"""What a turn over days counts for in steps, besides being a turn."""
 _A_DAY = DaysTime(24 * 3600 * 1_000_000_000)
 
 
@@ -52,7 +55,7 @@ def compile_quantified(node: syntax.Quantified, scope: Scope, report: Report, co
     decisive = not node.every
 
     def quantified(env: Env) -> bool | None:
-        run, unknown = env[1], False
+        run, unknown, odd = env[1], False, None
         for turn in turns(sources, env):
             if turn is None:
                 return None
@@ -60,8 +63,9 @@ def compile_quantified(node: syntax.Quantified, scope: Scope, report: Report, co
             held = condition(turn)
             if held is decisive:
                 return decisive
-            unknown = unknown or (held is not True and held is not False)
-        return None if unknown else not decisive
+            if held is not True and held is not False:
+                unknown, odd = True, odd if held is None else held
+        return undecided(run, "some" if decisive else "every", odd) if unknown else not decisive
 
     return quantified
 
@@ -96,6 +100,7 @@ def turns(sources: list[Source], env: Env, level: int = 0) -> Iterator[Env | Non
         if last:
             yield inner
         else:
+            env[1].step()
             yield from turns(sources, inner, level + 1)
 
 
@@ -133,14 +138,15 @@ def between(run: Run, first: Value, last: Value) -> Iterable[Value] | None:
         step = 1 if start <= end else -1
         return map(Decimal, range(start, end + step, step))
     if type(first) is Date and type(last) is Date:
-        return _days(first, last)
+        return _days(run, first, last)
     return run.null(f"a loop cannot go from {shown(first)} to {shown(last)}")
 
 
-def _days(first: Date, last: Date) -> Iterator[Date]:
+def _days(run: Run, first: Date, last: Date) -> Iterator[Date]:
     order = compare(first, last)
     step = _A_DAY if order is not None and order <= 0 else temporal.negate(_A_DAY)
     current: Value = first
     while current is not None:
+        run.step(_DATE)
         yield current
         current = None if current == last else temporal.add(current, step)

@@ -12,6 +12,8 @@ from modelyard.dmn.feel.values import Value
 from modelyard.dmn.run import Run
 
 Binary = Callable[[Run, Value, Value], Value]
+_POWER, _TEMPORAL = 30, 5
+"""What a power and the arithmetic of dates and times count for in steps."""
 _DURATIONS = (temporal.DaysTime, temporal.YearsMonths)
 
 
@@ -57,6 +59,7 @@ def power(run: Run, a: Value, b: Value) -> Value:
     if type(a) is Decimal and type(b) is Decimal:
         if not a and b <= 0:
             return ONE if not b else run.null("0 has no negative power")
+        run.step(_POWER)
         return _number(run, CONTEXT.power, a, b)
     return _undefined(run, "**", a, b)
 
@@ -70,12 +73,12 @@ def negate(run: Run, a: Value) -> Value:
 
 
 def equals(run: Run, a: Value, b: Value) -> bool | None:
-    found = equal(a, b)
+    found = equal(a, b, run)
     return found if found is not None else _incomparable(run, a, b)
 
 
 def differs(run: Run, a: Value, b: Value) -> bool | None:
-    found = equal(a, b)
+    found = equal(a, b, run)
     return not found if found is not None else _incomparable(run, a, b)
 
 
@@ -117,6 +120,11 @@ COMPARISON: dict[str, Binary] = {
 }
 
 
+def undecided(run: Run, what: str, odd: Value) -> Value:
+    """The null of three-valued logic; the reason is kept when it comes of a value that is no boolean."""
+    return None if odd is None else run.null(f"{what} wants booleans, not {shown(odd)}")
+
+
 def _number(run: Run, operation: Callable[[Decimal, Decimal], Decimal], a: Decimal, b: Decimal) -> Decimal | None:
     try:
         return operation(a, b)
@@ -125,6 +133,7 @@ def _number(run: Run, operation: Callable[[Decimal, Decimal], Decimal], a: Decim
 
 
 def _known(run: Run, found: Value, operator: str, a: Value, b: Value) -> Value:
+    run.step(_TEMPORAL)
     return found if found is not None else _undefined(run, operator, a, b)
 
 
