@@ -123,6 +123,25 @@ class Place:
         return {id_: tuple(sources) for id_, sources in found.items()}
 
     @cached_property
+    def order(self) -> dict[str, int]:
+        """Nodes numbered so that each, but for cycles, has a greater number than those before it (reverse postorder)."""
+        seen: set[str] = set()
+        left: list[str] = []
+        for begin in (*self.starts, *self.nodes):
+            branch = [] if begin in seen else [(begin, iter(self.following[begin]))]
+            seen.add(begin)
+            while branch:
+                id_, targets = branch[-1]
+                target = next((one for one in targets if one not in seen), None)
+                if target is None:
+                    left.append(id_)
+                    branch.pop()
+                else:
+                    seen.add(target)
+                    branch.append((target, iter(self.following[target])))
+        return {id_: number for number, id_ in enumerate(reversed(left))}
+
+    @cached_property
     def reachable(self) -> set[str]:
         return reach(self.starts or self.implicit_starts, self.following) | reach(self.handlers, self.following)
 

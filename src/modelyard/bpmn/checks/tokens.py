@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 from modelyard.bpmn.checks.place import Place, is_gateway, reach
 from modelyard.bpmn.model import Activity, Event, EventPosition, Flow, Gateway, GatewayKind, Node, Task, TaskKind
 
 _CHOOSING = (GatewayKind.EXCLUSIVE, GatewayKind.INCLUSIVE)
+_LARGE = 5_000
+"""In scopes of more nodes only deadlocks that are certain are looked for: the time for the others grows with the square."""
 
 
 def conditions(place: Place) -> None:
@@ -48,18 +52,15 @@ def deadlocks(place: Place) -> None:
 
     An error where nothing upstream makes a second token; a warning where all ways pass an exclusive gateway, and nothing
     between it and the join makes more (a second token can then come only by the gateway being passed again)."""
+    multiplying = [id_ for id_, node in place.nodes.items() if _multiplies(node, place)]
+    manifold = reach([target for id_ in multiplying for target in place.following[id_]], place.following)
+    source = _sources(place)
     for id_, node in place.nodes.items():
         if not is_gateway(node, GatewayKind.PARALLEL) or len(node.incoming) < 2:
             continue
-        before = reach([id_], place.preceding)
-        begins = [one for one in before if not place.preceding[one]]
-        single = len(begins) <= 1 and all(one in place.starts for one in begins)
-        # The join itself makes several tokens, but only once it was passed.
-        if single and begins and not any(_multiplies(place.nodes[one], place) for one in before - {id_}):
+        if id_ not in manifold and source.get(id_) in place.starts:
             place.error(node, "deadlock", "the parallel gateway waits for several tokens, and only one can ever come")
-            continue
-        split = _dominating_choice(id_, place)
-        if split is not None:
+        elif len(place.nodes) <= _LARGE and (split := _choice_before(id_, set(multiplying), place)) is not None:
             place.warning(node, "deadlock", f"the parallel gateway waits for flows of which {split!r} chooses one")
 
 
@@ -70,58 +71,61 @@ def _multiplies(node: Node, place: Place) -> bool:
     return len(node.outgoing) > 1 and not is_gateway(node, GatewayKind.EXCLUSIVE, GatewayKind.EVENT_BASED)
 
 
-def _dominating_choice(join: str, place: Place) -> str | None:
-    """The exclusive split through which every way to the join goes, if nothing between them makes tokens."""
-    before = reach([join], place.preceding)
-    begins = [one for one in before if not place.preceding[one] or one in place.starts]
-    for split in sorted(before - {join}, key=list(place.nodes).index):
-        if not is_gateway(place.nodes[split], GatewayKind.EXCLUSIVE, GatewayKind.EVENT_BASED):
-            continue
-        if len(place.nodes[split].outgoing) < 2 or split in begins:
-            continue
-        without = {id_: () if id_ == split else targets for id_, targets in place.following.items()}
-        if join in reach(begins, without):
-            continue
-        between = _between(split, join, place)
-        if between is not None and not any(_multiplies(place.nodes[one], place) for one in between):
-            return split
-    return None
+def _sources(place: Place) -> dict[str, str | None]:
+    """Where the tokens of each node come from: the one node without predecessor, or None for several."""
+    source: dict[str, str | None] = {id_: id_ for id_ in place.nodes if not place.preceding[id_]}
+    waiting = list(source)
+    while waiting:
+        id_ = waiting.pop()
+        for target in place.following[id_]:
+            joined = source[id_] if source.get(target, source[id_]) == source[id_] else None
+            if target not in source or source[target] != joined:
+                source[target] = joined
+                waiting.append(target)
+    return source
 
 
-def _between(split: str, join: str, place: Place) -> set[str] | None:
-    """The nodes on ways from the split to the join; None where a way leads back to the split, as then more tokens may come."""
-    onward = {id_: () if id_ == join else targets for id_, targets in place.following.items()}
-    backward = {id_: () if id_ == split else sources for id_, sources in place.preceding.items()}
-    after = reach(place.following[split], onward)
-    if split in after:
-        return None
-    return (after & reach(place.preceding[join], backward)) - {split, join}
+def _choice_before(join: str, multiplying: set[str], place: Place) -> str | None:
+    """The exclusive split through which every way to the join goes, if nothing between them makes tokens.
+
+    Goes back from the join, always from what comes last: when only one node is left to go on from, all ways pass it."""
+    seen = {join}
+    waiting: list[tuple[int, str]] = []
+    at = join
+    while True:
+        for before in place.preceding[at]:
+            if before not in seen:
+                seen.add(before)
+                heappush(waiting, (-place.order[before], before))
+        if not waiting:
+            return None
+        at = heappop(waiting)[1]
+        if not waiting and _splits(place.nodes[at]):
+            again = any(before in seen and before != join for before in place.preceding[at])
+            return None if again or at in multiplying else at
+        if at in multiplying or not place.preceding[at]:
+            return None
+
+
+def _splits(node: Node) -> bool:
+    return is_gateway(node, GatewayKind.EXCLUSIVE, GatewayKind.EVENT_BASED) and len(node.outgoing) > 1
 
 
 def endless_loops(place: Place) -> None:
     """Cycles that nothing can leave and in which nothing waits: a step would never end.
 
     What remains, when all nodes are taken away that wait or that a token can leave for one that does, goes round for ever."""
-    left = {id_ for id_, node in place.nodes.items() if _automatic(node, place)}
-    while True:
-        leaving = {id_ for id_ in left if not _stays(id_, left, place)}
-        if not leaving:
-            break
-        left -= leaving
+    waiting = [id_ for id_, node in place.nodes.items() if not _automatic(node, place) or not place.following[id_]]
+    left = place.nodes.keys() - reach(waiting, place.preceding)
+    if not left:
+        return
+    around = {id_: tuple(other for other in (*place.following[id_], *place.preceding[id_]) if other in left) for id_ in left}
+    told: set[str] = set()
     for id_ in place.nodes:
-        if id_ not in left:
-            continue
-        inside = {one: tuple(target for target in place.following[one] if target in left) for one in left}
-        round_ = reach([id_], inside)
-        place.error(
-            place.nodes[id_],
-            "endless-loop",
-            "from here the process goes round for ever: nothing waits, and no condition lets it out",
-        )
-        back: dict[str, tuple[str, ...]] = {
-            one: tuple(source for source in place.preceding[one] if source in left) for one in left
-        }
-        left -= reach(round_, back)
+        if id_ in left and id_ not in told:
+            text = "from here the process goes round for ever: nothing waits, and no condition lets it out"
+            place.error(place.nodes[id_], "endless-loop", text)
+            told |= reach([id_], around)
 
 
 def _automatic(node: Node, place: Place) -> bool:
@@ -136,11 +140,6 @@ def _automatic(node: Node, place: Place) -> bool:
         return node.kind is TaskKind.SCRIPT and node.loop is None and len(node.outgoing) == 1
     # What a throwing event throws may be caught by something that interrupts.
     return isinstance(node, Event) and node.position is EventPosition.THROW and not node.definitions and len(node.outgoing) == 1
-
-
-def _stays(id_: str, left: set[str], place: Place) -> bool:
-    targets = place.following[id_]
-    return bool(targets) and all(target in left for target in targets)
 
 
 CHECKS = (conditions, deadlocks, endless_loops)
