@@ -28,7 +28,12 @@ def value(expression: str) -> Any:
 
 
 def gives(expression: str, expected: str) -> bool:
+    """Whether the expression gives what is expected."""
+    return same(value(expression), expected)
+
+
+def same(found: Any, expected: str) -> bool:
     """Whether both are the same element of the semantic domain (`is`, 10.3.4.6), and what was expected is no mistake."""
     wanted = value(expected)
     assert wanted is not None or expected == "null", f"{expected!r} is null itself"
-    return FUNCTIONS["is"].call(Run(Limits(), system_clock), [value(expression), wanted]) is True
+    return FUNCTIONS["is"].call(Run(Limits(), system_clock), [found, wanted]) is True

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from modelyard.dmn import LimitExceeded, load
-from modelyard.dmn.feel.builtins import FUNCTIONS
-from modelyard.dmn.run import Limits, Run, system_clock
 from tests.dmn.dmn_text import (
     boxed,
     context,
@@ -27,11 +25,7 @@ from tests.dmn.dmn_text import (
     service,
     table,
 )
-from tests.dmn.feel_lines import cases, value
-
-
-def same(found: Any, expected: str) -> bool:
-    return FUNCTIONS["is"].call(Run(Limits(), system_clock), [found, value(expected)]) is True
+from tests.dmn.feel_lines import cases, same, value
 
 
 def answer(*parts: str, data: dict[str, Any] | None = None, more: tuple[bytes, ...] = ()) -> Any:
