@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,8 +35,10 @@ from modelyard.bpmn.model import (
 )
 from modelyard.bpmn.protocol import Limits
 from modelyard.bpmn.reading import SetAttribute, SetElements, read, write
+from modelyard.bpmn.reading.extensions import KNOWN
 from tests.bpmn import bpmn_text as text
 
+ROOT = Path(__file__).parents[2]
 HEAD = """xmlns{colon}="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
  xmlns:modelyard="https://modelyard.dev/bpmn/1.0" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:tns="urn:tns"
  xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="urn:tns" id="file" """
@@ -404,6 +407,11 @@ def test_the_language_of_the_file_holds_for_expressions_that_name_none() -> None
         ('<subChoreography id="x"/>', "not-executable", "x"),
         ('<eventBasedGateway id="x" eventGatewayType="Parallel"/>', "not-executable", "x"),
         ('<receiveTask id="x" instantiate="true"/>', "instantiate", "x"),
+        (
+            """<startEvent id="x" parallelMultiple="true"><signalEventDefinition/><messageEventDefinition/></startEvent>""",
+            "not-executable",
+            "x",
+        ),
         ('<task id="x" startQuantity="2"/>', "quantity", "x"),
         ('<callActivity id="x"/>', "calls-nothing", "x"),
         ('<task id="x"><multiInstanceLoopCharacteristics behavior="None"/></task>', "multi-instance-behavior", "x"),
@@ -431,6 +439,11 @@ def test_misspelt_extensions_are_told() -> None:
     (notice,) = made.notices
     assert (notice.code, notice.severity, notice.element) == ("unknown-extension", Severity.WARNING, "t")
     assert made.processes[0].body.nodes["t"].extensions == {"opration": "x"}
+
+
+def test_every_attribute_of_ours_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "bpmn-extensions.md").read_text(encoding="utf-8")
+    assert {name for name in KNOWN if f"`modelyard:{name}`" not in page} == set()
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------------------

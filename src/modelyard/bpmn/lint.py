@@ -12,6 +12,7 @@ looked at, and nothing is an error. The codes, which do not change:
 | dangling-flow, wrong-flow | a flow without node at its end; one where none may be |
 | boundary, link, event-gateway | attached to nothing; links without partner; wrong targets of event-based gateways |
 | no-default, no-condition, ignored-condition | conditions that may all fail, are missing (also of events), have no effect |
+| condition-on-event | a condition on a flow that leaves an event |
 | deadlock | a parallel join that waits for more tokens than come |
 | endless-loop | a cycle in which nothing waits and that nothing leaves; a loop without condition and maximum |
 | wrong-trigger, no-trigger | an event of a kind that its position cannot have; one that waits for nothing |

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
 from modelyard.bpmn.checks.place import Place
 from modelyard.bpmn.model import (
@@ -20,9 +19,9 @@ from modelyard.bpmn.model import (
     TimerKind,
     Trigger,
 )
-from modelyard.dmn import Expression, FeelSyntaxError, LimitExceeded
+from modelyard.dmn import DaysTime, Expression, FeelSyntaxError, LimitExceeded, YearsMonths
+from modelyard.dmn.feel.temporal import parse_date_time, parse_duration
 
-_DURATION = re.compile(r"[-+]?P(?=[\dT])(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?", re.A)
 _LOOKS_LIKE_TIME = re.compile(r"R\d*/.*|[-+]?P(T?\d.*)?|\d{4}-\d\d?-.*", re.A | re.S)
 """Not FEEL, though some of it could be read so: `P1D` as a name, `R3/PT1H` as a division, `2026-01-31` as a difference."""
 _QUOTED = re.compile(r'"([^"\\]*)"')
@@ -105,7 +104,7 @@ def timers(place: Place) -> None:
             if literal is not None and not is_time(literal, made.timer):
                 wanted = {TimerKind.DATE: "date", TimerKind.DURATION: "duration", TimerKind.CYCLE: "cycle"}
                 kind = wanted[made.timer] if made.timer else "time"
-                place.error(node, "timer", f"{literal!r:.60} is no {kind} of ISO 8601")
+                place.error(node, "timer", f"{literal!r:.60} is no {kind} that is understood")
 
 
 def _literal(made: EventDefinition) -> str | None:
@@ -118,28 +117,17 @@ def _literal(made: EventDefinition) -> str | None:
 
 
 def is_time(text: str, kind: TimerKind | None) -> bool:
-    """Whether a text is a time of ISO 8601 of that kind: a date, with a time of day or not; a duration; a repeated interval."""
-    if kind is TimerKind.DATE:
-        return _is_date(text)
+    """Whether a timer of that kind understands a text: a date, with a time of day or not; a duration, of years and months or of
+    days and times as in FEEL; a cycle such as `R3/PT10M` or `R/2026-01-31T10:00:00Z/P1D`, which fires once at least."""
     if kind is TimerKind.DURATION:
-        return _DURATION.fullmatch(text) is not None
-    return _is_cycle(text)
-
-
-def _is_date(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text.partition("[")[0].partition("@")[0])
-    except ValueError:
-        return False
-    return True
-
-
-def _is_cycle(text: str) -> bool:
-    repeat, *parts = text.split("/")
-    if re.fullmatch(r"R\d*", repeat, re.A) is None or len(parts) not in (1, 2):
-        return False
-    durations = [part for part in parts if _DURATION.fullmatch(part)]
-    return len(durations) == 1 and all(part in durations or _is_date(part) for part in parts)
+        return parse_duration(text) is not None
+    if kind is not TimerKind.CYCLE:
+        return parse_date_time(text, date_only=True) is not None
+    repeat, *start, every = text.split("/") if "/" in text else ("", text)
+    duration = parse_duration(every)
+    repeats = re.fullmatch(r"R(-1|\d*)", repeat, re.A) is not None and repeat.strip("R") not in ("0", "00")
+    lasts = duration is not None and duration not in (DaysTime(0), YearsMonths(0)) and not every.startswith("-")
+    return repeats and lasts and len(start) < 2 and all(parse_date_time(each, date_only=True) is not None for each in start)
 
 
 CHECKS = (syntax, timers)

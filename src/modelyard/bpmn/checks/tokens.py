@@ -22,18 +22,16 @@ def conditions(place: Place) -> None:
         for flow in leaving:
             if flow.condition is not None and flow.id == default:
                 place.warning(flow, "ignored-condition", "the condition of a default flow has no effect")
-            elif flow.condition is not None and not _chooses(node):
-                place.warning(flow, "ignored-condition", f"conditions have no effect on flows that leave {_kind(node)}")
+            elif flow.condition is not None and isinstance(node, Event):
+                place.warning(flow, "condition-on-event", "the specification knows no condition on a flow that leaves an event")
+            elif flow.condition is not None and isinstance(node, Gateway) and node.kind not in _CHOOSING:
+                place.warning(flow, "ignored-condition", f"conditions have no effect on flows that leave a {node.kind.value}")
         if _chooses(node):
             _choice(node, leaving, default, place)
 
 
 def _chooses(node: Node) -> bool:
-    return is_gateway(node, *_CHOOSING, GatewayKind.COMPLEX) or isinstance(node, Activity)
-
-
-def _kind(node: Node) -> str:
-    return f"a {node.kind.value}" if isinstance(node, Gateway) else "an event"
+    return is_gateway(node, *_CHOOSING) or isinstance(node, Activity | Event)
 
 
 def _choice(node: Node, leaving: list[Flow], default: str | None, place: Place) -> None:
@@ -137,7 +135,8 @@ def _automatic(node: Node, place: Place) -> bool:
             return True
         return len(node.outgoing) == 1 and len(node.incoming) == 1 and node.kind is not GatewayKind.EVENT_BASED
     if isinstance(node, Task):
-        return node.kind is TaskKind.SCRIPT and node.loop is None and len(node.outgoing) == 1
+        sends = node.kind is TaskKind.SEND and node.event is not None
+        return (sends or node.kind in (TaskKind.SCRIPT, TaskKind.TASK)) and node.loop is None and len(node.outgoing) == 1
     # What a throwing event throws may be caught by something that interrupts.
     return isinstance(node, Event) and node.position is EventPosition.THROW and not node.definitions and len(node.outgoing) == 1
 

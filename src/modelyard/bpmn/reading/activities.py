@@ -120,12 +120,14 @@ def _script(element: etree._Element, reading: Reading) -> str | None:
     return reading.feel(element, written, language) if written else None
 
 
-def _message(element: etree._Element, reading: Reading) -> EventDefinition:
+def _message(element: etree._Element, reading: Reading) -> EventDefinition | None:
+    """None where no message is named: then a send task is work for its operation."""
     reference = element.get("messageRef")
     if not reference:
         operation = reading.referred(element, element.get("operationRef"), "operation")
         reference = text(child(operation, "inMessageRef")) if operation is not None else None
-    return thrown_or_caught(Trigger.MESSAGE, element, reference, reading)
+    made = thrown_or_caught(Trigger.MESSAGE, element, reference, reading)
+    return made if made.name is not None else None
 
 
 def _performers(element: etree._Element, base: Common, reading: Reading) -> None:

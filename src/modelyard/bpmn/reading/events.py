@@ -33,6 +33,9 @@ def event(element: etree._Element, reading: Reading) -> Event:
         shared = reading.referred(element, text(reference), *DEFINITIONS)
         if shared is not None:
             found.append(shared)
+    parallel = flag(element, "parallelMultiple") and len(found) > 1
+    if parallel and position is not EventPosition.CATCH:
+        reading.cannot_run(element, "not-executable", f"a {position.value} that waits for all of several things is not executed")
     attached = None
     if position is EventPosition.BOUNDARY:
         attached = _attached(element, reading)
@@ -42,7 +45,7 @@ def event(element: etree._Element, reading: Reading) -> Event:
         definitions=tuple(_definition(made, element, position, reading) for made in found),
         attached_to=attached,
         interrupting=flag(element, "cancelActivity" if attached else "isInterrupting", True),
-        parallel=flag(element, "parallelMultiple"),
+        parallel=parallel,
     )
 
 

@@ -14,11 +14,11 @@ from modelyard.bpmn.model import EXTENSIONS, Assignment, Severity
 from modelyard.bpmn.reading.context import Reading, own
 from modelyard.bpmn.reading.tree import children, text
 
-FIELDS = frozenset(
-    {"operation", "decision", "result", "correlation", "payload", "collection", "item", "output", "outputItem", "initial"}
-)
+_FIELDS = "operation decision result correlation payload collection item output outputItem initial process"
+FIELDS = frozenset(_FIELDS.split())
 """Attributes that have a field in the model."""
-KNOWN = FIELDS | {"role", "form", "dueIn", "priority", "retries", "duration", "wait", "cost", "probability", "color"}
+_PASSED_ON = "role form dueIn priority retries duration wait cost probability color"
+KNOWN = FIELDS | frozenset(_PASSED_ON.split())
 """Attributes that have a meaning; others are passed on with a warning, as they may be misspelt."""
 
 ZEEBE = "http://camunda.org/schema/zeebe/1.0"
