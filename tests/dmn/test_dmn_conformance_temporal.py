@@ -232,3 +232,49 @@ def test_properties(expression: str, expected: str) -> None:
 def test_the_present(expression: str, expected: str) -> None:
     """`now()` and `today()` (10.3.4.11)."""
     assert gives(expression, expected)
+
+
+@cases(
+    r"""
+    years and months duration(@"2014-12-31T23:59:59", @"2019-10-01T12:32:59") ==> @"P4Y9M"
+    years and months duration(@"2016-01-31", @"2016-03-01") ==> @"P1M"
+    years and months duration(null, @"2016-03-01") ==> null
+    years and months duration("2016-01-31", "2016-03-01") ==> null
+    @"2019-10-27T02:30:00@Europe/Paris" + @"PT1H" ==> @"2019-10-27T02:30:00@Europe/Paris" + @"PT1H"
+    time(@"10:11:12@Europe/Paris").timezone ==> "Europe/Paris"
+    date(@"2020-06-01T23:00:00-05:00") ==> @"2020-06-01"
+    duration("P999999999D") ==> @"P999999999D"
+    string(duration("P1Y0M")) ==> "P1Y"
+    string(duration("P1DT0S")) ==> "P1D"
+    string(@"-P1Y2M") ==> "-P1Y2M"
+    string(@"-P1DT2H") ==> "-P1DT2H"
+    string(@"PT0.000001S") ==> "PT0.000001S"
+    string(@"12:00:00@Europe/Paris") ==> "12:00:00@Europe/Paris"
+    string(@"12:00:00+00:00") ==> "12:00:00Z"
+    string(@"12:00:00+05:30") ==> "12:00:00+05:30"
+    string(@"-0001-01-01") ==> "-0001-01-01"
+    string(date(5, 1, 1)) ==> "0005-01-01"
+    string(date(12345, 1, 1)) ==> "12345-01-01"
+    week of year(@"2003-12-29") ==> 1
+    week of year(@"2004-01-04") ==> 1
+    week of year(@"2005-01-09") ==> 1
+    week of year(@"2005-01-03T00:00:00") ==> 1
+    day of week(@"2019-09-15") ==> "Sunday"
+    @"P1D" > @"PT23H" ==> true
+    @"P1D" = @"P1Y" ==> null
+    max(@"P1D", @"P2D") ==> @"P2D"
+    sum(@"P1D", @"P2D") ==> null
+    @"P1D" + @"P2D" ==> @"P3D"
+    @"10:00:00" + @"P1D" ==> @"10:00:00"
+    @"PT36H".days ==> 1
+    @"P1Y14M".years ==> 2
+    @"2020-01-01" - @"P1D" ==> @"2019-12-31"
+    -@"P1D" + @"P2D" ==> @"P1D"
+    @"P1D" * -1 ==> @"-P1D"
+    @"P1M" / 2 ==> @"P0M"
+    @"PT1S" / 3 ==> @"PT0.333333333S"
+    """
+)
+def test_durations_calendars_and_their_text(expression: str, expected: str) -> None:
+    """Where calendars, zones and durations are at their edges."""
+    assert gives(expression, expected)

@@ -198,3 +198,43 @@ def test_patterns(expression: str, expected: str) -> None:
 def test_texts(expression: str, expected: str) -> None:
     """The functions of texts; positions count characters, not what encodes them."""
     assert gives(expression, expected)
+
+
+@cases(
+    r"""
+    "a\"b" ==> "a" + "\"" + "b"
+    string length("\r\n\t") ==> 3
+    "\u000A" = "\n" ==> true
+    substring("abc", 1, 0) ==> null
+    substring("", 1) ==> null
+    substring("abc", -3) ==> "abc"
+    substring("abc", -4) ==> null
+    substring before("abc", "") ==> ""
+    substring after("abc", "") ==> "abc"
+    substring before("", "a") ==> ""
+    substring after("", "a") ==> ""
+    substring after("abc", "c") ==> ""
+    substring before("abc", "z") ==> ""
+    contains("abc", "abc") ==> true
+    split("a b", " ") ==> ["a","b"]
+    split("abc", "x") ==> ["abc"]
+    split("", ";") ==> [""]
+    split("a.b", "\\.") ==> ["a","b"]
+    replace("a.b", "\\.", "-") ==> "a-b"
+    replace("abc", "(b)", "[$1]") ==> "a[b]c"
+    replace("abc", "b", "$") ==> null
+    replace("abc", "b", "\\") ==> null
+    replace("abc", "z", "y") ==> "abc"
+    replace("", "a", "b") ==> ""
+    replace("aBc", "b", "X", "i") ==> "aXc"
+    replace("a\nb", "a.b", "x", "s") ==> "x"
+    replace("a b", "a b", "x", "x") ==> "a b"
+    replace("a$b", "$", "x", "q") ==> "axb"
+    replace("abcd", "(.)(.)", "$2$1") ==> "badc"
+    matches("2020-01-01", "^\\d{4}-\\d{2}-\\d{2}$") ==> true
+    matches("x@y.z", "^[^@]+@[^@]+$") ==> true
+    """
+)
+def test_the_ends_of_texts_and_of_patterns(expression: str, expected: str) -> None:
+    """Empty texts, positions at the ends, replacements and their references."""
+    assert gives(expression, expected)

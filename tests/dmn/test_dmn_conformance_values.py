@@ -450,3 +450,105 @@ def test_conditions(expression: str, expected: str) -> None:
 def test_negation_and_arithmetic(expression: str, expected: str) -> None:
     """Negation, and arithmetic of numbers, texts and temporal values (10.3.2.15)."""
     assert gives(expression, expected)
+
+
+@cases(
+    r"""
+    {"a": 1, "b": "x"}.b ==> "x"
+    { a : 1 , b : 2 } ==> {a:1,b:2}
+    [ 1 , 2 ] ==> [1,2]
+    (1,2) ==> null
+    if(true)then(1)else(2) ==> 1
+    if (1 = 1) then "a" else "b" ==> "a"
+    not true ==> null
+    1 = 1 and 2 = 2 or false ==> true
+    false and false or true ==> true
+    true or false and false ==> true
+    2 + 3 > 4 and 1 < 2 ==> true
+    "a" in ["a"] and true ==> true
+    1 in [1..3] and 2 in [1..3] ==> true
+    1 between 1 and 2 or false ==> true
+    x ==> null
+    every x in [1,2,3] satisfies x > 0 and x < 4 ==> true
+    for x in [1,2], y in [x, 10] return x * y ==> [1,10,4,20]
+    for a in [1,2] return {a: a, b: a * 2} ==> [{a:1,b:2},{a:2,b:4}]
+    {a: [1,2,3], s: sum(a), c: count(a), m: s / c}.m ==> 2
+    { "first name": "A", "last name": "B", full: first name + last name }.full ==> "AB"
+    {Monthly Fee: 20, Rate: 0.05, x: Monthly Fee * Rate}.x ==> 1
+    (function() 1)() ==> 1
+    {f: function(a: number, b: string) b, r: f(b: "x", a: 1)}.r ==> "x"
+    {f: function(list: list<number>) list[1], r: f([5])}.r ==> 5
+    {f: function(date: date) date.year, r: f(@"2020-01-01")}.r ==> 2020
+    {a: date("2020-01-01").month}.a ==> 1
+    date("2020-01-01").day + 1 ==> 2
+    @"2020-01-01".year + 1 ==> 2021
+    [1,2,3][item > 1][1] ==> 2
+    {a: {b: [1,2,3]}}.a.b[2] ==> 2
+    {a: {b: [1,2,3]}}.a.b[item > 1] ==> [2,3]
+    [{a: [{b: 1},{b: 2}]}].a.b ==> [[1,2]]
+    flatten([{a: [{b: 1},{b: 2}]}].a.b) ==> [1,2]
+    [{a: 1, b: 2}, {a: 2, b: 3}][a = 1 and b = 2] ==> [{a:1,b:2}]
+    [{a: 1}, {a: 2}][item.a = 2] ==> [{a: 2}]
+    [[1,2],[3,4]][2][1] ==> 3
+    count([1,2,3][item > 5]) ==> 0
+    -5 ==> 0 - 5
+    - 5 ==> 0 - 5
+    5 - 3 ==> 2
+    5 -3 ==> 2
+    5- 3 ==> 2
+    5-3 ==> 2
+    "\u00e9" ==> "é"
+    "\x" ==> "\\x"
+    'a' ==> null
+    1,000 ==> null
+    1. ==> null
+    01 ==> 1
+    1.50 ==> 1.5
+    +1 ==> null
+    1e400 / 1e400 ==> 1
+    null + 1 ==> null
+    {a: null}.a ==> null
+    [null][1] ==> null
+    null = 1 ==> false
+    null != 1 ==> true
+    1 != "a" ==> null
+    [1,2] = 1 ==> null
+    [1] = 1 ==> null
+    {} = [] ==> null
+    {} = {} ==> true
+    [] = [] ==> true
+    true != null ==> true
+    "true" = true ==> null
+    @"P1D" = 1 ==> null
+    if null = null then 1 else 2 ==> 1
+    if 1 = "a" then 1 else 2 ==> 2
+    some x in [] satisfies x ==> false
+    1 instance of string ==> false
+    [1,2] instance of list<string> ==> false
+    {a: 1} instance of context<a: string> ==> false
+    {a: 1} instance of context<a: number, b: string> ==> false
+    (1 + 1) instance of number ==> true
+    [1..3] instance of range<string> ==> false
+    sum instance of function<list<number>> -> number ==> false
+    null instance of Any ==> false
+    1 instance of foo ==> null
+    [@"2020-01-01"] instance of list<date> ==> true
+    @"2020-01-01T00:00:00" instance of date and time ==> true
+    @"10:00:00" instance of time ==> true
+    5 in (<3, >4) ==> true
+    5 in [1,5] ==> true
+    5 in [[1..3],[4..6]] ==> true
+    5 in (1) ==> false
+    "abc" in ("abc") ==> true
+    5 in >= 5 ==> true
+    (>5) = (>5) ==> true
+    (< 5) ==> (<5)
+    [1..2] != [1..3] ==> true
+    "b" in ("a".."c") ==> true
+    [@"2020-01-01"..@"2020-12-31"].start ==> @"2020-01-01"
+    5 in {r: [1..10]}.r ==> true
+    """
+)
+def test_syntax(expression: str, expected: str) -> None:
+    """How expressions stand together, and what is none (10.3.1.2)."""
+    assert gives(expression, expected)
