@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -288,7 +289,7 @@ def _read(document: dict[str, Any]) -> State:
         root=_text(document["root"]),
         tokens=_records(document["tokens"], _token),
         scopes=_records(document["scopes"], _scope),
-        waits=_records(document["waits"], lambda entry: Wait(**entry)),
+        waits=_records(document["waits"], _wait),
         incidents=_records(document["incidents"], lambda entry: IncidentState(**_with_values(entry))),
     )
 
@@ -305,8 +306,24 @@ def _count(value: Any) -> int:
     return value
 
 
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("turn", "turns", "finished", "total", "definition", "left"), int),
+    **dict.fromkeys(("waits", "tokens", "plan", "done", "items", "outputs"), list),
+    **dict.fromkeys(("data", "joins"), dict),
+    "held": bool,
+}
+"""Of what type the fields are in JSON; the others are texts."""
+
+
+def _typed(entry: dict[str, Any]) -> dict[str, Any]:
+    for name, value in entry.items():
+        if value is not None and type(value) is not _KINDS.get(name, str):
+            raise TypeError(f"{name} is {value!r:.40}")
+    return entry
+
+
 def _records(entries: list[dict[str, Any]], read: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-    found = [read(entry) for entry in entries]
+    found = [read(_typed(entry)) for entry in entries]
     made = {_text(record.id): record for record in found}
     if len(made) != len(found):
         raise ValueError("two records have the same id")
@@ -322,6 +339,15 @@ def _with_values(entry: dict[str, Any]) -> dict[str, Any]:
 def _token(entry: dict[str, Any]) -> Token:
     made = Token(**_with_values(entry))
     made.waits, made.plan = tuple(made.waits), _entries(made.plan)
+    return made
+
+
+def _wait(entry: dict[str, Any]) -> Wait:
+    made = Wait(**entry)
+    if made.due is not None and datetime.fromisoformat(made.due).tzinfo is None:
+        raise ValueError(f"{made.due} says no offset")
+    if made.every is not None and parse_duration(made.every) is None:
+        raise ValueError(f"{made.every!r:.40} is no duration")
     return made
 
 
