@@ -438,10 +438,10 @@ def test_times_with_and_without_an_offset_are_not_put_on_one_line() -> None:
 
 
 def test_constraints_that_cannot_be_read_are_asked_about_the_example() -> None:
-    long = ConstrainedType("tName", types.STRING, lambda value: len(value) > 1, text="string length(?) > 1")
+    long = ConstrainedType("tName", types.STRING, lambda value, run: len(value) > 1, text="string length(?) > 1")
     analysis = analyse_table(table({"risk": long}, [['"ab"', "1"]]))
     assert only(analysis, Code.GAP).witness == {"risk": "other"}
-    short = ConstrainedType("tName", types.STRING, lambda value: len(value) < 3, text="string length(?) < 3")
+    short = ConstrainedType("tName", types.STRING, lambda value, run: len(value) < 3, text="string length(?) < 3")
     assert of_code(analyse_table(table({"risk": short}, [['"ab"', "1"]])), Code.GAP) == []
 
 

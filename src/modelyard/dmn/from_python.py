@@ -131,8 +131,12 @@ def read(value: Value, type_: AnyType) -> Value:
 def plain(value: Value) -> Any:
     """A FEEL value as JSON can carry it: numbers stay `Decimal`; dates, times, durations, ranges are text as FEEL writes them.
 
-    Raises LimitExceeded for a value of more than two million parts: few lists that contain each other can be as large as that."""
-    return _plain(value, [PARTS])
+    Raises LimitExceeded for a value of more than two million parts, as few lists that contain each other can be, and for one
+    nested too deeply."""
+    try:
+        return _plain(value, [PARTS])
+    except RecursionError:
+        raise LimitExceeded("a value is nested too deeply") from None
 
 
 def _plain(value: Value, left: list[int]) -> Any:

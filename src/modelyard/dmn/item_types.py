@@ -12,6 +12,7 @@ from modelyard.dmn.feel.syntax import Matches
 from modelyard.dmn.feel.types import (
     ANY,
     BUILT_IN,
+    Allows,
     AnyType,
     ConstrainedType,
     ContextType,
@@ -22,7 +23,6 @@ from modelyard.dmn.feel.values import Value
 from modelyard.dmn.run import Limits, Run, system_clock
 
 Problem = Callable[[str, model.Place], None]
-Allows = Callable[[Value], "bool | None"]
 
 
 class ItemTypes:
@@ -112,6 +112,16 @@ def allowed_values(tests: model.UnaryTests, scope: Scope, problem: Problem, limi
     listed = [constant(test.value) if isinstance(test, Matches) else (False, None) for test in parsed.tests]
     if not parsed.negated and all(known and type(value) is str for known, value in listed):
         names = frozenset(value for _, value in listed)
-        return lambda value: value in names if type(value) is str else False
+        return lambda value, run=None: value in names if type(value) is str else False
     matches = compile_tests(parsed, scope, lambda detail: problem(detail, tests.place), base)
-    return lambda value: matches([None, Run(limits, system_clock)], value)
+
+    def allows(value: Value, run: Run | None = None) -> bool | None:
+        own = Run(limits, system_clock)
+        if run is None:
+            return matches([None, own], value)
+        own.steps, own.depth = run.steps, run.depth
+        held = matches([None, own], value)
+        run.steps = own.steps
+        return held
+
+    return allows

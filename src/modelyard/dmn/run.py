@@ -41,7 +41,8 @@ class Limits:
     recursion: int = 200
     """Depth of function calls."""
     steps: int = 5_000_000
-    """Loop turns, function calls and list elements made in one evaluation."""
+    """Loop turns, function calls, elements made or compared and characters made in one evaluation, each about a microsecond's
+    worth."""
     list_size: int = 2_000_000
     text_length: int = 10_000_000
     """Characters of one string made by an evaluation."""
@@ -51,6 +52,9 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+_CALL, _MADE, _SCANNED = 4, 5, 8
+"""What a function call counts for in steps, and, as powers of two, the characters made and looked through that count for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +167,24 @@ class Run:
 
     def length(self, count: int) -> None:
         """Account for a string of `count` characters that is about to be made. Raises LimitExceeded."""
+        self.room(count)
+        self.step(count >> _MADE)
+
+    def room(self, count: int) -> None:
+        """Whether a string may have `count` characters. Raises LimitExceeded."""
         if count > self.limits.text_length:
             raise LimitExceeded(f"a string of {count} characters is larger than {self.limits.text_length}", element=self.element)
+
+    def scan(self, count: int) -> None:
+        """Account for `count` characters that are about to be looked through. Raises LimitExceeded."""
+        self.step(count >> _SCANNED)
 
     def enter(self) -> None:
         """Begin a function call. Raises LimitExceeded."""
         self.depth -= 1
         if self.depth < 0:
             raise LimitExceeded(f"functions call each other more than {self.limits.recursion} deep", element=self.element)
-        self.step()
+        self.step(_CALL)
 
     def leave(self) -> None:
         self.depth += 1

@@ -437,7 +437,7 @@ def _instance_of(node: syntax.InstanceOf, scope: Scope, report: Report) -> Code:
         return lambda env: value(env) is not None
     if type_ == NULL:
         return lambda env: value(env) is None
-    return lambda env: is_instance(value(env), type_)
+    return lambda env: is_instance(value(env), type_, env[1])
 
 
 # --- access and calls -----------------------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def replace(run: Run, text: str, pattern: str, replacement: str, flags: str) -> 
         piece = text[end : found.start()] + "".join(_filled(part, found) for part in parts)
         made.append(piece)
         length += len(piece)
-        run.length(length)
+        run.room(length)
         end = found.end()
     search.ended()
     run.length(length + len(text) - end)
@@ -101,6 +101,7 @@ def split(run: Run, text: str, pattern: str) -> list[str]:
         end = found.end()
     search.ended()
     run.size(len(parts) + 1)
+    run.length(len(text))
     return [*parts, text[end:]]
 
 

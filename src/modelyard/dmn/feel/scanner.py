@@ -37,14 +37,17 @@ NUMBER = re.compile(f"(?:[0-9]++(?:\\.[0-9]++)?+|\\.[0-9]++)(?:[eE][+-]?[0-9]++)
 STRING = re.compile(r'"((?>[^"\\]+|\\.)*+)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{6})|([nrt\"'\\]))")
 _PLAIN = {"n": "\n", "r": "\r", "t": "\t"}
-_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_PAIR, _HALF = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
 
 
 def unescape(raw: str) -> str:
     """The characters of a string's inside. A backslash that starts no escape sequence stands for itself.
 
     Raises ValueError for a code point that is no character."""
-    return _PAIR.sub(_join, _ESCAPE.sub(_character, raw))
+    made = _PAIR.sub(_join, _ESCAPE.sub(_character, raw))
+    if _HALF.search(made) is not None:
+        raise ValueError("half of a pair of surrogates is no character")
+    return made
 
 
 def _character(found: re.Match[str]) -> str:

@@ -56,6 +56,11 @@ class Scope:
         self.names: NameScope = NameScope({**names, **(shapes or {})}, parent.names if parent else None, type_lookup)
         self._lookup = type_lookup
 
+    def declare(self, name: str, type_: AnyType) -> None:
+        """Add a name, at the place after the last one: for what is compiled from now on. The parser does not see it."""
+        self.places[name] = FIRST + len(self.places)
+        self.types[name] = type_
+
     def find(self, name: str) -> Found | tuple[int, ...]:
         """The name; or the depths of the filters that were passed, when it is not known."""
         through: list[int] = []

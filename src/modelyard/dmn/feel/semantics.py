@@ -14,10 +14,14 @@ from modelyard.dmn.run import Run
 
 TEMPORAL = frozenset({Date, Time, DateTime, DaysTime, YearsMonths})
 _PLAIN = frozenset({Decimal, str, bool})
+_SHOWN = 60
+"""Characters of a value in a message."""
 
 
-def equal(a: Value, b: Value) -> bool | None:
-    """`a = b`: None when the values are of kinds that are not comparable (Table 53). Null equals null alone."""
+def equal(a: Value, b: Value, run: Run | None = None) -> bool | None:
+    """`a = b`: None when the values are of kinds that are not comparable (Table 53). Null equals null alone.
+
+    A run accounts for the elements compared."""
     if a is None or b is None:
         return a is b
     kind = type(a)
@@ -28,7 +32,7 @@ def equal(a: Value, b: Value) -> bool | None:
     if kind in TEMPORAL:
         return temporal.equal(a, b)
     if kind is list or kind is dict:
-        return _Pairs().equal(a, b)
+        return _Pairs(run).equal(a, b)
     if kind is Range:
         return _ranges_equal(a, b)
     return a is b
@@ -38,8 +42,9 @@ class _Pairs:
     """Compares lists and contexts. Each pair is compared once: values may share parts, and a tree of shared parts is as large as
     two to the power of its depth."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run | None) -> None:
         self._found: dict[tuple[int, int], bool] = {}
+        self._run = run
 
     def equal(self, a: Value, b: Value) -> bool:
         kind = type(a)
@@ -50,6 +55,8 @@ class _Pairs:
         pair = (id(a), id(b))
         found = self._found.get(pair)
         if found is None:
+            if self._run is not None:
+                self._run.step(len(a))
             found = (
                 all(map(self.equal, a, b))
                 if kind is list
@@ -64,9 +71,9 @@ def _ranges_equal(a: Range, b: Range) -> bool:
     return closed and same(a.low, b.low) and same(a.high, b.high)
 
 
-def same(a: Value, b: Value) -> bool:
+def same(a: Value, b: Value, run: Run | None = None) -> bool:
     """Whether `a = b` is true."""
-    return equal(a, b) is True
+    return equal(a, b, run) is True
 
 
 def compare(a: Value, b: Value) -> int | None:
@@ -103,12 +110,12 @@ def coerce(value: Value, type_: AnyType, run: Run, what: str = "") -> Value:
     """The value as one of the type: itself if it fits, else by the implicit conversions of 10.3.2.9.4, else null with a message.
 
     `what` says of what the value is, for the message."""
-    if value is None or fits(value, type_):
+    if value is None or fits(value, type_, run):
         return value
-    if isinstance(value, list) and len(value) == 1 and fits(value[0], type_):
+    if isinstance(value, list) and len(value) == 1 and fits(value[0], type_, run):
         return value[0]
     base = base_of(type_)
-    if isinstance(base, ListType) and not isinstance(value, list) and fits([value], type_):
+    if isinstance(base, ListType) and not isinstance(value, list) and fits([value], type_, run):
         return [value]
     if base == DATE_TIME_TYPE and type(value) is Date:
         return DateTime.at_midnight(value)
@@ -166,5 +173,5 @@ def shown(value: Value) -> str:
         return f"a list of {len(value)} elements"
     if isinstance(value, dict):
         return f"a context of {len(value)} entries"
-    long = written(value)
-    return f"the {type_of(value)} {long if len(long) <= 60 else long[:57] + '…'}"
+    long = written(value[:_SHOWN] if type(value) is str else value)
+    return f"the {type_of(value)} {long if len(long) <= _SHOWN else long[: _SHOWN - 3] + '…'}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard.dmn.feel.temporal import Date, DateTime, DaysTime, Time, YearsMonths
 from modelyard.dmn.feel.values import Range, Value
+from modelyard.dmn.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class FunctionType:
         return f"function<{inside}> -> {self.result}"
 
 
+Allows = Callable[..., "bool | None"]
+"""Whether a value is allowed; the second argument, if given, is the run that accounts for finding out."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConstrainedType:
     """An item definition: a base type under a name, with the values it allows. `allows` is None when all are allowed.
@@ -67,8 +72,8 @@ class ConstrainedType:
 
     name: str
     base: AnyType
-    allows: Callable[[Value], bool | None] | None = field(default=None, compare=False)
-    allows_all: Callable[[Value], bool | None] | None = field(default=None, compare=False)
+    allows: Allows | None = field(default=None, compare=False)
+    allows_all: Allows | None = field(default=None, compare=False)
     text: str = field(default="", compare=False)
 
     def __str__(self) -> str:
@@ -171,33 +176,38 @@ def _function_conforms(source: FunctionType, target: FunctionType) -> bool:
     )
 
 
-def is_instance(value: Value, type_: AnyType) -> bool:
+def is_instance(value: Value, type_: AnyType, run: Run | None = None) -> bool:
     """`value instance of type`: of the base type, whatever values an item definition allows. Null is one of Null alone."""
     if value is None:
         return type_ == NULL
-    return _has_type(value, type_, constrained=False)
+    return _has_type(value, type_, run, constrained=False)
 
 
-def fits(value: Value, type_: AnyType) -> bool:
+def fits(value: Value, type_: AnyType, run: Run | None = None) -> bool:
     """What may be bound to a typed variable without coercion: null, and values of the type that its constraints allow."""
-    return value is None or _has_type(value, type_)
+    return value is None or _has_type(value, type_, run)
 
 
-def _has_type(value: Value, type_: AnyType, constrained: bool = True) -> bool:
+def _has_type(value: Value, type_: AnyType, run: Run | None, constrained: bool = True) -> bool:
+    """A run accounts for the elements of lists."""
     if type_ == ANY or value is None:  # null conforms to every type, whatever values it allows
         return True
     if isinstance(type_, ConstrainedType):
-        return _has_type(value, type_.base, constrained) and (not constrained or allowed(value, type_))
+        return _has_type(value, type_.base, run, constrained) and (not constrained or allowed(value, type_, run))
     if isinstance(type_, ListType):
         element = type_.element
-        return isinstance(value, list) and (element == ANY or all(_has_type(item, element, constrained) for item in value))
+        if not isinstance(value, list) or element == ANY:
+            return isinstance(value, list)
+        if run is not None:
+            run.step(len(value))
+        return all(_has_type(item, element, run, constrained) for item in value)
     if isinstance(type_, ContextType):
         return isinstance(value, dict) and all(
-            n in value and _has_type(value[n], t, constrained) for n, t in type_.fields.items()
+            n in value and _has_type(value[n], t, run, constrained) for n, t in type_.fields.items()
         )
     if isinstance(type_, RangeType):
         ends = (value.low, value.high) if isinstance(value, Range) else ()
-        return bool(ends) and all(_has_type(end, type_.element, constrained) for end in ends)
+        return bool(ends) and all(_has_type(end, type_.element, run, constrained) for end in ends)
     if isinstance(type_, FunctionType):
         return hasattr(value, "call") and _callable_as(value.type, type_, constrained)
     return _CLASSES.get(type(value)) == type_
@@ -212,14 +222,14 @@ def _callable_as(own: FunctionType, wanted: FunctionType, binding: bool) -> bool
     return conforms(own, wanted)
 
 
-def allowed(value: Value, type_: ConstrainedType) -> bool:
+def allowed(value: Value, type_: ConstrainedType, run: Run | None = None) -> bool:
     """Whether the constraints of an item definition let a value of the right type pass."""
     if type_.allows is not None:
         whole = base_of(type_.base)
         for item in value if isinstance(whole, ListType) and isinstance(value, list) else (value,):
-            if item is not None and type_.allows(item) is not True:
+            if item is not None and type_.allows(item, run) is not True:
                 return False
-    return type_.allows_all is None or type_.allows_all(value) is True
+    return type_.allows_all is None or type_.allows_all(value, run) is True
 
 
 def field_type(type_: AnyType | None, name: str) -> AnyType | None:

@@ -13,6 +13,7 @@ from modelyard.dmn.feel.semantics import contains, equal
 from modelyard.dmn.feel.syntax import Expr
 from modelyard.dmn.feel.types import ANY, AnyType
 from modelyard.dmn.feel.values import Range, Value
+from modelyard.dmn.run import Run
 
 Compile = Callable[[Expr, Scope, Report], Code]
 
@@ -71,7 +72,7 @@ def matcher_of(
     if isinstance(test.value, syntax.RangeOf):
         return _within(code)
     strict = strict or isinstance(test.value, syntax.Boolean)
-    return lambda env, value: _holds(value, code(env), strict)
+    return lambda env, value: _holds(env[1], value, code(env), strict)
 
 
 def _within(code: Code) -> Matcher:
@@ -85,28 +86,29 @@ def _within(code: Code) -> Matcher:
 def _condition(condition: Code) -> Matcher:
     def held(env: Env, value: Value) -> bool | None:
         found = condition([env, env[1], value])
-        return found if found is True or found is False or found is None else _holds(value, found, True)
+        return found if found is True or found is False or found is None else _holds(env[1], value, found, True)
 
     return held
 
 
-def _holds(value: Value, found: Value, strict: bool) -> bool | None:
+def _holds(run: Run, value: Value, found: Value, strict: bool) -> bool | None:
     if type(found) is Range:
         return contains(found, value)
     if type(found) is list:
-        return value_in_list(value, found)
+        return value_in_list(run, value, found)
     if type(found) is bool and not strict and type(value) is not bool:
         return found
-    return equal(value, found)
+    return equal(value, found, run)
 
 
-def value_in_list(value: Value, items: list[Value]) -> bool | None:
+def value_in_list(run: Run, value: Value, items: list[Value]) -> bool | None:
     """Whether the value is an element, is in a range that is an element, or is the list itself."""
-    if type(value) is list and equal(value, items):
+    if type(value) is list and equal(value, items, run):
         return True
     unknown = False
+    run.step(len(items))
     for item in items:
-        held = contains(item, value) if type(item) is Range and type(value) is not Range else equal(value, item)
+        held = contains(item, value) if type(item) is Range and type(value) is not Range else equal(value, item, run)
         if held:
             return True
         unknown = unknown or (held is None and type(item) is Range)

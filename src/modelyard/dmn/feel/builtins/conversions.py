@@ -19,6 +19,8 @@ _NUMBER: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9
 """Grammar rule 35, numeric literal."""
 _GROUPING: Final = (" ", ",", ".", None)
 _POINT: Final = (".", ",", None)
+_ZONE: Final = 50
+"""What a time zone counts for in steps."""
 _NANOSECONDS: Final = 1_000_000_000
 
 RangeReader = Callable[[Run, str], Range | None]
@@ -183,11 +185,12 @@ def _is_writable(run: Run, value: Value) -> bool:
             return False
         run.step()
         length += len(item) if type(item) is str else 1
-        run.length(length)
+        run.room(length)
         if type(item) is list:
             waiting.extend((inner, depth + 1) for inner in item)
         elif type(item) is dict:
             waiting.extend((inner, depth + 1) for inner in item.values())
+    run.length(length)
     return True
 
 
@@ -213,4 +216,6 @@ def range_of_text(run: Run, from_: str) -> Range | None:
 
 
 def _read(run: Run, name: str, value: Value, source: str) -> Value:
+    if "@" in source:
+        run.step(_ZONE)
     return value if value is not None else run.null(f"{name}() cannot read {shown(source)}")

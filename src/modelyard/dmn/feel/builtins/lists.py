@@ -19,7 +19,7 @@ _HASHED = frozenset({Decimal, str, bool, type(None)})
 @builtin("list: list, element: any?")
 def list_contains(run: Run, list_: list[Value], element: Value) -> bool:
     run.step(len(list_))
-    return any(same(item, element) for item in list_)
+    return any(same(item, element, run) for item in list_)
 
 
 @builtin("list: list")
@@ -84,7 +84,7 @@ def reverse(run: Run, list_: list[Value]) -> list[Value]:
 @builtin("list: list, match: any?")
 def index_of(run: Run, list_: list[Value], match: Value) -> list[Decimal]:
     run.size(len(list_))
-    return [Decimal(place) for place, item in enumerate(list_, start=1) if same(item, match)]
+    return [Decimal(place) for place, item in enumerate(list_, start=1) if same(item, match, run)]
 
 
 @builtin("list: list, *lists: list")
@@ -112,7 +112,7 @@ def _distinct(run: Run, items: Iterable[Value]) -> list[Value]:
         else:
             alike = others.setdefault(kind, [])
             run.step(len(alike))
-            if any(same(item, other) for other in alike):
+            if any(same(item, other, run) for other in alike):
                 continue
             alike.append(item)
         kept.append(item)

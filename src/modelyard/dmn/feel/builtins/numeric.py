@@ -27,6 +27,8 @@ from modelyard.dmn.run import Run
 LEAST_SCALE: Final = Decimal(-6111)
 GREATEST_SCALE: Final = Decimal(6176)
 
+_COSTLY: Final = 10
+"""What a root, a logarithm and the like count for in steps."""
 _EXACT: Final = Context(prec=12_800, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 """Room for the exact remainder of the greatest number by the least one."""
 
@@ -104,6 +106,7 @@ def modulo(run: Run, dividend: Decimal, divisor: Decimal) -> Value:
     """dividend - divisor * floor(dividend / divisor), exactly, then rounded to 34 digits."""
     if not divisor:
         return run.null("modulo() has no result for the divisor 0")
+    run.step(_COSTLY)
     left = _EXACT.remainder(dividend, divisor)
     if left and left.is_signed() != divisor.is_signed():
         left = _EXACT.add(left, divisor)
@@ -114,6 +117,7 @@ def modulo(run: Run, dividend: Decimal, divisor: Decimal) -> Value:
 def sqrt(run: Run, number: Decimal) -> Value:
     if number < 0:
         return run.null("sqrt() has no result for a negative number")
+    run.step(_COSTLY)
     return CONTEXT.sqrt(number)
 
 
@@ -122,11 +126,13 @@ def log(run: Run, number: Decimal) -> Value:
     """The natural logarithm."""
     if number <= 0:
         return run.null("log() has no result for a number that is not positive")
+    run.step(_COSTLY)
     return CONTEXT.ln(number)
 
 
 @builtin("number: number")
 def exp(run: Run, number: Decimal) -> Decimal | None:
+    run.step(_COSTLY)
     return finite(run, "exp", lambda: CONTEXT.exp(number))
 
 

@@ -16,7 +16,10 @@ from modelyard.dmn.run import Run
 def substring(run: Run, string: str, start_position: Decimal, length: Decimal | None = None) -> str | None:
     """As footnote 1 has it: a position or a length outside of the string gives null."""
     part = window(run, "substring", len(string), start_position, length)
-    return None if part is None else string[part]
+    if part is None:
+        return None
+    run.length(part.stop - part.start)
+    return string[part]
 
 
 def window(run: Run, name: str, size: int, start: Decimal, length: Decimal | None) -> slice | None:
@@ -49,34 +52,38 @@ def string_length(run: Run, string: str) -> Decimal:
 
 @builtin("string: string")
 def upper_case(run: Run, string: str) -> str:
+    run.length(len(string))
     return string.upper()
 
 
 @builtin("string: string")
 def lower_case(run: Run, string: str) -> str:
+    run.length(len(string))
     return string.lower()
 
 
 @builtin("string: string, match: string")
 def substring_before(run: Run, string: str, match: str) -> str:
     """Empty when there is no match."""
-    before, found, _ = _parted(string, match)
+    before, found, _ = _parted(run, string, match)
     return before if found else ""
 
 
 @builtin("string: string, match: string")
 def substring_after(run: Run, string: str, match: str) -> str:
     """Empty when there is no match."""
-    return _parted(string, match)[2]
+    return _parted(run, string, match)[2]
 
 
-def _parted(string: str, match: str) -> tuple[str, bool, str]:
+def _parted(run: Run, string: str, match: str) -> tuple[str, bool, str]:
+    run.length(len(string))
     at = string.find(match)
     return ("", False, "") if at < 0 else (string[:at], True, string[at + len(match) :])
 
 
 @builtin("string: string, match: string")
 def contains(run: Run, string: str, match: str) -> bool:
+    run.scan(len(string))
     return match in string
 
 

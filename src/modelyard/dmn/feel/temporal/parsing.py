@@ -8,7 +8,7 @@ What is not of the form, or not on the calendar, gives None."""
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 from typing import Final
 
 from modelyard.dmn.feel.temporal.days import date_of_number, day_number, last_day
@@ -29,6 +29,8 @@ from modelyard.dmn.feel.temporal.values import (
 )
 from modelyard.dmn.feel.temporal.zones import is_zone, resolved
 
+_CUT: Final = Context(prec=60, rounding=ROUND_DOWN)
+"""Enough for the fraction of any second, exactly."""
 _DATE: Final = re.compile(r"(-?(?:[1-9][0-9]{4,8}|[0-9]{4}))-([0-9]{2})-([0-9]{2})")
 _TIME: Final = re.compile(
     r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
@@ -55,7 +57,7 @@ def make_time(hour: int, minute: int, second: Decimal | int, offset: int | None 
     if offset is not None and abs(offset) > MAX_OFFSET:
         return None
     whole = int(second)
-    return Time(hour, minute, whole, int((second - whole) * SECOND), offset)
+    return Time(hour, minute, whole, _fraction(second, whole), offset)
 
 
 def make_date_time(date: Date, time: Time) -> DateTime | None:
@@ -149,6 +151,11 @@ def _offset(found: re.Match[str]) -> int | None:
     if minute > 59 or second > 59:
         return MAX_OFFSET + 1
     return _signed(found[6], (int(found[7]) * 60 + minute) * 60 + second)
+
+
+def _fraction(second: Decimal | int, whole: int) -> int:
+    """The nanoseconds of a second's fraction, cut off, not rounded up to a second that there is not."""
+    return int(_CUT.multiply(_CUT.subtract(Decimal(second), whole), SECOND))
 
 
 def _nanoseconds(decimals: str | None) -> int:
