@@ -6,12 +6,14 @@ They are not part of the project. They are looked for in `bpmn-miwg` of the fold
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
 
+from modelyard.bpmn import InstanceEnded, Started, WorkCompleted, WorkWanted, compile_process, step
 from modelyard.bpmn.lint import Severity, lint
 from modelyard.bpmn.model import Definitions, Scope, SubProcess
 from modelyard.bpmn.reading import SetAttribute, SetElements, read, write
@@ -104,3 +106,28 @@ def test_conditions_of_the_executable_models_are_read_as_feel() -> None:
             "reviewSuccessful": 'clarified = "yes"',
             "reviewNotSuccessful": 'clarified = "no"',
         }
+
+
+def test_an_executable_model_runs_to_its_end() -> None:
+    """C.1.1, invoices: refused, clarified, approved. Every task is done as its data objects say."""
+    if not (KIT / "C.1.1.bpmn").is_file():
+        skip_or_fail("conformance", "there is no model C.1.1 in the conformance folder")
+    compiled = compile_process(read_file(KIT / "C.1.1.bpmn")[1])
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    results: list[dict[str, object]] = [
+        {"approver": "ann"},
+        {"approved": False},
+        {"clarified": "yes"},
+        {"approved": True},
+        {},
+        {},
+    ]
+    state, effects = step(compiled, None, Started(at=at))
+    done: list[str] = []
+    while wanted := [effect for effect in effects if isinstance(effect, WorkWanted)]:
+        done.append(wanted[0].element)
+        state, effects = step(compiled, state, WorkCompleted(at=at, work=wanted[0].work, result=results[len(done) - 1]))
+    review = ["approveInvoice", "reviewInvoice", "approveInvoice"]
+    assert done == ["assignApprover", *review, "prepareBankTransfer", "archiveInvoice"]
+    (ended,) = [effect for effect in effects if isinstance(effect, InstanceEnded)]
+    assert (ended.how, ended.data) == ("completed", {"approver": "ann", "approved": True, "clarified": "yes"})

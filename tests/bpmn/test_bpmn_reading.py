@@ -440,6 +440,11 @@ def test_misspelt_extensions_are_told() -> None:
     assert (notice.code, notice.severity, notice.element) == ("unknown-extension", Severity.WARNING, "t")
     assert made.processes[0].body.nodes["t"].extensions == {"opration": "x"}
 
+    inner = definitions('<task id="t"><multiInstanceLoopCharacteristics modelyard:colection="x"/></task>')
+    assert [(notice.code, notice.element) for notice in inner.notices] == [("unknown-extension", "t")]
+    child = definitions('<task id="t"><extensionElements><modelyard:inputs/></extensionElements></task>')
+    assert [(notice.code, notice.element) for notice in child.notices] == [("unknown-extension", "t")]
+
 
 def test_every_attribute_of_ours_is_documented() -> None:
     page = (ROOT / "docs" / "reference" / "bpmn-extensions.md").read_text(encoding="utf-8")
@@ -495,6 +500,8 @@ def test_references_of_drawn_processes_and_to_other_files_are_only_told() -> Non
     event = '<startEvent id="s"><messageEventDefinition messageRef="{}"/></startEvent>'
     drawn = definitions(event.format("gone"), attributes='isExecutable="false"')
     assert [notice.code for notice in drawn.notices] == ["unknown-reference"]
+    unsaid = definitions(event.format("gone"), attributes="")
+    assert [(problem.code, problem.element) for problem in unsaid.problems] == [("unknown-reference", "s")]
     far = definitions(event.format("far:gone"), head='xmlns:far="urn:far"')
     assert [notice.code for notice in far.notices] == ["other-file"]
 

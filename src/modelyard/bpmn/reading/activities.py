@@ -19,7 +19,7 @@ from modelyard.bpmn.model import (
 )
 from modelyard.bpmn.reading import data
 from modelyard.bpmn.reading.context import Reading
-from modelyard.bpmn.reading.events import thrown_or_caught
+from modelyard.bpmn.reading.events import of_operation, thrown_or_caught
 from modelyard.bpmn.reading.extensions import CAMUNDA, ZEEBE, assignments, attribute, camunda, others, zeebe
 from modelyard.bpmn.reading.node import Common, common
 from modelyard.bpmn.reading.tree import child, children, flag, tag, text
@@ -122,11 +122,7 @@ def _script(element: etree._Element, reading: Reading) -> str | None:
 
 def _message(element: etree._Element, reading: Reading) -> EventDefinition | None:
     """None where no message is named: then a send task is work for its operation."""
-    reference = element.get("messageRef")
-    if not reference:
-        operation = reading.referred(element, element.get("operationRef"), "operation")
-        reference = text(child(operation, "inMessageRef")) if operation is not None else None
-    made = thrown_or_caught(Trigger.MESSAGE, element, reference, reading)
+    made = thrown_or_caught(Trigger.MESSAGE, element, element.get("messageRef") or of_operation(element, reading), reading)
     return made if made.name is not None else None
 
 
@@ -157,7 +153,7 @@ def call(element: etree._Element, reading: Reading) -> Task | CallActivity:
     if found is not None and tag(found) in GLOBAL_TASKS:
         return _global_task(found, base, activity, reading)
     if found is not None and tag(found) != "process":
-        reading.problem(element, f"the call activity calls {written!r}, which is a {tag(found)}, not a process")
+        reading.unknown(element, f"the call activity calls {written!r}, which is a {tag(found)}, not a process")
     elif found is None:
         reading.notice(element, "calls-elsewhere", f"the process {written!r} that is called is not in this file")
     return CallActivity(**base, **activity, called=reading.id(found) if found is not None else written.rpartition(":")[2])

@@ -29,6 +29,8 @@ class Reading:
     notices: list[Finding] = field(default_factory=list)
     executable: bool = False
     """Whether what is being read now belongs to an executable process."""
+    declared: bool = False
+    """Whether that process says so itself."""
     elements: dict[str, etree._Element] = field(default_factory=dict)
     """The BPMN elements of the file by id."""
     _given: dict[etree._Element, str] = field(default_factory=dict)
@@ -72,19 +74,19 @@ class Reading:
     def referred(self, element: etree._Element, reference: str | None, *tags: str, must: bool = True) -> etree._Element | None:
         """What a QName or IDREF speaks of; a name with the prefix of another namespace speaks of another file.
 
-        None, and a problem if it `must` be there, when there is no such element; in a process that is only drawn, a notice."""
+        None when there is no such element, which is told (see `unknown`)."""
         reference = (reference or "").strip()
         if not reference:
             return None
         found = self._find(element, reference)
         what = f"{tag(element)} refers to {reference!r}"
         if found is not None and tags and tag(found) not in tags:
-            self._unknown(element, f"{what}, which is a {tag(found)}, not a {tags[0]}", must)
+            self.unknown(element, f"{what}, which is a {tag(found)}, not a {tags[0]}", must)
             return None
         if found is None and self._foreign(element, reference):
             self.notice(element, "other-file", f"{what}, which is of another file")
         elif found is None:
-            self._unknown(element, f"{what}, which is not in the file", must)
+            self.unknown(element, f"{what}, which is not in the file", must)
         return found
 
     def _find(self, element: etree._Element, reference: str) -> etree._Element | None:
@@ -98,11 +100,14 @@ class Reading:
         namespace = element.nsmap.get(prefix)
         return bool(colon) and namespace is not None and namespace not in (self.target, MODEL)
 
-    def _unknown(self, element: etree._Element, detail: str, must: bool) -> None:
-        if must and self.executable:
+    def unknown(self, element: etree._Element, detail: str, must: bool = True) -> None:
+        """A reference to what there is not. If it `must` be there, a process that says that it is executable is refused, and one
+        that does not say it cannot run; in a process that is only drawn it does no harm."""
+        if must and self.declared:
             self.problem(element, detail)
         else:
-            self.notice(element, "unknown-reference", detail, Severity.WARNING)
+            severity = Severity.ERROR if must and self.executable else Severity.WARNING
+            self.notice(element, "unknown-reference", detail, severity)
 
     def expression(self, element: etree._Element | None) -> str | None:
         """The FEEL of an expression (8.4.6); None when there is none or it is empty.
@@ -144,14 +149,21 @@ def line(element: etree._Element) -> int | None:
     return element.sourceline
 
 
+_HOLDERS = frozenset(
+    ("definitions", "process", "subProcess", "transaction", "adHocSubProcess", "collaboration", "laneSet", "childLaneSet")
+)
+"""What holds the elements that people know: nodes, flows, lanes. What stands deeper is a part of one of them."""
+
+
 def named(element: etree._Element) -> str:
-    """What an element is called in a message: by its id, else by that of the nearest element around it, else by its kind."""
+    """What an element is called in a message: by the id of the node, flow or other thing that it is, or is a part of."""
     near: etree._Element | None = element
     while near is not None:
-        if near.get("id"):
+        above = near.getparent()
+        if near.get("id") and (above is None or tag(above) in _HOLDERS):
             return near.get("id", "").strip()
-        near = near.getparent()
-    return tag(element) or str(element.tag)
+        near = above
+    return (element.get("id") or "").strip() or tag(element) or str(element.tag)
 
 
 def own(name: str) -> str:

@@ -11,6 +11,7 @@ from modelyard.bpmn.model import Definitions, MessageFlow, Participant
 from modelyard.bpmn.protocol import Limits
 from modelyard.bpmn.reading import scopes
 from modelyard.bpmn.reading.context import Reading
+from modelyard.bpmn.reading.extensions import check_names
 from modelyard.bpmn.reading.tree import MODEL, children, parse, tag
 
 _DESCRIPTIVE = """
@@ -38,6 +39,7 @@ def read(source: bytes, file: str | None = None, limits: Limits = Limits()) -> D
         raise InvalidProcess(_strange(root), file=file, line=root.sourceline)
     reading = Reading(file, (root.get("expressionLanguage") or "").strip() or None, (root.get("targetNamespace") or "").strip())
     reading.index(root)
+    check_names(root, reading)
     try:
         made = _definitions(root, source, reading)
     except RecursionError:

@@ -72,7 +72,7 @@ def _definition(made: etree._Element, element: etree._Element, position: EventPo
     trigger = DEFINITIONS[tag(made)]
     id_ = made.get("id")
     if trigger in (Trigger.MESSAGE, Trigger.SIGNAL, Trigger.ERROR, Trigger.ESCALATION):
-        return thrown_or_caught(trigger, made, made.get(f"{trigger.value}Ref"), reading, id_)
+        return thrown_or_caught(trigger, made, made.get(f"{trigger.value}Ref") or of_operation(made, reading), reading, id_)
     if trigger is Trigger.TIMER:
         return _timer(made, reading)
     if trigger is Trigger.CONDITIONAL:
@@ -95,6 +95,13 @@ def thrown_or_caught(
     payload = attribute(made, "payload")
     correlation = attribute(made, "correlation") or (_correlation(found, reading) if found is not None else None)
     return EventDefinition(trigger, name=name, expression=payload, correlation=correlation, id=id_)
+
+
+def of_operation(made: etree._Element, reading: Reading) -> str | None:
+    """The message of the operation that an event or task names instead of a message (8.4.3)."""
+    named = made.get("operationRef") or text(child(made, "operationRef"))
+    operation = reading.referred(made, named, "operation")
+    return text(child(operation, "inMessageRef")) if operation is not None else None
 
 
 def _correlation(message: etree._Element, reading: Reading) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from lxml import etree
 
 from modelyard.bpmn.model import EXTENSIONS, Assignment, Severity
-from modelyard.bpmn.reading.context import Reading, own
+from modelyard.bpmn.reading.context import Reading, own, semantic
 from modelyard.bpmn.reading.tree import children, text
 
 _FIELDS = "operation decision result correlation payload collection item output outputItem initial process"
@@ -20,6 +20,7 @@ FIELDS = frozenset(_FIELDS.split())
 _PASSED_ON = "role form dueIn priority retries duration wait cost probability color"
 KNOWN = FIELDS | frozenset(_PASSED_ON.split())
 """Attributes that have a meaning; others are passed on with a warning, as they may be misspelt."""
+ELEMENTS = frozenset(("input", "output", "property"))
 
 ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 CAMUNDA = ("http://camunda.org/schema/1.0/bpmn", "http://activiti.org/bpmn")
@@ -69,12 +70,24 @@ def extensions(element: etree._Element, reading: Reading) -> dict[str, Any]:
     for name, value in element.items():
         if isinstance(name, str) and name.startswith(prefix):
             local = name[len(prefix) :]
-            if local not in KNOWN:
-                detail = f"modelyard:{local} has no meaning; it is passed on. For values of your own there is modelyard:property"
-                reading.notice(element, "unknown-extension", detail, Severity.WARNING)
             if local not in FIELDS:
                 made[local] = str(value)
     return made
+
+
+def check_names(root: etree._Element, reading: Reading) -> None:
+    """Tell of attributes and elements of Modelyard's that have no meaning, wherever they stand."""
+    prefix = own("")
+    for element in semantic(root):
+        for name in element.attrib:
+            if isinstance(name, str) and name.startswith(prefix) and name[len(prefix) :] not in KNOWN:
+                detail = f"modelyard:{name[len(prefix) :]} has no meaning; for values of your own there is modelyard:property"
+                reading.notice(element, "unknown-extension", detail, Severity.WARNING)
+        for found in others(element, EXTENSIONS):
+            for inner in found.iterchildren(f"{prefix}*"):
+                if str(inner.tag)[len(prefix) :] not in ELEMENTS:
+                    detail = f"<modelyard:{str(inner.tag)[len(prefix) :]}> has no meaning"
+                    reading.notice(element, "unknown-extension", detail, Severity.WARNING)
 
 
 def _of_camunda(element: etree._Element) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ _SILENT = frozenset(_ELSEWHERE.split())
 
 
 def process(element: etree._Element, reading: Reading) -> Process:
-    reading.executable = flag(element, "isExecutable", True)
+    reading.executable, reading.declared = flag(element, "isExecutable", True), flag(element, "isExecutable")
     lanes = _lanes(element, reading)
     try:
         return Process(
@@ -39,7 +39,7 @@ def process(element: etree._Element, reading: Reading) -> Process:
             line=line(element),
         )
     finally:
-        reading.executable = False
+        reading.executable = reading.declared = False
 
 
 def scope(element: etree._Element, lanes: dict[str, str], lane: str | None, reading: Reading) -> Scope:
