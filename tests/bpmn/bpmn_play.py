@@ -57,6 +57,7 @@ from modelyard.bpmn.protocol import (
     WorkWanted,
     WorkWithdrawn,
 )
+from modelyard.bpmn.reading import read
 from modelyard.bpmn.state import State, dumps, loads
 from modelyard.dmn import Expression
 from tests.bpmn import bpmn_text
@@ -267,8 +268,9 @@ class Scenario:
     data: dict[str, str | None] | None = None
 
     def compiled(self) -> CompiledProcess:
-        process = bpmn_text.process("p", self.flows, data=self.data, **self.nodes)
-        return compile_process(bpmn_text.definitions(process))
+        """By way of a file."""
+        process = bpmn_text.process("process", self.flows, data=self.data, **self.nodes)
+        return compile_process(read(bpmn_text.xml(process)))
 
 
 def play_twice(scenario: Scenario) -> tuple[Player, Player]:

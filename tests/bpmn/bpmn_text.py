@@ -193,7 +193,7 @@ def sub(
 ) -> Make:
     """An embedded sub-process. Keywords that are an activity's own (`loop`, `inputs`, …) are its own, the others its nodes."""
     own = _assignments({name: nodes.pop(name) for name in _OF_ACTIVITY if name in nodes})
-    body = scope(flows, nodes, data)
+    body = scope(flows, nodes, data, f"data_{flows.split()[0] if flows else ''}")
     return lambda id_: SubProcess(id=id_, body=body, transaction=transaction, event=event, **own)
 
 
@@ -253,7 +253,8 @@ def _flows(text: str) -> tuple[list[str], dict[str, Flow], dict[str, str]]:
     return nodes, flows, defaults
 
 
-def scope(text: str, nodes: Mapping[str, Make], data: Mapping[str, str | None] | None = None) -> Scope:
+def scope(text: str, nodes: Mapping[str, Make], data: Mapping[str, str | None] | None = None, prefix: str = "data") -> Scope:
+    """`prefix` begins the ids of the data objects."""
     order, flows, defaults = _flows(text)
     made: dict[str, Node] = {}
     for id_ in [*order, *(name for name in nodes if name not in order)]:
@@ -271,7 +272,7 @@ def scope(text: str, nodes: Mapping[str, Make], data: Mapping[str, str | None] |
     for boundary_id, handler in handlers:
         made[boundary_id] = replace(made[boundary_id], extensions={})
         made[handler] = replace(made[handler], compensates=True)  # type: ignore[call-arg] # handlers are activities
-    objects = tuple(DataObject(f"data_{name}", name, initial=initial) for name, initial in (data or {}).items())
+    objects = tuple(DataObject(f"{prefix}_{name}", name, initial=initial) for name, initial in (data or {}).items())
     return Scope(made, flows, objects, tuple(handlers))
 
 

@@ -5,7 +5,6 @@ The fixtures under `states` are written by `python -m tests.bpmn.test_bpmn_state
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from hypothesis import strategies as st
 
 from modelyard.bpmn.engine import CompiledProcess, compile_process
 from modelyard.bpmn.errors import InvalidState
+from modelyard.bpmn.model import Process
+from modelyard.bpmn.reading import read
 from modelyard.bpmn.state import FORMAT, decoded, dumps, encoded, loads
 from modelyard.dmn import Expression, written
 from tests.bpmn.bpmn_play import Player
@@ -24,7 +25,6 @@ from tests.bpmn.bpmn_text import (
     compensated_by,
     compensation,
     condition,
-    definitions,
     each,
     event_sub,
     inc,
@@ -36,66 +36,67 @@ from tests.bpmn.bpmn_text import (
     throw,
     timer,
     user,
+    xml,
 )
 
 STATES = Path(__file__).parent / "states"
 
 
-def small() -> CompiledProcess:
-    return compile_process(definitions(process("small", "s -> a -> b -> e")))
+def compiled(name: str) -> CompiledProcess:
+    """A process of the fixtures, as its file was when they were written; states of `many_things` have every kind of record."""
+    return compile_process(read((STATES / f"{name}.bpmn").read_bytes()))
 
 
-def fitting() -> CompiledProcess:
-    """A process in which a state can have every kind of record."""
-    return compile_process(
-        definitions(
-            process(
-                "everything",
-                """s -> f; f -> a -> i; f -> many -> i; f -> trip -> undo -> i; f -> wait -> i; f -> got -> i; i -> e
-                   late -> e2; note -> e3""",
-                data={"limit": "1.50", "since": 'date("2026-01-31")'},
-                f=par(),
-                i=inc(),
-                late=boundary("a", timer("R3/PT10M"), interrupting=False),
-                note=boundary("a", message("note", "order.id"), interrupting=False),
-                many=user(loop=each("list", "item", output="results", output_item="ok")),
-                trip=sub("s1 -> fly -> e1", data={"seat": "1"}, back=compensated_by("fly", "refund"), refund=user()),
-                undo=throw(compensation()),
-                wait=catch(condition("limit > 5")),
-                got=catch(message("paid")),
-                v=event_sub("s9 -> h -> e9", signal("alarm"), interrupting=False),
-            )
-        )
+def small() -> Process:
+    return process("small", "s -> a -> b -> e")
+
+
+def many_things() -> Process:
+    return process(
+        "many_things",
+        """s -> f; f -> a -> i; f -> many -> i; f -> trip -> undo -> i; f -> wait -> i; f -> got -> i; i -> e
+           late -> e2; note -> e3""",
+        data={"limit": "1.50", "since": 'date("2026-01-31")'},
+        f=par(),
+        i=inc(),
+        late=boundary("a", timer("R3/PT10M"), interrupting=False),
+        note=boundary("a", message("note", "order.id"), interrupting=False),
+        many=user(loop=each("list", "item", output="results", output_item="ok")),
+        trip=sub("s1 -> fly -> e1", data={"seat": "1"}, back=compensated_by("fly", "refund"), refund=user()),
+        undo=throw(compensation()),
+        wait=catch(condition("limit > 5")),
+        got=catch(message("paid")),
+        v=event_sub("s9 -> h -> e9", signal("alarm"), interrupting=False),
     )
 
 
 _START = 'start {order: {id: "o7", "$odd": [null, true]}, list: [1, 2.5], span: duration("P1DT2H")}'
-FIXTURES: dict[str, tuple[Any, str, str]] = {
-    "at_a_task": (small, "start {x: 1.10}", "a | b | completed | (x = 1.1)"),
+FIXTURES: dict[str, tuple[str, str, str]] = {
+    "at_a_task": ("small", "start {x: 1.10}", "a | b | completed | (x = 1.1)"),
     "begun": (
-        fitting,
+        "many_things",
         _START,
         "[a fly many many] | a | many {ok: true} | many {ok: false} | fly | [refund] | refund | <paid | = {limit: 6} | completed",
     ),
     "midway": (
-        fitting,
+        "many_things",
         f"{_START} | @late | <note | ~alarm | fly | many {{ok: true}} | <paid",
         "[a h many refund] | h | refund | many {ok: 1} | a | = {limit: 6} | completed | (results = [true, 1])",
     ),
     "with_incidents": (
-        fitting,
+        "many_things",
         f"{_START} | ?a | fly | !refund E1 | many {{}} ",
         "incident work, error, expression | skip | skip | skip {ok: 1} | many {ok: 2} | <paid | = {limit: 6} | completed",
     ),
-    "ended": (small, "a {x: 1} | b | completed", "completed"),
+    "ended": ("small", "a {x: 1} | b | completed", "completed"),
 }
 
 
 def resumed(name: str, text: str) -> Player:
     """A player that knows what the state waits for, as one who carried out the effects of its past."""
-    compiled = FIXTURES[name][0]()
-    player = Player(compiled).play(FIXTURES[name][1])
-    player.state = replace(loads(text, compiled.digest))
+    file, play, _ = FIXTURES[name]
+    player = Player(compiled(file)).play(play)
+    player.state = loads(text, player.compiled.digest)
     return player
 
 
@@ -113,8 +114,8 @@ def test_every_kind_of_state_is_a_fixture_of_this_format() -> None:
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_saving_and_loading_is_exact(name: str) -> None:
-    compiled, play, _ = FIXTURES[name]
-    player = Player(compiled()).play(play)
+    file, play, _ = FIXTURES[name]
+    player = Player(compiled(file)).play(play)
     assert player.state is not None
     text = dumps(player.state)
     assert loads(text) == player.state
@@ -122,7 +123,7 @@ def test_saving_and_loading_is_exact(name: str) -> None:
 
 
 def test_a_state_is_small() -> None:
-    assert len(Player(small()).play("start {x: 1}").saved) < 450
+    assert len(Player(compiled("small")).play("start {x: 1}").saved) < 450
 
 
 # --- values ---------------------------------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def test_a_function_cannot_be_kept() -> None:
 
 
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Player(fitting()).play(f"{_START} | ?a").saved)
+    found: dict[str, Any] = json.loads(Player(compiled("many_things")).play(f"{_START} | ?a").saved)
     return found
 
 
@@ -253,9 +254,13 @@ def test_whatever_is_torn_is_refused_or_still_a_state(data: st.DataObject) -> No
 
 def _write() -> None:
     STATES.mkdir(exist_ok=True)
-    for name, (compiled, play, _) in FIXTURES.items():
+    for made in (small(), many_things()):
+        file = STATES / f"{made.id}.bpmn"
+        if not file.exists():
+            file.write_bytes(xml(made))
+    for name, (file_name, play, _) in FIXTURES.items():
         path = STATES / f"{FORMAT}-{name}.json"
-        path.write_text(Player(compiled()).play(play).saved + "\n", "utf-8")
+        path.write_text(Player(compiled(file_name)).play(play).saved + "\n", "utf-8")
 
 
 if __name__ == "__main__":
