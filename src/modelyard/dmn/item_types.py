@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from modelyard.dmn import model
 from modelyard.dmn.errors import FeelSyntaxError, LimitExceeded
 from modelyard.dmn.feel.compiler import Scope, compile_tests, constant, root_scope
-from modelyard.dmn.feel.parser import parse_unary_tests
+from modelyard.dmn.feel.parser import parse_type, parse_unary_tests
 from modelyard.dmn.feel.syntax import Matches
 from modelyard.dmn.feel.types import (
     ANY,
@@ -59,9 +59,18 @@ class ItemTypes:
         if name is None:
             return ANY
         found = self.find(name)
+        if found is None and "<" in name:
+            found = self._written(name)
         if found is None:
             self._problem(f"the type {name!r} is not defined", place)
         return found or ANY
+
+    def _written(self, name: str) -> AnyType | None:
+        """A type with its parts, as FEEL writes it (`list<number>`, grammar rule 54)."""
+        try:
+            return self._scope.resolve(parse_type(name, self._limits))
+        except (FeelSyntaxError, LimitExceeded):
+            return None
 
     def _defined(self, name: str) -> AnyType:
         if name not in self._made:

@@ -38,8 +38,8 @@ class Limits:
     expression_length: int = 1 << 20
     nesting: int = 150
     """Depth of nested expressions and of nested XML elements."""
-    recursion: int = 200
-    """Depth of function calls."""
+    recursion: int = 1_000
+    """Depth of function calls: enough for a function that goes through the months of a long loan one by one."""
     steps: int = 5_000_000
     """Loop turns, function calls, elements made or compared and characters made in one evaluation, each about a microsecond's
     worth."""

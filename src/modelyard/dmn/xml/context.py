@@ -94,7 +94,7 @@ class Reading:
         if name in {"", "Undefined"}:
             return None
         prefix, colon, local = name.partition(":")
-        if not colon:
+        if not colon or "<" in name:  # context<a: number> is no QName
             return name
         namespace = node.prefixes.get(prefix)
         if namespace in FEEL_NAMESPACES or namespace == self.namespace:
