@@ -1,0 +1,5 @@
+"""`python -m benchmarks.lifecycle`"""
+
+from benchmarks.lifecycle import main
+
+main()
