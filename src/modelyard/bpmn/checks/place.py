@@ -101,16 +101,16 @@ class Place:
     @cached_property
     def following(self) -> dict[str, tuple[str, ...]]:
         """The nodes to which a token can go from each: by flows, from an activity by its boundary events, from link to link."""
-        catching: dict[str | None, list[str]] = {}
+        catching: dict[str | None, str] = {}  # The first of several, which is wrong.
         for event in self.events(EventPosition.CATCH):
             for name in links(event):
-                catching.setdefault(name, []).append(event.id)
+                catching.setdefault(name, event.id)
         found: dict[str, tuple[str, ...]] = {}
         for id_, node in self.nodes.items():
             targets = [flow.target for flow in self.flows(node.outgoing)]
             targets += [event.id for event in self.attached.get(id_, ())]
             if isinstance(node, Event) and node.position is EventPosition.THROW:
-                targets += [caught for name in links(node) for caught in catching.get(name, ())]
+                targets += [catching[name] for name in links(node) if name in catching]
             found[id_] = tuple(target for target in targets if target in self.nodes)
         return found
 

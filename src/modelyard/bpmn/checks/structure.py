@@ -98,6 +98,7 @@ def no_way_out(place: Place) -> None:
 
 
 def dead_ends(place: Place) -> None:
+    says_ends = bool(place.events(EventPosition.END))
     for id_, node in place.nodes.items():
         if node.outgoing or id_ in place.handlers or (isinstance(node, SubProcess) and node.event):
             continue
@@ -107,7 +108,7 @@ def dead_ends(place: Place) -> None:
                 place.warning(node, "dead-end", f"nothing follows the {node.position.value}")
         elif isinstance(node, Gateway):
             place.warning(node, "dead-end", "nothing follows the gateway")
-        elif place.events(EventPosition.END):
+        elif says_ends:
             place.note(node, "implicit-end", "tokens end here without an end event")
 
 

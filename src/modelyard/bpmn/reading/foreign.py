@@ -37,19 +37,23 @@ _WORDS = "empty div mod instanceof if then else for some every in between return
 _REFUSED = frozenset(_WORDS.split())
 """Words that are operators in one of the languages, or keywords in FEEL and names in the other."""
 
+_PLAIN, _DENIALS = 2_000, 50
+"""Longer texts, and those with more negations, which are rewritten one inside of the other, are not plain."""
 _BEFORE_BRACKET = frozenset(("and", "or", "not", "(", "=", "!=", "<", ">", "<=", ">=", "+", "-", "*"))
 """Anything else before a bracket is a function that is called."""
 
 
 def is_feel(language: str | None, written: str) -> bool:
-    """Whether an expression is FEEL: it says so, or says nothing and is not written as the others write theirs."""
+    """Whether an expression is FEEL: it says so, or says nothing and does not begin as others' do and no FEEL can."""
     if language:
         return _FEEL.fullmatch(language.strip()) is not None
-    return _JUEL.search(written) is None
+    return not written.lstrip().startswith(("${", "#{"))
 
 
 def in_feel(written: str, language: str | None) -> str | None:
     """The same in FEEL; None for what is not that plain."""
+    if len(written) > _PLAIN:
+        return None
     juel = _JUEL.fullmatch(written.strip())
     if juel is not None:
         return _rewritten(juel[1], _JUEL_WORDS)
@@ -68,7 +72,7 @@ def _rewritten(written: str, words: dict[str, str]) -> str | None:
             return None
         parts.append(part)
         at = found.end()
-    return _joined(parts) if parts else None
+    return _joined(parts) if parts and parts.count("not") <= _DENIALS else None
 
 
 def _part(found: re.Match[str], words: dict[str, str]) -> str | None:

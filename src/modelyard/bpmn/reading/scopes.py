@@ -48,7 +48,7 @@ def scope(element: etree._Element, lanes: dict[str, str], lane: str | None, read
     for found in children(element):
         made = _node(found, lanes, lane, reading)
         if made is not None:
-            nodes[made.id] = replace(made, lane=lanes.get(made.id, lane))
+            nodes[made.id] = made
     flows = _flows(element, nodes, reading)
     leaving: dict[str, list[str]] = {}
     entering: dict[str, list[str]] = {}
@@ -56,7 +56,12 @@ def scope(element: etree._Element, lanes: dict[str, str], lane: str | None, read
         leaving.setdefault(flow.source, []).append(flow.id)
         entering.setdefault(flow.target, []).append(flow.id)
     for id_, node in nodes.items():
-        nodes[id_] = replace(node, incoming=tuple(entering.get(id_, ())), outgoing=tuple(leaving.get(id_, ())))
+        nodes[id_] = replace(
+            node,
+            incoming=tuple(entering.get(id_, ())),
+            outgoing=tuple(leaving.get(id_, ())),
+            lane=lanes.get(id_, lane),
+        )
     return Scope(nodes, flows, data.objects(element, reading), _compensations(element, nodes, reading))
 
 
@@ -92,7 +97,7 @@ def _sub_process(element: etree._Element, lanes: dict[str, str], lane: str | Non
     return SubProcess(
         **common(element, reading),
         **active(element, reading),
-        body=scope(element, lanes | inner, lane, reading),
+        body=scope(element, lanes | inner if inner else lanes, lane, reading),
         event=flag(element, "triggeredByEvent"),
         transaction=tag(element) == "transaction",
         ad_hoc=ad_hoc,
