@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from modelyard.bpmn.engine import CompiledProcess, compile_process, step
 from modelyard.bpmn.errors import InvalidState, MigrationRefused
 from modelyard.bpmn.migration import Become, Plan, migrate, plan
-from modelyard.bpmn.model import Process
+from modelyard.bpmn.model import Gateway, Node, Process, Scope, SubProcess
 from modelyard.bpmn.protocol import (
     Cancelled,
     DataChanged,
@@ -497,6 +498,54 @@ def test_going_on_after_a_migration_ends_as_the_new_definition_would(block: Bloc
     fresh.finish()
     assert played.state.status == fresh.state.status == "completed"
     assert played.ended.data == fresh.ended.data
+
+
+@settings(max_examples=60, deadline=None)
+@given(blocks(8), CHOICES)
+def test_when_everything_is_renamed_everything_moves(block: Block, choices: list[int]) -> None:
+    plain = structured(block)
+    renamed = replace(plain, id="other", body=_renamed(plain.body))
+    new = compile_process(definitions(renamed))
+    played = played_some(compile_process(definitions(plain)), choices)
+    if played.state.status != "running":
+        return
+    work = {wait.id for wait in played.state.waits.values()}
+    moves = {id_: f"new_{id_}" for id_ in _ids(plain.body)}
+    found = plan(played.state, played.process, new, moves)
+    assert found.problems == ()
+    assert {move.become for move in found.moves} == {Become.MOVES}
+    assert played.migrate(new, **moves) == []
+    assert {wait.id for wait in played.state.waits.values()} == work
+    played.finish()
+    assert played.state.status == "completed"
+
+
+def _renamed(body: Scope) -> Scope:
+    nodes: dict[str, Node] = {}
+    for node in body.nodes.values():
+        made = replace(
+            node,
+            id=f"new_{node.id}",
+            incoming=tuple(f"new_{flow}" for flow in node.incoming),
+            outgoing=tuple(f"new_{flow}" for flow in node.outgoing),
+        )
+        if isinstance(made, SubProcess):
+            made = replace(made, body=_renamed(made.body))
+        if isinstance(made, (Gateway, SubProcess)) and made.default is not None:
+            made = replace(made, default=f"new_{made.default}")
+        nodes[made.id] = made
+    flows = {
+        f"new_{flow.id}": replace(flow, id=f"new_{flow.id}", source=f"new_{flow.source}", target=f"new_{flow.target}")
+        for flow in body.flows.values()
+    }
+    return replace(body, nodes=nodes, flows=flows)
+
+
+def _ids(body: Scope) -> list[str]:
+    found = [*body.nodes, *body.flows]
+    for node in body.nodes.values():
+        found += _ids(node.body) if isinstance(node, SubProcess) else []
+    return found
 
 
 def _renumbered(process_: Process, block: Block) -> Process:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.bpmn.errors import BpmnError, LimitExceeded
@@ -25,17 +25,21 @@ from modelyard.bpmn.simulation import (
 )
 from modelyard.bpmn.simulation.report import duration, student
 from tests.bpmn.bpmn_text import (
+    Block,
+    blocks,
     boundary,
     catch,
     definitions,
     each,
     error,
     event_based,
+    expected_work,
     inc,
     message,
     par,
     process,
     script,
+    structured,
     sub,
     timer,
     times,
@@ -214,6 +218,15 @@ def test_loops_and_sub_processes() -> None:
     several = user(loop=each("[1, 2, 3, 4]"), extensions={"duration": "PT1H"})
     found = played("s -> a -> e", Scenario(capacities={"r": 2}), lanes={"r": ("a",)}, a=several)
     assert found.lead.mean == 2 * HOUR
+
+
+@settings(max_examples=40, deadline=None)
+@given(blocks(8))
+def test_every_structured_process_is_played_to_its_end_with_all_its_work(block: Block) -> None:
+    found = simulate(definitions(structured(block)), runs=1)
+    assert not found.unfinished
+    assert found.ends == {"e": 1.0}
+    assert sum(step.times for step in found.steps) == expected_work(block)
 
 
 # --- cost, comparing ------------------------------------------------------------------------------------------------------------
