@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelyard.bpmn.engine import CompiledProcess, compile_process, step
 from modelyard.bpmn.errors import InvalidState, MigrationRefused
 from modelyard.bpmn.migration import Become, Plan, migrate, plan
+from modelyard.bpmn.migration.elements import waits_as
 from modelyard.bpmn.model import Gateway, Node, Process, Scope, SubProcess
 from modelyard.bpmn.protocol import (
     Cancelled,
@@ -546,6 +547,39 @@ def _ids(body: Scope) -> list[str]:
     for node in body.nodes.values():
         found += _ids(node.body) if isinstance(node, SubProcess) else []
     return found
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
+@given(blocks(8), blocks(8), CHOICES, st.data())
+def test_between_any_two_definitions_it_is_refused_or_goes_on_to_the_end(
+    one: Block, other: Block, choices: list[int], data: st.DataObject
+) -> None:
+    """Nothing is left waiting for ever at a gateway, whatever goes where."""
+    old, new = (compile_process(definitions(structured(block))) for block in (one, other))
+    played = played_some(old, choices)
+    if played.state.status != "running":
+        return
+    moves: dict[str, str] = {}
+    for token in played.state.tokens.values():
+        if token.element not in new.nodes and token.element not in moves:
+            kind = waits_as(old.nodes[token.element])
+            alike = [id_ for id_ in sorted(new.nodes) if waits_as(new.nodes[id_]) == kind]
+            moves[token.element] = data.draw(st.sampled_from(alike or sorted(new.nodes)))
+    found = played.plan(new, **moves)
+    if found.problems:
+        refused(found)
+        return
+    played.migrate(new, **moves)
+    played.finish()
+    assert played.state.status == "completed", found.lines
+
+
+def test_two_branches_made_one_would_be_done_twice() -> None:
+    played = Played(split("abc"))
+    new = split("ab")
+    assert "same way" in refused(played.plan(new, c="b"))
+    played.complete("b")
+    assert "same way" in refused(played.plan(new, c="b"))
 
 
 def _renumbered(process_: Process, block: Block) -> Process:

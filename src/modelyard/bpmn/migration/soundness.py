@@ -1,15 +1,17 @@
-"""What no single token shows: a join that could never be complete under the new definition, and work that would be done twice.
+"""What no single token shows: a join that could never be complete under the new definition, and tokens that would meet.
 
 Both compare with the old definition: what was so before is not for the migration to refuse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
 
 from modelyard.bpmn.engine.compiled import CompiledProcess, NodeCode
 from modelyard.bpmn.migration.elements import Correspondence
 from modelyard.bpmn.model import Gateway, GatewayKind
-from modelyard.bpmn.state import ScopeState, State
+from modelyard.bpmn.state import ScopeState, State, Token
 
 Finding = tuple[str | None, str]
 """The element, and a sentence."""
@@ -53,23 +55,47 @@ def _waiting(scope: ScopeState, map_: Correspondence | None) -> set[str]:
 
 
 def done_twice(state: State, old: CompiledProcess, new: CompiledProcess, map_: Correspondence) -> Iterator[Finding]:
-    """Tokens of which one could come to where the other is, as when parallel branches were put one after the other."""
+    """Tokens that would go the same way: as when parallel branches are put one after the other, or two are made one. What comes
+    after would be done for each, and a gateway that joins would keep one of them for ever."""
     for scope in state.scopes.values():
         if scope.kind == "loop" or len(scope.tokens) < 2:
             continue
         tokens = [state.tokens[id_] for id_ in scope.tokens]
-        before = {token.id: _onward(_place(old, token.element, None)) for token in tokens}
-        for token in tokens:
-            onward = _onward(_place(new, token.element, map_))
-            for other in tokens:
-                if other is token or other.element == token.element:
-                    continue
-                target = map_.id(other.element)
-                if target in onward and other.element not in before[token.id]:
-                    yield (
-                        token.element,
-                        f"token {token.id} would come to {target!r} too, where token {other.id} is: it would be done twice",
-                    )
+        ways = [(token, _way(old, token, None), _way(new, token, map_)) for token in tokens]
+        for (one, one_before, one_after), (other, other_before, other_after) in combinations(ways, 2):
+            if one_after.meets(other_after) and not one_before.meets(other_before):
+                yield one.element, f"tokens {one.id} and {other.id} would go the same way, and what comes would be done twice"
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Where a token can go without passing a gateway that joins: from its `place` (None when it waits at such a gateway) to
+    `nodes`, by `edges`: flows, and ids of boundary events and links."""
+
+    place: str | None
+    nodes: frozenset[str]
+    edges: frozenset[str]
+
+    def meets(self, other: _Way) -> bool:
+        same = self.place is not None and self.place == other.place
+        return same or self.place in other.nodes or other.place in self.nodes or bool(self.edges & other.edges)
+
+
+def _way(process: CompiledProcess, token: Token, map_: Correspondence | None) -> _Way:
+    place = _place(process, token.element, map_)
+    if token.at == "join":
+        flow = token.flow or ""
+        return _Way(None, frozenset(), frozenset({flow if map_ is None else map_.flow(flow) or flow}))
+    nodes: set[str] = set()
+    edges: set[str] = set()
+    waiting = [place]
+    while waiting:
+        for edge, node in _next(waiting.pop()):
+            edges.add(edge)
+            if not _joins(node) and node.id not in nodes:
+                nodes.add(node.id)
+                waiting.append(node)
+    return _Way(place.id, frozenset(nodes), frozenset(edges))
 
 
 def _place(process: CompiledProcess, element: str, map_: Correspondence | None) -> NodeCode:
@@ -81,26 +107,7 @@ def _joins(code: NodeCode) -> bool:
     return isinstance(node, Gateway) and node.kind in (GatewayKind.PARALLEL, GatewayKind.INCLUSIVE) and len(code.incoming) > 1
 
 
-def _onward(place: NodeCode) -> set[str]:
-    """The nodes to which a token can come from there without passing a gateway that joins."""
-    if _joins(place):
-        return set()
-    found: set[str] = set()
-    waiting = _next(place)
-    while waiting:
-        code = waiting.pop()
-        if code.id in found:
-            continue
-        found.add(code.id)
-        if not _joins(code):
-            waiting += _next(code)
-    return found
-
-
-def _next(code: NodeCode) -> list[NodeCode]:
-    return [
-        *(target.node for target in code.targets),
-        *code.waited,
-        *code.caught,
-        *([code.link] if code.link is not None else []),
-    ]
+def _next(code: NodeCode) -> list[tuple[str, NodeCode]]:
+    events = [(event.id, event) for event in (*code.waited, *code.caught)]
+    link = [(code.link.id, code.link)] if code.link is not None else []
+    return [*((target.flow, target.node) for target in code.targets), *events, *link]
