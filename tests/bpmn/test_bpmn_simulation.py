@@ -290,6 +290,8 @@ def test_endless_cases_are_bounded() -> None:
         (Scenario(probabilities={"x_e": 0.7, "x_e2": 0.7}), {}, "together"),
         (Scenario(probabilities={"x_e": 1.7}), {}, "no probability"),
         (Scenario(outcomes={"a": ()}), {}, "shares"),
+        (Scenario(probabilities={"a": 0.5}), {}, "neither"),
+        (Scenario(probabilities={"bad": 0.5}), {"a": sub("s1 -> t -> e1"), "bad": boundary("a", error())}, "at tasks"),
         (Scenario(), {"a": takes("soon")}, "no duration"),
         (Scenario(), {"a": takes("PT1H", cost="much")}, "no number"),
     ],
@@ -308,6 +310,9 @@ def test_what_a_file_says_is_used() -> None:
     made = process("p", "s -> a -> e", a=takes("PT1H", role="analyst", cost="3"))
     found = simulate(read(xml(made)), runs=2)
     assert (found.lead.mean, found.cost.mean, found.steps[0].role) == (HOUR, 3.0, "analyst")
+    ways = xml(process("p", "s -> x; x -[unknown]-> e; x -else-> e2", x=xor()))
+    told = simulate(read(ways.replace(b'id="x_e" ', b'id="x_e" modelyard:probability="0.25" ')), runs=1000)
+    assert told.ends["e"] == pytest.approx(0.25, abs=0.05)
 
 
 def test_durations_are_written_for_people() -> None:

@@ -7,7 +7,9 @@ A process says so itself by Modelyard's attributes of its elements; a Scenario a
     modelyard:cost           of a task: what each execution costs, beside the time of who does it
     modelyard:probability    of a flow: that it is taken; of an error boundary event: that the activity ends with this error;
                              of an event that waits for a message or signal: that it comes at all
-    modelyard:role           of a task or lane: who does it"""
+    modelyard:role           of a task or lane: who does it
+
+A call activity is one piece of work, whatever the process that it calls."""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelyard.bpmn.errors import BpmnError
-from modelyard.bpmn.model import Activity, Flow, Node, Process, Scope, SubProcess
+from modelyard.bpmn.model import Activity, CallActivity, Event, Flow, Node, Process, Scope, SubProcess, Task, Trigger
 from modelyard.bpmn.simulation.distributions import Distribution, parse_distribution
 
 
@@ -76,7 +78,18 @@ def assumptions(process: Process, scenario: Scenario) -> Assumptions:
     for id_, chance in made.probabilities.items():
         if not 0 <= chance <= 1:
             raise BpmnError(f"{chance} is no probability", element=id_)
+        _drawable(elements[id_], elements)
     return made
+
+
+def _drawable(element: Node | Flow, elements: Mapping[str, Node | Flow]) -> None:
+    """Errors are drawn when work ends; what ends a sub-process with one is inside it."""
+    if isinstance(element, Event) and any(each.trigger is Trigger.ERROR for each in element.definitions):
+        host = elements.get(element.attached_to or "")
+        if not isinstance(host, Task | CallActivity):
+            raise BpmnError("errors are drawn at tasks and call activities alone", element=element.id)
+    elif not isinstance(element, Flow | Event):
+        raise BpmnError("flows and events have a probability, and this is neither", element=element.id)
 
 
 def elements_of(body: Scope) -> Iterator[Node | Flow]:
