@@ -22,12 +22,12 @@ from modelyard.bpmn.state import ScopeState, State, Token, Wait
 def migrate(state: State, plan: Plan, at: datetime, limits: Limits = DEFAULT_LIMITS) -> tuple[State, tuple[AnyEffect, ...]]:
     """The instance under the new definition, and what is to be done: first what is withdrawn, then what is wanted anew.
 
-    Variables stay, and ids of what is kept; whoever keeps element ids beside them finds the new ones in the plan's moves. Work that
-    is wanted anew gets its inputs again; a timer that says something else than before counts from `at`. Gateways that have all their
-    tokens now go on at once. The old state stays as it was.
+    Variables stay, and ids of what is kept; whoever keeps element ids beside them finds the new ones in the plan's moves. Work
+    that is wanted anew gets its inputs again; a timer that says something else than before counts from `at`. Gateways that have
+    all their tokens now go on at once. The old state stays as it was.
 
-    Raises MigrationRefused, with all `problems`, when the plan has any, when the instance has moved since it was planned, or when an
-    expression of the new definition that is needed now cannot be evaluated."""
+    Raises MigrationRefused, with all `problems`, when the plan has any, when the instance has moved since it was planned, or when
+    an expression of the new definition that is needed now cannot be evaluated."""
     if plan.problems:
         error = MigrationRefused("; ".join(map(str, plan.problems)))
         error.problems = plan.problems
