@@ -35,6 +35,7 @@ from modelyard.dmn.model import (
     UnaryTests,
 )
 from modelyard.dmn.run import Limits, Run, Severity, system_clock
+from tests.dmn.dmn_text import decision, definitions, input_data, table
 
 NAMES = Scope(dict.fromkeys(("age", "risk", "member", "limit", "income", "applicant"), types.ANY) | BUILT_IN_NAMES)
 Rules = Sequence[Sequence[str]]
@@ -566,3 +567,11 @@ def test_the_how_to_shows_what_the_analysis_says() -> None:
     analysis = analyse_table(table(inputs, rows, values='"approve", "refer", "decline"', owner="Approval"))
     assert "\n".join(map(describe, analysis.findings)) == text.split("```text\n")[1].split("\n```")[0]
     assert {code.value for code in Code} == set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))
+
+
+def test_a_table_that_is_too_large_is_said_to_be_so() -> None:
+    rows = tuple((f"[{7 * n % 1000}..{7 * n % 1000 + n}]", str(n)) for n in range(300))
+    (info,) = load(definitions(input_data("x", "number"), decision("d", table(("x",), rows), "i_x"))).tables
+    assert analyse_table(info).complete
+    small = analyse_table(info, AnalysisLimits(bits=1000))
+    assert (small.complete, [finding.code for finding in small.findings]) == (False, [Code.INCOMPLETE])

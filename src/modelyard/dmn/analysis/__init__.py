@@ -13,13 +13,15 @@ from modelyard.dmn.analysis.cover import Budget, GaveUp
 from modelyard.dmn.analysis.coverage import Study, find_gaps, find_overlaps, find_unreachable
 from modelyard.dmn.analysis.duplicates import find_duplicates, find_mergeable
 from modelyard.dmn.analysis.findings import Analysis, AnalysisLimits, Code, Finding, describe
-from modelyard.dmn.analysis.grid import Grid, Table
+from modelyard.dmn.analysis.grid import Grid, Table, bits_of
 from modelyard.dmn.analysis.lint import find_cells, find_columns, find_default, find_outputs
 from modelyard.dmn.model import HitPolicy
 from modelyard.dmn.run import Severity
 
 __all__ = ["Analysis", "AnalysisLimits", "Code", "Finding", "Table", "analyse", "analyse_table", "describe"]
 
+WIDE = 4096
+"""Sets of so many bits cost as much again as small ones."""
 _DEFAULT_LIMITS = AnalysisLimits()
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -36,18 +38,27 @@ def analyse(model: Tables, limits: AnalysisLimits = _DEFAULT_LIMITS) -> tuple[Fi
 
 def analyse_table(info: Table, limits: AnalysisLimits = _DEFAULT_LIMITS) -> Analysis:
     """The findings about one table, the gravest first. Never raises for what a table says."""
+    bits, regions = bits_of(info)
+    if bits > limits.bits:
+        return _too_large(info)
+    work = limits.work // (1 + (regions + len(info.table.rules)) // WIDE)
     grid = Grid(info)
-    study = Study(grid, Budget(limits.work), limits.findings)
+    study = Study(grid, Budget(work), limits.findings)
     found: list[Finding] = []
     complete, spent = grid.is_exact, 0
     for what, search in _searches(study):
-        study.budget = Budget(limits.work)
+        study.budget = Budget(work)
         ended = _collect(study, what, search, found)
         complete, spent = complete and ended, spent + study.budget.spent
     found.extend(find_default(study, not complete or any(finding.code is Code.GAP for finding in found)))
     found.sort(key=lambda finding: _ORDER[finding.severity])
     assumptions = tuple(column.assumption for column in grid.columns)
     return Analysis(tuple(found), complete, assumptions, spent)
+
+
+def _too_large(info: Table) -> Analysis:
+    text = f"The table was not analysed: its {len(info.table.rules)} rules make too many different cases"
+    return Analysis((Finding(Code.INCOMPLETE, Severity.WARNING, info.owner, text, (), None, info.table.id),), complete=False)
 
 
 def _searches(study: Study) -> Iterator[tuple[str, Callable[[Study], Iterator[Finding]]]]:

@@ -169,6 +169,7 @@ class Axis:
             if 1 << index == null or segment.sample(index) is not None:
                 self.all |= 1 << index
         self.values = self.all & ~null
+        self._ranks: dict[int, Mask] = {}
 
     def segment_of(self, value: Value, scale: Scale | None) -> Segment | None:
         """Where a value lies; None when it is of a kind that this input never has."""
@@ -190,13 +191,22 @@ class Axis:
 
     def sample(self, mask: Mask) -> Value:
         """The most natural example of a set of regions, which has some."""
-        region = min(bits(mask & self.all), key=lambda index: self._segment[index].preference(index))
+        best = next(found for _, regions in sorted(self._ranked().items()) if (found := mask & regions))
+        region = (best & -best).bit_length() - 1
         return self._segment[region].sample(region)
+
+    def _ranked(self) -> dict[int, Mask]:
+        """The regions that can occur by their preference: there are few different ones."""
+        if not self._ranks:
+            for region in bits(self.all):
+                rank = self._segment[region].preference(region)
+                self._ranks[rank] = self._ranks.get(rank, 0) | 1 << region
+        return self._ranks
 
     def only_fractions(self, mask: Mask) -> bool:
         """Whether the regions are of numbers, but of no whole number."""
         chosen = mask & self.all
-        return bool(chosen) and all(self._segment[region].preference(region) >= FRACTION for region in bits(chosen))
+        return bool(chosen) and not any(chosen & regions for rank, regions in self._ranked().items() if rank < FRACTION)
 
     def words(self, mask: Mask, domain: Mask) -> str:
         """A set of regions for a reader: `< 18 or in [65..70)`."""

@@ -70,6 +70,8 @@ class AnalysisLimits:
 
     findings: int = 50
     work: int = 4_000_000
+    bits: int = 400_000_000
+    """Of the sets of one table: tests times regions, over all columns. A larger table is not analysed, and that is told."""
 
 
 def describe(finding: Finding) -> str:

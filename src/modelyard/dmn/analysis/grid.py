@@ -37,6 +37,7 @@ from modelyard.dmn.feel import syntax, types
 from modelyard.dmn.feel.compiler import BUILT_IN_NAMES
 from modelyard.dmn.feel.names import NameScope
 from modelyard.dmn.feel.parser import parse_unary_tests
+from modelyard.dmn.feel.semantics import written
 from modelyard.dmn.feel.types import AnyType, ConstrainedType, ContextType, ListType, Type, base_of, fits
 from modelyard.dmn.feel.values import Value
 from modelyard.dmn.model import DecisionTable
@@ -51,6 +52,8 @@ _SCALES: dict[str, tuple[Scale, ...]] = {
     types.YEARS_MONTHS.name: (YEARS_MONTHS,),
 }
 _NAMES = NameScope(BUILT_IN_NAMES)
+MOST_TESTS, MOST_CELL_VALUES = 10_000, 300_000_000
+"""Tests of one cell, and rules times values of one column, that are analysed: the sets of a larger one would fill the memory."""
 
 
 class Table(Protocol):
@@ -99,6 +102,20 @@ class Column:
     @property
     def is_partly_unknown(self) -> bool:
         return self.must != self.may or self.domain != self.widest
+
+
+def bits_of(info: Table) -> tuple[int, int]:
+    """How large the sets of a table will be: bits in all (a set of regions for each test), and regions of the longest axis."""
+    total = longest = 0
+    for place in range(len(info.table.inputs)):
+        tests, values = 0, set()
+        for row in info.cells:
+            for value in values_of(_cell(row, place)):
+                tests += 1
+                values.add(written(value))
+        regions = 2 * len(values) + 2
+        total, longest = total + max(tests, len(info.table.rules)) * regions, max(longest, regions)
+    return total, longest
 
 
 class Grid:
@@ -153,6 +170,8 @@ def _places(info: Table) -> list[tuple[int, ...]]:
 
 def _column(info: Table, places: tuple[int, ...]) -> Column:
     cells = tuple(_merged([_cell(row, place) for place in places]) for row in info.cells)
+    if len(cells) * sum(1 for cell in cells for _ in leaves(cell)) > MOST_CELL_VALUES:
+        cells = (Unknown(),) * len(cells)
     allowed = [condition for place in places for condition in _allowed(info, place)]
     type_ = _type(info, places)
     axis = axis_of(type_, [*allowed, *cells])
@@ -178,7 +197,12 @@ def _type(info: Table, places: Iterable[int]) -> AnyType:
 
 def _cell(row: Sequence[syntax.UnaryTests | None], place: int) -> Condition:
     tests = row[place] if place < len(row) else None
-    return Unknown() if tests is None else condition_of(tests)
+    return Unknown() if tests is None else _condition(tests)
+
+
+def _condition(tests: syntax.UnaryTests) -> Condition:
+    """The condition, unknown if it has too many tests."""
+    return condition_of(tests) if len(tests.tests) <= MOST_TESTS else Unknown()
 
 
 def _merged(cells: Sequence[Condition]) -> Condition:
@@ -189,7 +213,7 @@ def _allowed(info: Table, place: int) -> Iterator[Condition]:
     """The allowed values of the input clause and of the item definitions that its type is made of."""
     tests = info.allowed_inputs[place]
     if tests is not None:
-        yield condition_of(tests)
+        yield _condition(tests)
     yield from constraints(info.input_types[place])
 
 
@@ -212,7 +236,7 @@ def constraint_tests(type_: AnyType) -> syntax.UnaryTests | None:
 def _parsed(text: str) -> Condition:
     """`allowed; constraint` when an item definition has both."""
     try:
-        return condition_of(parse_unary_tests(text, _NAMES))
+        return _condition(parse_unary_tests(text, _NAMES))
     except DmnError:
         first, semicolon, second = text.partition("; ")
         return All((_parsed(first), _parsed(second))) if semicolon else Unknown()
@@ -228,7 +252,7 @@ def _domain(info: Table, places: Iterable[int], axis: Axis, asked: bool) -> tupl
     must = may = axis.all
     for place in places:
         tests, type_ = info.allowed_inputs[place], info.input_types[place]
-        clause = _sets(condition_of(tests) if tests is not None else ANYTHING, axis)
+        clause = _sets(_condition(tests) if tests is not None else ANYTHING, axis)
         by_type = _sets(All(tuple(constraints(type_))), axis)
         tried = by_type[1] & ~by_type[0]
         passing = sum(1 << region for region in bits(tried) if fits(axis.sample(1 << region), type_))
