@@ -130,12 +130,9 @@ class Player:
         waited: dict[str, set[str]] = {}
         for wait in state.waits.values():
             waited.setdefault("subscription" if wait.kind in ("message", "signal") else wait.kind, set()).add(wait.id)
-        signals = {id_ for id_, effect in self.subscriptions.items() if effect.signal and id_ not in state.waits}
         assert waited.get("work", set()) == {*self.work}
         assert waited.get("timer", set()) == {*self.timers}
-        assert waited.get("subscription", set()) == {*self.subscriptions} - signals
-        for id_ in signals:
-            del self.subscriptions[id_]
+        assert waited.get("subscription", set()) == {*self.subscriptions}
         assert {*state.incidents} == {*self.incidents}
         assert all(token.at != "moving" for token in state.tokens.values())
         if state.status != "running":

@@ -21,7 +21,9 @@ Data = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """Begin an instance at a start event: the plain one, or the one of that id or message or signal name."""
+    """Begin an instance at a start event: the plain one, or the one of that id or message or signal name (see
+    `CompiledProcess.starts`; an event-based gateway that instantiates has starts too). `data` come instead of what the process's
+    data objects begin with."""
 
     at: datetime
     data: Data = field(default_factory=dict)
@@ -30,7 +32,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkCompleted:
-    """A task, service, decision or called process of an effect ended well. `result` becomes data (see `Activity.outputs`)."""
+    """A task, service, decision or called process of an effect ended well. `result` becomes data (see `Activity.outputs`): each
+    entry goes to the nearest scope outward that declares the variable, else to the process. Of a task with a result variable,
+    that becomes the whole `result`, or what it holds under its only entry `result`. In a multi-instance activity that collects
+    outputs, entries stay with their instance."""
 
     at: datetime
     work: str
@@ -76,7 +81,8 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageArrived:
-    """A message that the caller matched to this instance's subscription by name and key."""
+    """A message that the caller matched to this instance's subscription by name and key. The subscription is used up; an event
+    that does not interrupt asks for another one."""
 
     at: datetime
     subscription: str
@@ -85,7 +91,7 @@ class MessageArrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalArrived:
-    """A broadcast; all that wait for the name go on."""
+    """A broadcast; all that wait for the name at this moment go on."""
 
     at: datetime
     name: str
@@ -94,7 +100,7 @@ class SignalArrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataChanged:
-    """Variables of the instance were set from outside; conditional events are asked again."""
+    """Variables of the process were set from outside; conditional events are asked again."""
 
     at: datetime
     data: Data
@@ -102,7 +108,8 @@ class DataChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentResolved:
-    """`how`: `retry` does the step again, `skip` goes on as if it had ended with `data`."""
+    """`how`: `retry` does the step again (with `data` written first), `skip` goes on as if it had ended with `data`: without its
+    outputs; at a gateway conditions that fail count as false; at one that joins without those who did not come."""
 
     at: datetime
     incident: str
@@ -133,6 +140,7 @@ class Effect:
 
     element: str
     token: str
+    """Empty where no token asks: the start of an event sub-process, the end of the instance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +180,8 @@ class TimerWithdrawn(Effect):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionWanted(Effect):
-    """Wait for a message of that name, with that correlation key if there is one; or, with `signal`, for a broadcast."""
+    """Wait for a message of that name, with that correlation key if there is one; or, with `signal`, for a broadcast: then it
+    lasts until it is withdrawn."""
 
     subscription: str
     name: str
@@ -217,8 +226,8 @@ class IncidentClosed(Effect):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTaken(Effect):
-    """For the history: a node was `entered`, `left`, `interrupted` or `compensated`; or a `flow` was taken. `at` is the event's
-    time."""
+    """For the history: a node was `entered`, `left`, `interrupted` or `compensated` (then its undoing begins); or a `flow` was
+    taken. `at` is the event's time."""
 
     what: str
     at: datetime

@@ -25,6 +25,7 @@ from modelyard.bpmn.model import (
     StandardLoop,
     SubProcess,
     Task,
+    TaskKind,
     TimerKind,
     Trigger,
 )
@@ -223,6 +224,18 @@ class CompiledProcess:
             self._attach(code, node)
         if isinstance(node, Event) and node.position is EventPosition.THROW:
             self._link(code)
+        if isinstance(node, Gateway) and node.kind is GatewayKind.EVENT_BASED:
+            self._events(code)
+        if isinstance(node, Event) and node.position in _TRIGGERS:
+            for definition in code.definitions:
+                if definition.trigger not in _TRIGGERS[node.position]:
+                    self._problem(node, f"an {node.position.value} cannot have the trigger {definition.trigger.value!r}")
+
+    def _events(self, code: NodeCode) -> None:
+        """What follows an event-based gateway (10.6.6)."""
+        nodes = [target.node for target in code.targets]
+        if not nodes or not all(_catches(each) for each in nodes):
+            self._problem(code.node, "an event-based gateway leads to events that wait and to receive tasks, and to nothing else")
 
     def _attach(self, code: NodeCode, event: Event) -> None:
         host = code.scope.nodes.get(event.attached_to or "")
@@ -287,6 +300,23 @@ def compile_process(definitions: Definitions, process_id: str | None = None) -> 
         what = f"no process {process_id!r}" if process_id is not None else f"{len(found)} processes: say which"
         raise InvalidProcess(f"there is {what}" if process_id else f"there are {what}", file=definitions.file)
     return CompiledProcess(definitions, found[0])
+
+
+_WAITED = frozenset({Trigger.MESSAGE, Trigger.SIGNAL, Trigger.TIMER, Trigger.CONDITIONAL})
+_TRIGGERS: dict[EventPosition, frozenset[Trigger]] = {
+    EventPosition.CATCH: _WAITED | {Trigger.LINK},
+    EventPosition.BOUNDARY: _WAITED | {*CAUGHT},
+    EventPosition.START: _WAITED | {Trigger.ERROR, Trigger.ESCALATION, Trigger.COMPENSATION},
+}
+"""What events can have that wait (table 10.93)."""
+
+
+def _catches(code: NodeCode) -> bool:
+    """Whether a node waits for something from outside."""
+    node = code.node
+    waits = isinstance(node, Event) and node.position is EventPosition.CATCH
+    waits = waits or (isinstance(node, Task) and node.kind is TaskKind.RECEIVE)
+    return waits and bool(code.definitions) and all(each.trigger in _WAITED for each in code.definitions)
 
 
 def feel(text: str | None, place: str) -> Feel | None:

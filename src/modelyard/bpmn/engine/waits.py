@@ -11,7 +11,7 @@ from modelyard.bpmn.engine.compiled import DefinitionCode, NodeCode
 from modelyard.bpmn.engine.draft import Draft
 from modelyard.bpmn.engine.expressions import Failed
 from modelyard.bpmn.model import TimerKind, Trigger
-from modelyard.bpmn.protocol import SubscriptionWanted, TimerWanted
+from modelyard.bpmn.protocol import SubscriptionWanted, SubscriptionWithdrawn, TimerWanted
 from modelyard.bpmn.state import ScopeState, Token, Wait
 from modelyard.dmn import Date, DateTime, DaysTime, YearsMonths, written
 from modelyard.dmn.feel.temporal import add, from_python, parse_date_time, parse_duration, to_python
@@ -67,8 +67,10 @@ def key_of(definition: DefinitionCode, layers: Layers, at: datetime) -> str | No
 
 
 def spent(d: Draft, wait: Wait) -> None:
-    """It happened, and is not waited for any more."""
+    """It happened, and is not waited for any more. A caller who told of a signal cannot know whom it reached, so that is said."""
     del d.waits[wait.id]
+    if wait.kind == "signal":
+        d.effects.append(SubscriptionWithdrawn(element=wait.element, token=wait.token or "", subscription=wait.id))
     owner: Token | ScopeState = d.token(wait.token) if wait.token is not None else d.scope(wait.scope or "")
     owner.waits = tuple(id_ for id_ in owner.waits if id_ != wait.id)
 
