@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any
 
-NAMES = ("startup", "serving", "catalog", "dmn")
+NAMES = ("startup", "serving", "catalog", "dmn", "lifecycle")
 
 
 def main(wanted: list[str]) -> int:

@@ -35,7 +35,6 @@ from modelyard.dmn.model import (
     UnaryTests,
 )
 from modelyard.dmn.run import Limits, Run, Severity, system_clock
-from tests.dmn.dmn_text import decision, definitions, input_data, table
 
 NAMES = Scope(dict.fromkeys(("age", "risk", "member", "limit", "income", "applicant"), types.ANY) | BUILT_IN_NAMES)
 Rules = Sequence[Sequence[str]]
@@ -570,8 +569,8 @@ def test_the_how_to_shows_what_the_analysis_says() -> None:
 
 
 def test_a_table_that_is_too_large_is_said_to_be_so() -> None:
-    rows = tuple((f"[{7 * n % 1000}..{7 * n % 1000 + n}]", str(n)) for n in range(300))
-    (info,) = load(definitions(input_data("x", "number"), decision("d", table(("x",), rows), "i_x"))).tables
+    rules = [(f"[{7 * n % 1000}..{7 * n % 1000 + n}]", str(n)) for n in range(300)]
+    info = table({"age": types.NUMBER}, rules)
     assert analyse_table(info).complete
     small = analyse_table(info, AnalysisLimits(bits=1000))
     assert (small.complete, [finding.code for finding in small.findings]) == (False, [Code.INCOMPLETE])
