@@ -466,3 +466,23 @@ def test_a_condition_on_data_that_are_not_there_waits() -> None:
 
 def test_an_error_without_a_code_is_caught_by_what_catches_all() -> None:
     played("s -> p -> e; x -> b", "[b]", p=sub("s1 -> z", z=b.end(EventDefinition(Trigger.ERROR))), x=boundary("p", error()))
+
+
+def test_events_that_cause_each_other_without_end_are_an_incident() -> None:
+    rises, falls = condition("x > 0"), condition("x < 1")
+    player = played(
+        "s -> a -> e",
+        "start {x: 1}",
+        Limits(steps=200),
+        up=b.event_sub("s1 -> down -> e1", rises, interrupting=False, down=script("0", "x")),
+        down_=b.event_sub("s2 -> raised -> e2", falls, interrupting=False, raised=script("1", "x")),
+    )
+    assert {effect.cause for effect in player.incidents.values()} == {"loop"}
+    assert len(player.effects) < 5_000
+    player.do("[a]")
+
+
+def test_a_signal_that_is_thrown_reaches_who_waits_then_and_not_who_waits_later() -> None:
+    flows = "s -> f; f -> m -> n -> a -> e; f -> x -> t -> e2"
+    go = signal("go")
+    played(flows, "x | [] | ~go | [a]", f=par(), m=catch(go), n=catch(go), t=b.throw(go))
