@@ -123,22 +123,24 @@ class Compiler:
 
     def _context(self, node: model.Context, scope: Scope) -> Code:
         entries: list[tuple[str, Code]] = []
-        seen: dict[str, AnyType] = {}
+        inner = Scope({}, scope)
         shapes: dict[str, AnyType] = {}
         for entry in node.entries:
             type_ = self.type(entry.type_ref, entry.place)
-            itself = {entry.name: type_} if isinstance(entry.value, model.FunctionDefinition) and entry.name else {}
-            inner = Scope(seen | itself, scope, shapes=shapes)
+            if entry.name in shapes:
+                self.problem(f"the context has two entries {entry.name!r}", entry.place)
             if isinstance(entry.value, model.FunctionDefinition):
+                if entry.name:
+                    inner.declare(entry.name, type_)
                 code = self.function(entry.name or "function", entry.value, inner)
             else:
                 code = self.expression(entry.value, inner)
+                if entry.name:
+                    inner.declare(entry.name, type_)
             entries.append((entry.name, coerced(code, _result_or(type_, entry.value), f"the entry {entry.name!r}")))
-            if entry.name in seen:
-                self.problem(f"the context has two entries {entry.name!r}", entry.place)
             if entry.name:
-                seen[entry.name] = type_
                 shapes[entry.name] = self.shape(entry.value) if type_ is ANY else type_
+                inner.names.define(entry.name, shapes[entry.name])
         last = node.entries[-1] if node.entries else None
         self._shapes[id(node)] = ContextType(shapes) if last is None or last.name else self.shape(last.value)
         return _context(entries)

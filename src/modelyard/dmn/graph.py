@@ -17,6 +17,8 @@ from modelyard.dmn.feel.values import Value
 from modelyard.dmn.item_types import ItemTypes
 from modelyard.dmn.run import Limits, Run
 
+_SERVICE = 10
+"""What calling a decision service counts for in steps, besides what it evaluates."""
 Values = list[Any]
 """The values of one evaluation, by the nodes' indexes."""
 
@@ -124,8 +126,7 @@ class Graph:
                     where = f" (at {wanted.location!r})" if wanted.location else ""
                     raise _wrong(f"imports {wanted.namespace!r}{where}, which was not given: load that file too", wanted)
                 file.imports[wanted.name] = found
-        for file in self.files:
-            _no_round(file, [])
+        _no_round(self.files)
 
     def _declare(self, file: File) -> None:
         found = file.definitions
@@ -252,6 +253,7 @@ class Graph:
 
         def run_service(run: Run, arguments: Sequence[Value]) -> Value:
             values: Values = self.template.copy()
+            run.step(_SERVICE + len(values) // 8)
             for parameter, value in zip(parameters, arguments, strict=True):
                 values[parameter.index] = coerce(value, parameter.type, run, f"{parameter.name!r} of service {node.name!r}")
             caller = run.element
@@ -306,12 +308,22 @@ def _function_type(definition: model.FunctionDefinition | None, own: AnyType, ty
     return FunctionType(tuple(types.named(p.type_ref, p.place) for p in parameters), own)
 
 
-def _no_round(file: File, way: list[File]) -> None:
-    if file in way:
-        names = " → ".join(each.definitions.name for each in [*way[way.index(file) :], file])
-        raise _wrong(f"the imports go round in a circle: {names}", file.definitions)
-    for imported in file.imports.values():
-        _no_round(imported, [*way, file])
+def _no_round(files: Sequence[File]) -> None:
+    """Refuse imports that lead back. Each file is looked at once, however many ways lead to it."""
+    done: set[int] = set()
+    way: list[File] = []
+    waiting = [(file, False) for file in files]
+    while waiting:
+        file, left = waiting.pop()
+        if left:
+            done.add(id(way.pop()))
+        elif file in way:
+            names = " → ".join(each.definitions.name for each in [*way[way.index(file) :], file])
+            raise _wrong(f"the imports go round in a circle: {names}", file.definitions)
+        elif id(file) not in done:
+            way.append(file)
+            waiting.append((file, True))
+            waiting.extend((imported, False) for imported in file.imports.values())
 
 
 def in_order(

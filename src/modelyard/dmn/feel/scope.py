@@ -53,13 +53,16 @@ class Scope:
         self.parent, self.filtering = parent, filtering
         self.places = {name: FIRST + index for index, name in enumerate(names)}
         self.types = dict(names)
+        self._next = FIRST + len(self.places)
         self.names: NameScope = NameScope({**names, **(shapes or {})}, parent.names if parent else None, type_lookup)
         self._lookup = type_lookup
 
     def declare(self, name: str, type_: AnyType) -> None:
-        """Add a name, at the place after the last one: for what is compiled from now on. The parser does not see it."""
-        self.places[name] = FIRST + len(self.places)
+        """Add a name, at the place after the last one, for what is read from now on."""
+        self.places[name] = self._next
+        self._next += 1
         self.types[name] = type_
+        self.names.define(name, type_)
 
     def find(self, name: str) -> Found | tuple[int, ...]:
         """The name; or the depths of the filters that were passed, when it is not known."""

@@ -8,7 +8,7 @@ from modelyard.dmn.feel import temporal
 from modelyard.dmn.feel.numbers import text_of
 from modelyard.dmn.feel.temporal import Date, DateTime, DaysTime, Time, YearsMonths
 from modelyard.dmn.feel.types import DATE_TIME as DATE_TIME_TYPE
-from modelyard.dmn.feel.types import AnyType, ListType, base_of, fits, type_of
+from modelyard.dmn.feel.types import AnyType, ConstrainedType, ContextType, ListType, base_of, fits, type_of
 from modelyard.dmn.feel.values import Range, Value
 from modelyard.dmn.run import Run
 
@@ -119,11 +119,35 @@ def coerce(value: Value, type_: AnyType, run: Run, what: str = "") -> Value:
         return [value]
     if base == DATE_TIME_TYPE and type(value) is Date:
         return DateTime.at_midnight(value)
-    return run.null(f"{what or 'the value'} is {shown(value)}, which is not {_article(type_)}")
+    part = _misfit(value, type_, run)
+    return run.null(f"{what or 'the value'} is {shown(value)}, which is not {_article(type_)}{f': {part}' if part else ''}")
+
+
+def _misfit(value: Value, type_: AnyType, run: Run) -> str:
+    """Which part of a context, or element of a list, is not as the type asks; or which values the type allows."""
+    base = base_of(type_)
+    if isinstance(value, dict) and isinstance(base, ContextType):
+        for name, inner in base.fields.items():
+            if name not in value:
+                return f"it has no {name!r}"
+            if not fits(value[name], inner, run):
+                return f"its {name!r} is {_what(value[name], inner, run)}"
+    if isinstance(value, list) and isinstance(base, ListType):
+        for place, item in enumerate(value, start=1):
+            if not fits(item, base.element, run):
+                return f"its element {place} is {_what(item, base.element, run)}"
+    if isinstance(type_, ConstrainedType) and type_.text and fits(value, type_.base, run):
+        return f"allowed is {type_.text if len(type_.text) <= _SHOWN else type_.text[: _SHOWN - 3] + '…'}"
+    return ""
+
+
+def _what(value: Value, type_: AnyType, run: Run) -> str:
+    part = _misfit(value, type_, run)
+    return f"{shown(value)}, not {_article(type_)}{f': {part}' if part else ''}"
 
 
 def _article(type_: AnyType) -> str:
-    return f"a {type_} of its type's values" if type(type_).__name__ == "ConstrainedType" else f"of type {type_}"
+    return f"a {type_} of its type's values" if isinstance(type_, ConstrainedType) else f"of type {type_}"
 
 
 def text(value: Value) -> str:

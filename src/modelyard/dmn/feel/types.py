@@ -45,7 +45,7 @@ class ContextType:
     fields: Mapping[str, AnyType]
 
     def __str__(self) -> str:
-        return "context<" + ", ".join(f"{name}: {type_}" for name, type_ in self.fields.items()) + ">"
+        return "context<" + ", ".join(f"{name}: {_inner(type_)}" for name, type_ in self.fields.items()) + ">"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,13 @@ class ConstrainedType:
 
     def __str__(self) -> str:
         return self.name
+
+
+def _inner(type_: AnyType) -> str:
+    """An entry's type, of contexts in it no entries: types may share parts, and then have far more entries than definitions."""
+    if isinstance(type_, ContextType) and type_.fields:
+        return "context<…>"
+    return f"list<{_inner(type_.element)}>" if isinstance(type_, ListType) else str(type_)
 
 
 AnyType = Type | ListType | RangeType | ContextType | FunctionType | ConstrainedType

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from modelyard.core.errors import InvalidArtifact
@@ -98,11 +99,17 @@ class Bounds:
 
 
 def leaves(root: str, type_: AnyType, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """The columns of one value, in the order of its entries."""
+    """The columns of one value, in the order of its entries; of more than can be taken, one more than that.
+
+    Item definitions that share parts can have far more entries than definitions."""
+    return islice(_leaves(root, type_, path), MOST_FIELDS + 1)
+
+
+def _leaves(root: str, type_: AnyType, path: tuple[str, ...]) -> Iterator[Leaf]:
     base = base_of(type_)
     if isinstance(base, ContextType) and base.fields and len(path) < _DEEPEST:
         for name, inner in base.fields.items():
-            yield from leaves(root, inner, (*path, name))
+            yield from _leaves(root, inner, (*path, name))
     else:
         yield Leaf(root, path, type_)
 
