@@ -5,10 +5,12 @@
     ...                                     # carry the effects out, keep dumps(state)
     state, effects = step(compiled, loads(text), WorkCompleted(at=now, work="w3", result={"approved": True}))
 
-`modelyard.bpmn.model` is a file as read, `modelyard.bpmn.protocol` what goes into a step and what comes out."""
+`model` is a file as read, `protocol` what goes into a step and what comes out; `lint` checks a process, `migration` moves running
+instances to a new definition, `simulation` plays a process before it is adopted, `scenarios` are its test files."""
 
 from modelyard.bpmn.engine import CompiledProcess, Start, compile_process, step
 from modelyard.bpmn.errors import BpmnError, InvalidEvent, InvalidProcess, InvalidState, LimitExceeded, MigrationRefused
+from modelyard.bpmn.model import Definitions, Finding, Severity
 from modelyard.bpmn.protocol import (
     Cancelled,
     DataChanged,
@@ -35,6 +37,7 @@ from modelyard.bpmn.protocol import (
     WorkWanted,
     WorkWithdrawn,
 )
+from modelyard.bpmn.reading import read, write
 from modelyard.bpmn.state import State, dumps, loads
 
 __all__ = [
@@ -42,6 +45,8 @@ __all__ = [
     "Cancelled",
     "CompiledProcess",
     "DataChanged",
+    "Definitions",
+    "Finding",
     "IncidentClosed",
     "IncidentRaised",
     "IncidentResolved",
@@ -54,6 +59,7 @@ __all__ = [
     "MessageArrived",
     "MessageSent",
     "MigrationRefused",
+    "Severity",
     "SignalArrived",
     "SignalSent",
     "Start",
@@ -74,5 +80,7 @@ __all__ = [
     "compile_process",
     "dumps",
     "loads",
+    "read",
     "step",
+    "write",
 ]

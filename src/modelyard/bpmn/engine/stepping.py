@@ -53,13 +53,13 @@ def step(
     draft = Draft(compiled, state, event.at, limits, OPERATIONS)
     try:
         _TAKEN[type(event)](draft, event)
-        _drain(draft)
+        drain(draft)
     except Failed as failed:
         raise InvalidEvent(failed.message) from failed
     return draft.state(), tuple(draft.effects)
 
 
-def _drain(d: Draft) -> None:
+def drain(d: Draft) -> None:
     left = d.limits.steps
     while d.status == "running":
         while d.queue:

@@ -9,8 +9,7 @@ from typing import Any
 from modelyard.bpmn.engine import activities, flows, waits
 from modelyard.bpmn.engine.draft import Draft
 from modelyard.bpmn.engine.expressions import Failed
-from modelyard.bpmn.engine.stepping import DEFAULT_LIMITS, OPERATIONS
-from modelyard.bpmn.engine.stepping import _drain as drain  # goes on until everything waits, as every step does
+from modelyard.bpmn.engine.stepping import DEFAULT_LIMITS, OPERATIONS, drain
 from modelyard.bpmn.errors import MigrationRefused
 from modelyard.bpmn.migration.elements import Correspondence
 from modelyard.bpmn.migration.plan import Become, Move, Plan
