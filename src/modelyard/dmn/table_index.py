@@ -94,6 +94,10 @@ KINDS = (
 _ATOMS = (*(kind.cls for kind in KINDS), Time, DateTime)
 
 
+MOST_PROBES = 1_000_000
+"""Tests times constants, over the cells of a column, that loading asks for an index; further cells are evaluated when asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """Values of one kind: `masks[bisect_right(keys, key(value))]` are the rules. `points[i]` is the value of `keys[i]`."""
@@ -317,9 +321,11 @@ def _column(cells: Sequence[Cell], constant: Constant, probe: Env, indexed: bool
             matchers[cell.tests] = cell.matcher
         tested |= 0 if cell.matcher is None else rule
     known: list[tuple[int, Matcher, list[Value]]] = []
+    probes = MOST_PROBES
     for tests, rules in grouped.items():
         values = constants(tests, constant)
-        if values is None:
+        probes -= len(tests.tests) * len(values or ())
+        if values is None or probes < 0:
             open_ |= rules
         else:
             known.append((rules, matchers[tests], values))
