@@ -210,6 +210,7 @@ def test_examples_may_be_test_cases_of_the_kit(run: Run, model: str, tmp_path: P
         (("eval", "no-such.dmn"), "no-such.dmn cannot be read"),
         (("eval", "MODEL", "-d", "Nothing"), "no decision 'Nothing'"),
         (("eval", "MODEL", "-i", "Agee=3"), "no input 'Agee'"),
+        (("eval", "MODEL", "-i", "Applicant.agee=3"), "no entry 'agee'"),
         (("eval", "MODEL", "-i", "Income"), "not NAME=VALUE"),
         (("eval", "MODEL", "--data", "no-such.json"), "cannot be read"),
         (("test", "MODEL"), "a model and examples"),
@@ -250,3 +251,8 @@ def test_a_model_that_cannot_be_loaded_is_told_with_its_place(run: Run, tmp_path
     assert error["code"] == "invalid_artifact"
     assert re.fullmatch(r"broken\.dmn, line \d+, element r1", error["field"])
     assert "modelyard dmn check" in error["hint"]
+
+
+def test_what_became_null_is_told_with_an_explanation_too(run: Run, model: str) -> None:
+    said = run("dmn", "explain", model, "-i", "Income=many")
+    assert "while evaluating: input 'Income'" in said.err

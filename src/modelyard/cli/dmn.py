@@ -90,7 +90,8 @@ def explain(*files: Files, decision: Decision = (), given: Input = (), data: Dat
     model, rows, names = _asked(files, decision, given, data)
     found = [_evaluated(model, names, row, trace=True) for row in rows]
     records: list[dict[str, Any]] = [
-        {"answers": _answers(results), "because": words} for results, words in zip(found, _words(model, found, True), strict=True)
+        {"answers": _answers(results), "because": words} | _messages(results)
+        for results, words in zip(found, _words(model, found, True), strict=True)
     ]
     if not how.for_people:
         _print(records[0] if data is None else records, how.output)
@@ -102,6 +103,7 @@ def explain(*files: Files, decision: Decision = (), given: Input = (), data: Dat
             sys.stdout.write(render.safe(f"{sentence}.") + "\n")
         for name, value in record["answers"].items():
             sys.stdout.write(render.safe(f"{name}: {_shown(value)}") + "\n")
+        _say_messages(record, f"row {number}: " if len(records) > 1 else "")
     return DONE
 
 
@@ -161,7 +163,8 @@ def _print_findings(found: Sequence[dict[str, Any]]) -> None:
         place = ":".join(str(part) for part in (row["file"], row["line"]) if part)
         rules = f"{', rules' if len(row['rules']) > 1 else ', rule'} {', '.join(map(str, row['rules']))}" if row["rules"] else ""
         colour = render.status(row["severity"])[1]
-        told = render.safe(f"{place}: {row['where'] or ''}{rules}: {row['what']} [{row['code']}]")
+        where = f"{row['where'] or ''}{rules}"
+        told = render.safe(f"{place}: {f'{where}: ' if where else ''}{row['what']} [{row['code']}]")
         sys.stdout.write(f"{render.paint(row['severity'], colour, sys.stdout)}: {told}\n")
     if not found:
         sys.stdout.write("nothing is wrong\n")
@@ -220,14 +223,17 @@ def _answers(results: dict[str, Result]) -> dict[str, Any]:
 
 
 def _record(results: dict[str, Result], words: list[str]) -> dict[str, Any]:
-    record: dict[str, Any] = {"answers": _answers(results)}
-    messages = list(dict.fromkeys(message for result in results.values() for message in result.messages))
-    if messages:
-        record["messages"] = [_message(message) for message in messages]
+    record: dict[str, Any] = {"answers": _answers(results)} | _messages(results)
     if words:
         record["because"] = words
         record["trace"] = {name: _trace(result.trace) for name, result in results.items() if result.trace is not None}
     return record
+
+
+def _messages(results: dict[str, Result]) -> dict[str, Any]:
+    """What was noticed on the way, each once; nothing when there was nothing."""
+    found = dict.fromkeys(message for result in results.values() for message in result.messages)
+    return {"messages": [_message(message) for message in found]} if found else {}
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -271,11 +277,13 @@ def _print_answers(records: list[dict[str, Any]], names: Sequence[str], output: 
         row = f"row {number}: " if len(records) > 1 else ""
         for sentence in record.get("because", ()):
             sys.stdout.write(render.safe(f"{row}{sentence}.") + "\n")
-        for message in record.get("messages", ()):
-            say(
-                f"{row}{message['severity']} while evaluating: {message['text']}"
-                + (f" (at {message['element']})" if message["element"] else "")
-            )
+        _say_messages(record, row)
+
+
+def _say_messages(record: dict[str, Any], row: str) -> None:
+    for message in record.get("messages", ()):
+        at = f" (at {message['element']})" if message["element"] else ""
+        say(f"{row}{message['severity']} while evaluating: {message['text']}{at}")
 
 
 def _title(name: str) -> str:

@@ -183,6 +183,17 @@ def _merged(row: Mapping[str, Any], over: Mapping[str, Any]) -> Row:
     return found
 
 
+def _check_way(info: InputInfo, way: Sequence[str]) -> None:
+    from modelyard.dmn.feel.types import ContextType, base_of, field_type
+
+    type_: AnyType | None = info.type
+    for name in way:
+        base = base_of(type_) if type_ is not None else None
+        if isinstance(base, ContextType) and base.fields and name not in base.fields:
+            raise Usage(f"input {info.name!r} has no entry {name!r}", field=name, hint=f"there is: {', '.join(base.fields)}")
+        type_ = field_type(type_, name)
+
+
 def _input(model: Model, name: str) -> tuple[InputInfo, list[str]]:
     """The input of which a dotted name is a part, and the rest of the name."""
     known = _inputs(model)
@@ -190,7 +201,9 @@ def _input(model: Model, name: str) -> tuple[InputInfo, list[str]]:
         if name == info.name:
             return info, []
         if name.startswith(info.name + "."):
-            return info, name[len(info.name) + 1 :].split(".")
+            way = name[len(info.name) + 1 :].split(".")
+            _check_way(info, way)
+            return info, way
     names = ", ".join(info.name for info in known) or "none"
     raise Usage(f"the model has no input {name!r}", field=name, hint=f"its inputs: {names}")
 

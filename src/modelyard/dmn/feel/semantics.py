@@ -137,7 +137,7 @@ def _misfit(value: Value, type_: AnyType, run: Run) -> str:
             if not fits(item, base.element, run):
                 return f"its element {place} is {_what(item, base.element, run)}"
     if isinstance(type_, ConstrainedType) and type_.text and fits(value, type_.base, run):
-        return f"allowed is {type_.text if len(type_.text) <= _SHOWN else type_.text[: _SHOWN - 3] + '…'}"
+        return type_.text if len(type_.text) <= _SHOWN else type_.text[: _SHOWN - 3] + "…"
     return ""
 
 
@@ -147,7 +147,7 @@ def _what(value: Value, type_: AnyType, run: Run) -> str:
 
 
 def _article(type_: AnyType) -> str:
-    return f"a {type_} of its type's values" if isinstance(type_, ConstrainedType) else f"of type {type_}"
+    return f"one of the values that {type_} allows" if isinstance(type_, ConstrainedType) else f"of type {type_}"
 
 
 def text(value: Value) -> str:
