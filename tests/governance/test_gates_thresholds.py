@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from gates_yard import START, evidence_of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelyard.core.errors import InvalidInput
@@ -60,7 +60,11 @@ def as_then(row: Threshold, newest: dict[EvidenceType, Evidence]) -> tuple[str, 
     return row.name, COMPARE[row.comparison](value, row.limit)
 
 
+HUGE = Threshold(name="huge", evidence=EvidenceType.SCAN, measure="dangers", comparison="eq", limit=1e300)
+
+
 @settings(max_examples=80, deadline=None)
+@example([HUGE], [("scan", {"dangers": 1e300})], "low")
 @given(
     st.lists(thresholds, min_size=1, max_size=5),
     st.lists(st.tuples(st.sampled_from(TYPES), st.dictionaries(measures, numbers, max_size=3)), max_size=6),

@@ -12,6 +12,7 @@ from typing import Any
 
 from modelyard import dmn
 
+LARGEST_WHOLE = 2.0**53
 LIMITS = dmn.Limits(
     file_bytes=1 << 20,
     elements=20_000,
@@ -67,7 +68,8 @@ def _value(given: Any) -> Any:
     if isinstance(given, bool) or given is None or isinstance(given, str | int | Decimal):
         return given
     if isinstance(given, float):
-        return Decimal(int(given)) if given.is_integer() else Decimal(repr(given))
+        # Beyond 2**53 a float's digits are not its own: the shortest text that reads as it does is what was meant.
+        return Decimal(int(given)) if given.is_integer() and abs(given) <= LARGEST_WHOLE else Decimal(repr(given))
     if isinstance(given, Mapping):
         return {str(name): _value(inner) for name, inner in given.items()}
     if isinstance(given, list | tuple):
