@@ -3,6 +3,8 @@
 `storage` runs a test on each adapter (memory, SQLite, PostgreSQL) with the tables the module names in `TABLES`;
 `make_storage(tables)` does the same for tables chosen in the test. A missing server skips its tests with a reason, unless
 MODELYARD_DEMAND names it: then they fail.
+
+Property tests take the same examples every time, so that a change is judged by the change; HYPOTHESIS_PROFILE=hunt takes new ones.
 """
 
 from __future__ import annotations
@@ -23,9 +25,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from modelyard.core.messages import AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX
 from modelyard.core.records import Storage, Table
+
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("hunt", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 BUS_TABLES: tuple[Table[Any], ...] = (AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX)
 
