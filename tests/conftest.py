@@ -4,7 +4,7 @@
 `make_storage(tables)` does the same for tables chosen in the test. A missing server skips its tests with a reason, unless
 MODELYARD_DEMAND names it: then they fail.
 
-Property tests take the same examples every time, so that a change is judged by the change; HYPOTHESIS_PROFILE=hunt takes new ones.
+Property tests take the same examples every time, so that a change is judged by itself; HYPOTHESIS_PROFILE=hunt takes new ones.
 """
 
 from __future__ import annotations
