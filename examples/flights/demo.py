@@ -10,16 +10,12 @@ The summary goes to stdout, progress to stderr. Exit code 1 when anything is not
 from __future__ import annotations
 
 import argparse
-import fcntl
-import shutil
 import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,9 +34,10 @@ from examples.flights.people import Cast, hire
 from examples.flights.replay import Replay
 from examples.flights.summary import Ending, finish
 from examples.flights.train import Trained, costs, train
+from examples.stage import alone, free_port, teller
 from modelyard.bootstrap import Settings
 from modelyard.catalog import Version
-from modelyard.core.errors import ModelyardError, Unavailable, WrongState
+from modelyard.core.errors import ModelyardError, Unavailable
 from modelyard.monitoring import Alert, WindowKind
 from modelyard.trust.statements import ArmRole
 from modelyard.worker.up import House
@@ -83,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as stack:
-            stack.enter_context(_alone(options.home))
+            stack.enter_context(alone(options.home))
             return _run(options, console, stack)
     except ModelyardError as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
@@ -108,28 +105,11 @@ def _options(arguments: list[str] | None) -> Options:
     return Options(months, found.sample, found.keep, found.home)
 
 
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """A fresh folder that no other demo uses. Raises WrongState when one does, or when the folder holds something else."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with home.with_name(home.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise WrongState("another demo is running", hint="stop it with Ctrl-C, or choose another --home") from error
-        if home.exists():
-            if any(home.iterdir()) and not (home / "modelyard.db").exists():
-                raise WrongState(f"{home} holds something else", field="--home", hint="choose another folder")
-            shutil.rmtree(home)
-        home.mkdir()
-        yield
-
-
 def _run(options: Options, console: Console, stack: ExitStack) -> int:
     started = time.monotonic()
     progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
     stack.enter_context(progress)
-    say = _teller(progress, started)
+    say = teller(progress, started)
     say("reading the flights of 2013 (fetched once, CC0)")
     rows = load()
     pool = stack.enter_context(_training_process())
@@ -290,30 +270,12 @@ def _scores(number: int, home: Path) -> Any:
 
 def _settings(home: Path) -> Settings:
     """An installation of its own beside whatever the environment speaks of."""
-    port, runtime_port = (_free(preferred) for preferred in (7900, 7901))
+    port, runtime_port = (free_port(preferred) for preferred in (7900, 7901))
     return Settings(home=home, port=port, runtime_port=runtime_port, monitor_window=WindowKind.MONTH)
-
-
-def _free(preferred: int) -> int:
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise Unavailable("no port is free")
 
 
 def _only_task(progress: Progress) -> Any:
     return progress.task_ids[0]
-
-
-def _teller(progress: Progress, started: float) -> Any:
-    def say(text: str) -> None:
-        progress.console.print(f"[dim]{time.monotonic() - started:6.1f} s[/dim]  {escape(text)}", soft_wrap=True)
-
-    return say
 
 
 def _keep(house: House, cast: Cast) -> None:

@@ -18,6 +18,7 @@ import httpx
 from examples.flights.data import LABEL
 from examples.flights.people import Cast, Person
 from examples.flights.train import ENDPOINT, USE_CASE, Trained
+from examples.stage import Say
 from modelyard.catalog import Version
 from modelyard.client import Client
 from modelyard.core.errors import NotFound, Refused, TimedOut, Unavailable
@@ -33,7 +34,6 @@ from modelyard.measures import Interval, Moments
 from modelyard.monitoring import ALERTS, MONITORS, Alert, CreateMonitor, Monitor, Severity, Watch, WindowKind, WindowSpec
 from modelyard.trust.statements import ArmRole
 
-Say = Callable[[str], None]
 T = TypeVar("T")
 
 PATIENCE = 120.0

@@ -11,15 +11,12 @@ stderr. Exit code 1 when anything is not as it should be.
 from __future__ import annotations
 
 import argparse
-import fcntl
-import shutil
 import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,9 +34,10 @@ from examples.rules.people import Cast, hire
 from examples.rules.replay import Replay, Rows
 from examples.rules.summary import Ending, finish
 from examples.rules.versions import WEEK, Built, build, compiled, decide
+from examples.stage import alone, free_port, teller
 from modelyard.bootstrap import Settings
 from modelyard.catalog import Version
-from modelyard.core.errors import ModelyardError, Refused, Unavailable, WrongState
+from modelyard.core.errors import ModelyardError, Refused, Unavailable
 from modelyard.monitoring import Alert, WindowKind
 from modelyard.trust.statements import ArmRole
 from modelyard.worker.up import House
@@ -90,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as stack:
-            stack.enter_context(_alone(options.home))
+            stack.enter_context(alone(options.home))
             return _run(options.home, options.keep, console, stack)
     except ModelyardError as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
@@ -100,28 +98,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """A fresh folder that no other demo uses. Raises WrongState when one does, or when the folder holds something else."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with home.with_name(home.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise WrongState("another demo is running", hint="stop it with Ctrl-C, or choose another --home") from error
-        if home.exists():
-            if any(home.iterdir()) and not (home / "modelyard.db").exists():
-                raise WrongState(f"{home} holds something else", field="--home", hint="choose another folder")
-            shutil.rmtree(home)
-        home.mkdir()
-        yield
-
-
 def _run(home: Path, keep: bool, console: Console, stack: ExitStack) -> int:
     started = time.monotonic()
     progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
     stack.enter_context(progress)
-    say = _teller(progress, started)
+    say = teller(progress, started)
     say("reading the applications (fetched once, into an environment of their own: the package is under the GPL)")
     rows = load()
     say("starting API, worker and runtime")
@@ -295,26 +276,8 @@ def _rolled_back(stage: Stage, rows: Rows, reason: str) -> None:
 
 def _settings(home: Path) -> Settings:
     """An installation of its own beside whatever the environment speaks of."""
-    port, runtime_port = (_free(preferred) for preferred in (7900, 7901))
+    port, runtime_port = (free_port(preferred) for preferred in (7900, 7901))
     return Settings(home=home, port=port, runtime_port=runtime_port, monitor_window=WindowKind.WEEK)
-
-
-def _free(preferred: int) -> int:
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise Unavailable("no port is free")
-
-
-def _teller(progress: Progress, started: float) -> Say:
-    def say(text: str) -> None:
-        progress.console.print(f"[dim]{time.monotonic() - started:6.1f} s[/dim]  {escape(text)}", soft_wrap=True)
-
-    return say
 
 
 def _keep(house: House, cast: Cast) -> None:

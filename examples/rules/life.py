@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from examples.flights.people import Person
 from examples.rules.data import LABEL
 from examples.rules.people import Cast
 from examples.rules.versions import DECISION, ENDPOINT, USE_CASE, Built, compiled, granted_by_age
+from examples.stage import Say
 from modelyard.catalog import Version
 from modelyard.catalog.profile import Automation
 from modelyard.core.errors import NotFound, Refused, TimedOut, Unavailable
@@ -33,7 +34,6 @@ from modelyard.measures import Interval, Moments
 from modelyard.monitoring import ALERTS, MONITORS, Alert, CreateMonitor, Monitor, Severity, Watch, WindowKind, WindowSpec
 from modelyard.trust.statements import ArmRole
 
-Say = Callable[[str], None]
 _ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 RISK = RiskInputs(

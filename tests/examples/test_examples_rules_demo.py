@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from examples.rules import data, demo
+from examples.rules import data
 from examples.rules.data import ROOT
-from modelyard.core.errors import Unavailable, WrongState
+from modelyard.core.errors import Unavailable
 from tests.conftest import skip_or_fail
 
 
@@ -39,17 +39,3 @@ def test_a_policy_goes_through_its_whole_life(tmp_path: Path) -> None:
     assert done.stderr.count("is forbidden by policy separation.approver") == 2
     assert "omar cannot even ask for it" in done.stderr
     assert "Rule 2 of 'Verdicts' fired" in done.stderr
-
-
-def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "thesis.txt").write_text("the only copy")
-    with pytest.raises(WrongState, match="holds something else"), demo._alone(home):
-        pass
-    assert (home / "thesis.txt").read_text() == "the only copy"
-
-
-def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
-    with demo._alone(tmp_path / "home"), pytest.raises(WrongState, match="another demo"), demo._alone(tmp_path / "home"):
-        pass

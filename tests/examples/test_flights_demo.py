@@ -12,7 +12,6 @@ import pytest
 
 from examples.flights import demo
 from examples.flights.data import ROOT
-from modelyard.core.errors import WrongState
 
 
 def _demo(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -42,11 +41,6 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "holds something else" in done.stderr
     assert (home / "thesis.txt").read_text() == "the only copy"
-
-
-def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
-    with demo._alone(tmp_path / "home"), pytest.raises(WrongState, match="another demo"), demo._alone(tmp_path / "home"):
-        pass
 
 
 @pytest.mark.parametrize("words", [("--months", "1"), ("--months", "13"), ("--sample", "0"), ("--sample", "1.5")])

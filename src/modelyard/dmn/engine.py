@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modelyard.dmn import model
+from modelyard.dmn import batch, model
 from modelyard.dmn.errors import DmnError, InvalidData, InvalidModel, LimitExceeded
 from modelyard.dmn.feel.names import normalise
 from modelyard.dmn.feel.scope import Code
@@ -266,9 +266,7 @@ class Model:
     def evaluate_many(self, decision: str, table: Any, *, numbers: Any = None) -> Any:
         """Evaluate a decision on every row of an Arrow table, columns by input name; an Arrow array of the answers, of the types
         that `modelyard.dmn.batch` tells. Numbers are float64, or of the Arrow type `numbers`."""
-        from modelyard.dmn.batch import evaluate_many
-
-        return evaluate_many(self, decision, table, numbers=numbers)
+        return batch.evaluate_many(self, decision, table, numbers=numbers)
 
     def start(self, *, trace: bool = False) -> Run:
         """The beginning of an evaluation."""
