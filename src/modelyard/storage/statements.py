@@ -1,4 +1,4 @@
-"""The SQL statements of one table, built once and kept: writing statements at construction, finding ones by their form.
+"""The SQL statements of one table, built when first asked for and kept: a process that starts needs few of them at once.
 
 Values are always bound, never written into the text of a statement. Statements of one form (the same fields, operators and
 order) differ only in their values, so that both SQLAlchemy and the database can keep them prepared.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,14 +67,31 @@ class Statements:
         self.layout, self._dialect, self._dialect_of = layout, dialect.name, dialect
         self._table = sql_table(shape_of(layout), dialect.name)
         self._found: dict[Any, Prepared] = {}
-        columns = self._table.c
-        mine = columns.id == sa.bindparam("its_id")
-        self.get = self._prepared(sa.select(columns.body).where(mine))
-        self.revision = self._prepared(sa.select(columns.revision).where(mine))
-        self.remove = self._prepared(sa.delete(self._table).where(mine))
-        self.add = self._prepared(self._insert())
-        self.save = self._prepared(self._update().where(mine, columns.revision == sa.bindparam("its_revision")))
-        self.taken = [(group, self._prepared(self._taken(group))) for group in (("id",), *layout.table.unique)]
+        self._mine = self._table.c.id == sa.bindparam("its_id")
+
+    @cached_property
+    def get(self) -> Prepared:
+        return self._prepared(sa.select(self._table.c.body).where(self._mine))
+
+    @cached_property
+    def revision(self) -> Prepared:
+        return self._prepared(sa.select(self._table.c.revision).where(self._mine))
+
+    @cached_property
+    def remove(self) -> Prepared:
+        return self._prepared(sa.delete(self._table).where(self._mine))
+
+    @cached_property
+    def add(self) -> Prepared:
+        return self._prepared(self._insert())
+
+    @cached_property
+    def save(self) -> Prepared:
+        return self._prepared(self._update().where(self._mine, self._table.c.revision == sa.bindparam("its_revision")))
+
+    @cached_property
+    def taken(self) -> list[tuple[tuple[str, ...], Prepared]]:
+        return [(group, self._prepared(self._taken(group))) for group in (("id",), *self.layout.table.unique)]
 
     def _prepared(self, statement: Any) -> Prepared:
         return Prepared(statement, self._dialect_of)
