@@ -81,6 +81,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/policies", policy.POLICY_SETS, "policy"),
     Collection("/jobs", jobs.JOBS, "jobs"),
     Collection("/schedules", jobs.SCHEDULES, "jobs"),
+    Collection("/resource-limits", jobs.RESOURCE_LIMITS, "jobs", named=True),
     Collection("/monitors", monitoring.MONITORS, "monitoring", named=True),
     Collection("/monitor-runs", monitoring.MONITOR_RUNS, "monitoring"),
     Collection("/alerts", monitoring.ALERTS, "monitoring"),

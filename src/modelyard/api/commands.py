@@ -98,6 +98,7 @@ ROWS: tuple[Row, ...] = (
     Row("POST", "/schedules", jobs.DefineSchedule, "jobs"),
     Row("POST", "/schedules/{schedule}/pause", jobs.PauseSchedule, "jobs"),
     Row("POST", "/schedules/{schedule}/resume", jobs.ResumeSchedule, "jobs"),
+    Row("POST", "/resource-limits", jobs.SetLimit, "jobs"),
     Row("POST", "/monitors", monitoring.CreateMonitor, "monitoring"),
     Row("PATCH", "/monitors/{monitor}", monitoring.UpdateMonitor, "monitoring"),
     Row("POST", "/alerts/{alert}/acknowledge", monitoring.AcknowledgeAlert, "monitoring"),

@@ -98,8 +98,11 @@ VIEWS: dict[str, View] = {
              "modelyard monitor list (no alert: nothing that is watched went beyond its line)"),
         View("job", "jobs", "id",
              "ID=id KIND=kind STATE=state:status PROGRESS=progress:share ATTEMPTS=attempts NOTE=note AGE=created_at:age"
-             " | WORKER=worker ERROR=error BY=enqueued_by:short FINISHED=finished_at:age",
+             " | RESOURCE=resource WORKER=worker ERROR=error BY=enqueued_by:short FINISHED=finished_at:age",
              "modelyard version checks MODEL@NUMBER"),
+        View("resource-limit", "resource-limits", "name",
+             "NAME=name LIMIT=limit AGE=created_at:age | ID=id",
+             "modelyard job limit RESOURCE COUNT"),
         View("audit", "audit", "id",
              "TIME=created_at:when ACTOR=actor:short ACTION=action SUBJECT=subject_id OUTCOME=outcome:status REASON=reason"
              " | ID=id TYPE=subject_type ERROR=error_code DETAIL=error_detail POLICIES=policies",
@@ -128,6 +131,8 @@ PLAIN: dict[str, str] = {
     "doctor": "CHECK=check STATUS=status:status FOUND=found DO=do",
     "found": "TYPE=type NAME=name STATUS=status:status AGE=created_at:age | ID=id",
     "finding": "WHAT=what TABLE=table RECORD=record POSITION=position DETAIL=detail",
+    "artifact": "NAME=name SIZE=size MEDIA-TYPE=media_type ATTEMPT=attempt AGE=created_at:age | DIGEST=digest",
+    "log": "NUMBER=number ATTEMPT=attempt AT=at:when TEXT=text:brief",
     "key": "ID=id PURPOSES=purposes STATUS=status:status FROM=not_before:when TO=not_after:when",
 }
 """Tables of things that are no collections."""

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from modelyard.core.errors import InvalidInput
 from modelyard.core.messages import Command
 from modelyard.jobs import cron
+from modelyard.jobs.model import GREATEST_LIMIT, Resource
 
 
 class CancelJob(Command):
@@ -36,6 +37,7 @@ class DefineSchedule(Command):
     name: str = Field(min_length=1, max_length=100)
     kind: str = Field(min_length=1, max_length=100)
     payload: dict[str, Any] = {}
+    resource: Resource | None = None
     cron: str | None = Field(default=None, max_length=200)
     every_s: float | None = Field(default=None, ge=1, le=366 * 86_400)
     priority: int = Field(default=0, ge=-100, le=100)
@@ -61,6 +63,15 @@ class ResumeSchedule(Command):
     action: ClassVar[str] = "jobs.resume_schedule"
 
     schedule: str = Field(min_length=1, max_length=100)
+
+
+class SetLimit(Command):
+    """Say how many jobs of a resource may run at a time; 0 pauses them. What runs already runs on."""
+
+    action: ClassVar[str] = "jobs.set_limit"
+
+    name: Resource
+    limit: int = Field(ge=0, le=GREATEST_LIMIT)
 
 
 def _check_cron(expression: str) -> None:

@@ -66,6 +66,15 @@ class ScheduleResumed(Event):
     name: str
 
 
+class LimitSet(Event):
+    """So many jobs of the resource may run at a time from now on."""
+
+    type = "jobs.limit_set"
+
+    name: str
+    limit: int
+
+
 EVENTS = (
     JobDone,
     JobFailed,
@@ -75,4 +84,5 @@ EVENTS = (
     ScheduleDefined,
     SchedulePaused,
     ScheduleResumed,
+    LimitSet,
 )

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from modelyard.core.blobs import BlobInfo
 from modelyard.core.bus import Work
 from modelyard.core.clock import Clock
-from modelyard.core.errors import TimedOut
+from modelyard.core.errors import Busy, TimedOut
 from modelyard.core.ids import Ids
 from modelyard.core.leases import Fenced
 from modelyard.core.messages import SYSTEM, Event
@@ -38,9 +39,10 @@ from modelyard.core.records import (
     first,
 )
 from modelyard.core.transactions import in_transaction
-from modelyard.jobs import model
+from modelyard.jobs import artifacts, logs, model
+from modelyard.jobs.choosing import Choice
 from modelyard.jobs.events import JobCancelled, JobDone, JobFailed
-from modelyard.jobs.model import JOBS, SCHEDULES, Job, JobState, Schedule
+from modelyard.jobs.model import JOBS, SCHEDULES, Artifact, Job, JobState, Schedule
 
 T = TypeVar("T")
 LEASE = timedelta(seconds=30)
@@ -57,7 +59,8 @@ class Keeps(Protocol):
 
 @dataclass(frozen=True)
 class Order:
-    """A job that is wanted. While a job of the same `key` waits or runs, ordering it again gives that job."""
+    """A job that is wanted. While a job of the same `key` waits or runs, ordering it again gives that job. Of the jobs of one
+    `resource` never more run at a time than its limit says, where it has one."""
 
     kind: str
     payload: dict[str, Any] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class Order:
     back_off_s: float = 2.0
     timeout_s: float = 3600.0
     key: str | None = None
+    resource: str | None = None
 
 
 def enqueue(work: Work, order: Order) -> Job:
@@ -87,6 +91,7 @@ def place(into: Keeps, order: Order, *, id: str, organisation: str, by: str, now
         created_at=now,
         kind=order.kind,
         payload=order.payload,
+        resource=order.resource,
         priority=order.priority,
         max_attempts=order.max_attempts,
         back_off_s=order.back_off_s,
@@ -111,7 +116,7 @@ class Queue:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._storage, self._clock, self._ids = storage, clock, ids
-        self._lease, self._jitter = lease, jitter
+        self.lease, self._jitter = lease, jitter
 
     def enqueue(self, order: Order, *, by: str = SYSTEM.id, organisation: str = DEFAULT_ORGANISATION) -> Job:
         """Enqueue on behalf of a loop, outside any command."""
@@ -119,7 +124,8 @@ class Queue:
         return self._do(lambda tx: place(tx, order, by=by, now=self._clock.now(), **names))
 
     def claim(self, worker: str, kinds: Iterable[str] | None = None) -> Job | None:
-        """The next due job, now this worker's; None when nothing is due. Jobs of silent workers are queued again first."""
+        """The next due job whose resource is not full, now this worker's; None when there is none. Jobs of silent workers are
+        queued again first, and their places are free."""
         wanted = None if kinds is None else tuple(kinds)
         self.take_back()
         return self._do(lambda tx: self._claim(tx, worker, wanted))
@@ -139,14 +145,28 @@ class Queue:
         changes = {name: value for name, value in told.items() if value is not None}
         return self._do(lambda tx: self._heartbeat(tx, job, changes)) or self._timed_out(job)
 
+    def write_log(self, job: Job, text: str) -> None:
+        """Add to the job's log; what goes beyond its limit is cut. Raises Fenced."""
+        self._do(lambda tx: logs.append(tx, _mine(tx, job), text, self._clock.now()))
+
+    def keep(self, job: Job, name: str, blob: BlobInfo, media_type: str) -> Artifact:
+        """Keep a blob as an artifact of this attempt. Raises InvalidInput for a name that is no plain file name, AlreadyExists
+        for one that this attempt has used, and Fenced."""
+        artifacts.check(name, media_type)
+        fields: dict[str, Any] = {"name": name, "blob": blob.digest, "size": blob.size, "media_type": media_type}
+        record = self._ids.new("art")
+        return self._do(lambda tx: artifacts.keep(tx, _mine(tx, job), record, self._clock.now(), fields))
+
     def complete(self, job: Job, result: dict[str, Any] | None = None) -> Job:
         """It is done. Raises Fenced."""
         return self._do(lambda tx: self.complete_in(tx, job, result))
 
     def complete_in(self, tx: Transaction, job: Job, result: dict[str, Any] | None = None) -> Job:
-        """It is done, in the transaction that keeps what it made. Raises Fenced."""
+        """It is done, in the transaction that keeps what it made; the result names the artifacts of the run. Raises Fenced."""
         kept, now = _mine(tx, job), self._clock.now()
-        done = model.finished(kept, JobState.DONE, now, result=result, error=None, progress=1.0)
+        files = [artifacts.named(artifact) for artifact in artifacts.of_job(tx, kept)]
+        outcome = result if not files else {**(result or {}), "artifacts": files}
+        done = model.finished(kept, JobState.DONE, now, result=outcome, error=None, progress=1.0)
         return self._finish(tx, done, JobDone(job=job.id, kind=job.kind))
 
     def fail(self, job: Job, error: str, *, retry: bool = True) -> Job:
@@ -163,34 +183,41 @@ class Queue:
 
     def _claim(self, tx: Transaction, worker: str, kinds: tuple[str, ...] | None) -> Job | None:
         now = self._clock.now()
-        where = [Where("rank", "ne", None), Where("not_before", "le", now)]
-        if kinds is not None:
-            where.append(Where("kind", "in", kinds))
-        found = tx.find(JOBS, Query(where=tuple(where), sort="rank", limit=1, claim=True)).items
-        return tx.save(JOBS, model.claimed(found[0], worker, now, self._lease)) if found else None
+        candidates = Choice(tx, now, kinds).candidates()
+        if not candidates:
+            return None
+        # Looked for first and locked by their names: where a worker has one already, the next one is taken.
+        named = (Where("id", "in", tuple(job.id for job in candidates)), Where("rank", "ne", None))
+        free = tx.find(JOBS, Query(where=named, sort="rank", limit=1, claim=True)).items
+        if not free:
+            raise Busy("other workers are taking these jobs")
+        return tx.save(JOBS, model.claimed(free[0], worker, now, self.lease))
 
     def _take_back(self, tx: Transaction) -> int:
         gone = Where("lease_until", "le", self._clock.now())
         orphans = tx.find(JOBS, Query(where=(gone,), sort="lease_until", limit=ORPHANS_AT_ONCE, claim=True)).items
         for job in orphans:
-            self._fail(tx, job, f"worker {job.worker} was silent or exceeded the time limit", retry=True, pause=False)
+            self._fail(tx, job, f"worker {job.worker} was silent or exceeded the time limit", retry=True, lost=True)
         return len(orphans)
 
     def _heartbeat(self, tx: Transaction, job: Job, changes: dict[str, Any]) -> Job | None:
         kept, now = _mine(tx, job), self._clock.now()
         if kept.deadline is not None and now >= kept.deadline:
-            self._fail(tx, kept, f"not done within its time limit of {kept.timeout_s:g} s", retry=True)
+            late = kept.model_copy(update={"artifacts_of": None})
+            self._fail(tx, late, f"not done within its time limit of {kept.timeout_s:g} s", retry=True)
             return None
-        return tx.save(JOBS, model.kept_alive(kept, now, self._lease).model_copy(update=changes))
+        return tx.save(JOBS, model.kept_alive(kept, now, self.lease).model_copy(update=changes))
 
     def _timed_out(self, job: Job) -> Job:
         raise TimedOut(f"job {job.id} was not done within {job.timeout_s:g} s")
 
-    def _fail(self, tx: Transaction, job: Job, error: str, *, retry: bool, pause: bool = True) -> Job:
+    def _fail(self, tx: Transaction, job: Job, error: str, *, retry: bool, lost: bool = False) -> Job:
+        """A job whose worker lost it need not wait before it is tried again, and what that worker kept is not the job's."""
         now = self._clock.now()
+        job = job.model_copy(update={"artifacts_of": None}) if lost else job
         after = model.failed_once(job, error, now, retry=retry, jitter=self._jitter())
         if after.state is JobState.QUEUED:
-            return tx.save(JOBS, after if pause else model.queued(after, now))
+            return tx.save(JOBS, model.queued(after, now) if lost else after)
         if after.state is JobState.CANCELLED:
             return self._finish(tx, after, JobCancelled(job=job.id, kind=job.kind))
         return self._finish(tx, after, JobFailed(job=job.id, kind=job.kind, error=error))
@@ -213,6 +240,7 @@ class Queue:
         order = Order(
             schedule.kind,
             schedule.payload,
+            resource=schedule.resource,
             priority=schedule.priority,
             max_attempts=schedule.max_attempts,
             timeout_s=schedule.timeout_s,

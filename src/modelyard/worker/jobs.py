@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,70 +13,70 @@ import structlog
 from modelyard.bootstrap import Platform
 from modelyard.catalog.model import VERSIONS
 from modelyard.core.bus import Request
-from modelyard.core.errors import Busy, Conflict, InvalidInput, ModelyardError, Refused, TimedOut
+from modelyard.core.errors import Conflict, InvalidInput, ModelyardError, Refused, TimedOut
 from modelyard.core.leases import Fenced
 from modelyard.core.messages import SYSTEM
 from modelyard.evaluation import JOB_KIND
 from modelyard.evaluation.checks import TestData, run_checks
 from modelyard.evaluation.measuring import Bound
+from modelyard.governance.assurance.commands import RecordEvidence
 from modelyard.governance.assurance.model import Evidence
-from modelyard.jobs import Job, Queue
+from modelyard.jobs import Queue, Run, Stopped
 from modelyard.worker.monitors import PROFILE, keep_profile
 
-HEARTBEAT = 5.0
+BEAT = 1.0
+REPORT = "report.json"
 FINAL = (InvalidInput, Refused, Conflict)
 """Errors that trying again does not mend."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Stopped(Exception):
-    """The body ended early: its job was cancelled, timed out or given to another worker."""
-
-
-class Watch:
-    """What the heartbeat has learnt of the job. A body asks `go_on` before it changes anything."""
-
-    def __init__(self) -> None:
-        self.cancelling = False
-        self.lost = False
-
-    def go_on(self) -> None:
-        """Raises Stopped when the work is no longer wanted."""
-        if self.cancelling or self.lost:
-            raise Stopped
-
-
-def check_version(platform: Platform, job: Job, watch: Watch) -> dict[str, Any]:
+def check_version(platform: Platform, run: Run) -> dict[str, Any]:
     """Check a version and record what was found; should the job run twice, it is recorded once."""
-    payload = job.payload
+    payload = run.job.payload
     with platform.storage.reading() as tx:
         version = tx.get(VERSIONS, str(payload["version"]))
     data = None
     if payload["test"] is not None:
         bounds = tuple(Bound.model_validate(b) for b in payload.get("bounds", ()))
         data = TestData(str(payload["test"]), str(payload["label"]), bounds)
+    against = "its sample" if data is None else f"test data {data.digest}, label {data.label}, {len(data.bounds)} bounds"
+    run.log(f"checking {version.model}@{version.number} ({version.manifest.serving.format}) against {against}")
     found = run_checks(platform.blobs, platform.policy, platform.limits, version, data)
+    for check in found.evidence[-1].facts["checks"]:
+        run.log(f"{'passed' if check['passed'] else 'FAILED'}  {check['name']}: {check['detail']}")
+    run.go_on()
+    run.progress(0.8, "making the reference profile")
     report = found.evidence[-1]
     profile = keep_profile(platform, version, found, report.metrics)
     final = report.model_copy(update={"facts": report.facts | ({PROFILE: profile} if profile else {})})
-    recorded = []
-    watch.go_on()
-    for number, command in enumerate((*found.evidence[:-1], final)):
-        request = Request(
-            command=command,
-            actor=SYSTEM,
-            organisation=job.organisation,
-            idempotency_key=f"{job.id}-{number}",
-            reason=f"checks asked for by {job.enqueued_by}",
-        )
-        evidence = platform.bus.handle(request)
-        assert isinstance(evidence, Evidence)
-        recorded.append({"id": evidence.id, "type": evidence.type.value, "summary": evidence.summary})
-    return {"evidence": recorded}
+    run.go_on()
+    recorded = [_record(platform, run, number, command) for number, command in enumerate((*found.evidence[:-1], final))]
+    told = [evidence.model_dump(mode="json", include=_TOLD) for evidence in recorded]
+    run.keep(REPORT, json.dumps({"version": version.id, "evidence": told}, indent=1, ensure_ascii=False).encode())
+    return {"evidence": [{"id": e.id, "type": e.type.value, "summary": e.summary} for e in recorded]}
 
 
-BODIES: Mapping[str, Callable[[Platform, Job, Watch], dict[str, Any]]] = {JOB_KIND: check_version}
+_TOLD = {"id", "type", "summary", "metrics", "facts"}
+
+
+def _record(platform: Platform, run: Run, number: int, command: RecordEvidence) -> Evidence:
+    request = Request(
+        command=command,
+        actor=SYSTEM,
+        organisation=run.job.organisation,
+        idempotency_key=f"{run.job.id}-{number}",
+        reason=f"checks asked for by {run.job.enqueued_by}",
+    )
+    evidence = platform.bus.handle(request)
+    assert isinstance(evidence, Evidence)
+    run.log(f"recorded {evidence.type.value} {evidence.id}: {evidence.summary}")
+    return evidence
+
+
+Body = Callable[[Platform, Run], dict[str, Any] | None]
+BODIES: Mapping[str, Body] = {JOB_KIND: check_version}
 
 
 def run_next(platform: Platform, queue: Queue, worker: str) -> bool:
@@ -83,48 +84,64 @@ def run_next(platform: Platform, queue: Queue, worker: str) -> bool:
     job = queue.claim(worker, BODIES)
     if job is None:
         return False
-    watch = Watch()
+    run = Run(queue, job, platform.blobs)
     try:
-        with _kept_alive(queue, job, watch):
-            result = BODIES[job.kind](platform, job, watch)
+        with _kept_alive(run):
+            result = BODIES[job.kind](platform, run)
+        run.flush()
         queue.complete(job, result)
     except Stopped:
-        _stopped(queue, job, watch)
+        _stopped(queue, run)
     except Fenced as error:
         _log.warning("the job has gone to another worker", job=job.id, reason=str(error))
     except FINAL as error:
-        queue.fail(job, str(error), retry=False)
+        _failed(queue, run, str(error), retry=False)
     except ModelyardError as error:
-        queue.fail(job, str(error))
+        _failed(queue, run, str(error), retry=True)
     except Exception as error:  # noqa: BLE001 -- kept with the job and logged with its trace; the worker goes on
         _log.error("a job's body failed", job=job.id, kind=job.kind, exc_info=error)
-        queue.fail(job, f"{type(error).__name__}: {error}")
+        _failed(queue, run, f"{type(error).__name__}: {error}", retry=True)
     return True
 
 
-def _stopped(queue: Queue, job: Job, watch: Watch) -> None:
-    if watch.cancelling and not watch.lost:
-        queue.cancelled(job)
-    _log.info("a job's body was stopped", job=job.id, cancelled=watch.cancelling, lost=watch.lost)
+def _failed(queue: Queue, run: Run, why: str, *, retry: bool) -> None:
+    try:
+        run.log(f"failed: {why}")
+        run.flush()
+        queue.fail(run.job, why, retry=retry)
+    except Fenced as error:
+        _log.warning("the job that failed has gone to another worker", job=run.job.id, failure=why, reason=str(error))
+
+
+def _stopped(queue: Queue, run: Run) -> None:
+    _log.info("a job's body was stopped", job=run.job.id, cancelled=run.cancelling, lost=run.lost)
+    if run.lost:
+        return
+    try:
+        run.log("stopped: its cancellation was asked for")
+        run.flush()
+        queue.cancelled(run.job)
+    except Fenced as error:
+        _log.warning("the job that was stopped has gone to another worker", job=run.job.id, reason=str(error))
 
 
 @contextmanager
-def _kept_alive(queue: Queue, job: Job, watch: Watch) -> Iterator[None]:
-    """Send heartbeats while the body works, and tell the watch what they say."""
+def _kept_alive(run: Run) -> Iterator[None]:
+    """Write what the body logs and send heartbeats while it works."""
     done = threading.Event()
 
     def beat() -> None:
-        while not done.wait(HEARTBEAT):
+        while not done.wait(min(BEAT, run.every)):
             try:
-                watch.cancelling = queue.heartbeat(job).cancelling
+                run.beat()
             except (Conflict, TimedOut) as error:
-                watch.lost = True
-                _log.warning("the job is no longer ours", job=job.id, reason=str(error))
+                run.lost = True
+                _log.warning("the job is no longer ours", job=run.job.id, reason=str(error))
                 return
-            except Busy:
-                continue  # the lease outlasts several heartbeats
+            except ModelyardError as error:  # the lease outlasts several heartbeats
+                _log.warning("a heartbeat failed", job=run.job.id, reason=str(error))
 
-    thread = threading.Thread(target=beat, name=f"heartbeat-{job.id}", daemon=True)
+    thread = threading.Thread(target=beat, name=f"heartbeat-{run.job.id}", daemon=True)
     thread.start()
     try:
         yield

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import sqlalchemy as sa
 from alembic import op
 
-from modelyard.storage.schema import Shape, create_one
+from modelyard.storage.schema import Shape, create_one, sql_table
 
 BASE = (("id", "text"), ("organisation", "text"), ("revision", "integer"), ("created_at", "moment"))
 
@@ -28,3 +29,12 @@ def create_records(
     connection = op.get_bind()
     shape = Shape(name, (*BASE, *(columns or {}).items()), tuple(unique), text, append_only)
     create_one(connection, shape, connection.dialect.name)
+
+
+def add_columns(name: str, columns: dict[str, str]) -> None:
+    """Give a table of records further indexed fields, each of which may be absent (`?`), as it is in all records kept so far."""
+    shape = Shape(name, (*BASE, *columns.items()))
+    wanted = sql_table(shape, op.get_bind().dialect.name)
+    for column in columns:
+        op.add_column(name, sa.Column(column, wanted.c[column].type, nullable=True))
+        op.create_index(f"{name}_by_{column}", name, [column, "organisation", "created_at", "id"])
