@@ -14,6 +14,8 @@ TREE: tuple[tuple[str, str, str, str], ...] = (
     ("Start", "register", "register:register", "Upload an artifact and register it as the next version of its model."),
     ("Start", "doctor", "doctor:doctor", "Look for what is wrong and say what to do. 1 when anything is."),
     ("Start", "dmn", "dmn:dmn", "Decision models in DMN, on files: evaluate, check, test, explain. Needs no server."),
+    ("Life cycle", "lifecycle", "lifecycle:lifecycle",
+     "Life cycles in BPMN: check, test and simulate files; publish, run and mend them."),
     ("Inventory", "use-case", "catalog:use_case", "Business decisions to be made: owner, purpose, value, risk tier."),
     ("Inventory", "model", "catalog:model", "What makes or informs a decision."),
     ("Inventory", "version", "catalog:version", "Immutable states of a model."),
