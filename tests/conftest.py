@@ -35,7 +35,14 @@ from modelyard.core.records import Storage, Table
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("hunt", deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "same")
+settings.load_profile(PROFILE)
+
+
+def examples(same: int, *, hunt: int) -> int:
+    """How many examples a costly property takes: what it has ever found, it found early or in a long hunt."""
+    return hunt if PROFILE == "hunt" else same
+
 
 BUS_TABLES: tuple[Table[Any], ...] = (AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX)
 

@@ -35,6 +35,7 @@ from modelyard.dmn.model import (
     UnaryTests,
 )
 from modelyard.dmn.run import Limits, Run, Severity, system_clock
+from tests.conftest import examples
 
 NAMES = Scope(dict.fromkeys(("age", "risk", "member", "limit", "income", "applicant"), types.ANY) | BUILT_IN_NAMES)
 Rules = Sequence[Sequence[str]]
@@ -149,7 +150,7 @@ rules_strategy = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60, hunt=120), deadline=None)
 @given(rules_strategy)
 def test_gaps_and_overlaps_are_those_of_brute_force(rules: list[tuple[str, ...]]) -> None:
     info = table(TYPES, rules)
@@ -166,7 +167,7 @@ def test_gaps_and_overlaps_are_those_of_brute_force(rules: list[tuple[str, ...]]
         assert set(finding.rules[:2]) <= set(matching(info, witness(finding)))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60, hunt=120), deadline=None)
 @given(rules_strategy)
 def test_unreachable_rules_of_first_are_those_of_brute_force(rules: list[tuple[str, ...]]) -> None:
     info = table(TYPES, rules, HitPolicy.FIRST)
@@ -181,7 +182,7 @@ def test_unreachable_rules_of_first_are_those_of_brute_force(rules: list[tuple[s
         assert hit[0] < finding.rules[0]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(50, hunt=80), deadline=None)
 @given(rules_strategy)
 def test_priority_and_any_follow_the_outputs(rules: list[tuple[str, ...]]) -> None:
     info = table(TYPES, rules, HitPolicy.PRIORITY, values="2, 1")
@@ -285,7 +286,7 @@ any_cells = cells(st.lists(any_test, min_size=1, max_size=2).map(", ".join))
 any_type = st.sampled_from([*(kind[0] for kind in KINDS.values()), types.ANY, types.ANY, types.ANY_LIST, types.ANY_CONTEXT])
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(100, hunt=250), deadline=None)
 @given(any_type, any_type, st.lists(st.tuples(any_cells, any_cells, st.sampled_from("12")), max_size=4), st.booleans())
 def test_whatever_a_table_says_nothing_false_is_told(
     one: AnyType, other: AnyType, rules: list[tuple[str, str, str]], first: bool

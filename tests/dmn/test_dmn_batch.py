@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from modelyard.dmn import InvalidData, Model, load
 from modelyard.dmn.from_python import plain
+from tests.conftest import examples
 from tests.dmn.dmn_text import decision, definitions, function, input_data, table
 
 POLICIES = ("FIRST", "UNIQUE", "ANY", "COLLECT", "RULE ORDER")
@@ -76,7 +77,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
     return pa.concat_tables([made.slice(0, cut), made.slice(cut)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60, hunt=150), deadline=None)
 @given(
     st.lists(st.tuples(NUMBER_CELLS, TEXT_CELLS, DATE_CELLS, FLAG_CELLS), min_size=1, max_size=6),
     tables(),

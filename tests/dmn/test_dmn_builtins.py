@@ -15,6 +15,7 @@ from modelyard.dmn.feel.builtins import FUNCTIONS
 from modelyard.dmn.feel.types import type_of
 from modelyard.dmn.feel.values import Range
 from modelyard.dmn.run import Limits, Run
+from tests.conftest import examples
 from tests.dmn.builtin_calls import NOON, Python, at
 
 TABLES = """
@@ -60,7 +61,7 @@ def test_every_function_of_the_specification_is_there_and_no_other() -> None:
     assert {" ".join(name.split()) for name in TABLES.split(",")} == set(FUNCTIONS)
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300, hunt=1500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(FUNCTIONS)), st.lists(VALUES, max_size=4))
 def test_whatever_a_function_is_called_with_it_gives_a_value_or_a_reason(name: str, arguments: list[Any]) -> None:
     run = Run(LIMITS, lambda: NOON)
@@ -71,7 +72,7 @@ def test_whatever_a_function_is_called_with_it_gives_a_value_or_a_reason(name: s
         assert not isinstance(found, Decimal) or (found.is_finite() and len(found.as_tuple().digits) <= 34)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150, hunt=500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(FUNCTIONS)), st.data())
 def test_by_name_a_function_gives_the_same_as_by_position(name: str, data: st.DataObject) -> None:
     overloads = [o for o in FUNCTIONS[name].overloads if o.rest is None and len(o.parameters) > 0]

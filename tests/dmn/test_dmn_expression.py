@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from modelyard.dmn import Expression, FeelSyntaxError, InvalidData, InvalidModel, LimitExceeded, plain
+from modelyard.dmn import Expression, FeelSyntaxError, InvalidData, InvalidModel, LimitExceeded, Limits, plain
 
 
 def test_a_condition_is_evaluated_over_named_values() -> None:
@@ -37,7 +37,7 @@ def test_what_is_not_feel_or_no_value_is_refused() -> None:
     with pytest.raises(InvalidData, match="x"):
         Expression("x").evaluate({"x": object()})
     with pytest.raises(LimitExceeded):
-        Expression("for i in 1..100000000 return i").evaluate({})
+        Expression("for i in 1..100000000 return i", limits=Limits(steps=100_000)).evaluate({})
 
 
 def test_many_sets_of_names_are_forgotten_again() -> None:

@@ -44,6 +44,7 @@ from modelyard.dmn.feel.syntax import (
 from modelyard.dmn.feel.types import ANY
 from modelyard.dmn.feel.values import Range
 from modelyard.dmn.run import Limits, Run
+from tests.conftest import examples
 from tests.dmn.naive_feel import evaluate
 
 NAMES: dict[str, Any] = {
@@ -170,7 +171,11 @@ def alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-@settings(deadline=None, max_examples=1_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    deadline=None,
+    max_examples=examples(300, hunt=1_000),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(st.one_of(*grown(3)))
 def test_compiled_and_naive_agree(tree: Expr) -> None:
     expected, found = evaluate(tree, NAMES), compiled(tree)

@@ -46,11 +46,12 @@ from modelyard.dmn.feel.syntax import (
     UnaryTests,
 )
 from modelyard.dmn.feel.types import ANY
+from tests.conftest import examples
 
 PLAIN = ("a", "b", "item", "partial", "x1", "größe", "?", "date", "time", "not", "list")
 SEVERAL = ("date and time", "order in process", "profit-loss", "net  worth", "if any", "p.q", "what's new", "a*b")
 SCOPE = NameScope(dict.fromkeys((*PLAIN, *SEVERAL), ANY))
-QUICK = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(deadline=None, max_examples=examples(100, hunt=300), suppress_health_check=[HealthCheck.too_slow])
 
 names = st.sampled_from((*PLAIN, *SEVERAL))
 new_names = st.sampled_from(("i", "j", "order line", "n1", "m-n"))

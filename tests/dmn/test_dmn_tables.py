@@ -23,6 +23,7 @@ from modelyard.dmn.graph import File
 from modelyard.dmn.run import Run, system_clock
 from modelyard.dmn.table_index import least_float
 from modelyard.dmn.tables import CompiledTable, compile_table
+from tests.conftest import examples
 from tests.dmn.dmn_text import decision, definitions, function, input_data, table
 
 
@@ -336,7 +337,7 @@ def told(value: Any) -> str:
     return f"{type(value).__name__} {value!r}" if not isinstance(value, list) else "; ".join(map(told, value))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60, hunt=150), deadline=None)
 @given(
     st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6),
     st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=12),
@@ -388,7 +389,7 @@ def outcome(evaluate: Any, data: dict[str, Any]) -> str:
         return f"{type(error).__name__} {error}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60, hunt=150), deadline=None)
 @given(
     st.lists(st.tuples(SIMPLE, SIMPLE), min_size=1, max_size=4),
     st.lists(st.tuples(PYTHON, PYTHON), min_size=1, max_size=10),
@@ -411,7 +412,7 @@ def test_the_short_way_gives_what_the_general_way_gives(
         )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60, hunt=150), deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
 def test_the_least_float_is_not_below_its_bound_and_none_is_nearer(bound: Decimal, value: float) -> None:
     assert (value >= least_float(bound)) is (Decimal(repr(value)) >= bound)

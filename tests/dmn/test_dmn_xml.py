@@ -12,6 +12,7 @@ from modelyard.dmn import model
 from modelyard.dmn.errors import DmnError, InvalidModel, LimitExceeded
 from modelyard.dmn.run import Limits
 from modelyard.dmn.xml import read
+from tests.conftest import examples
 
 MODELS = Path(__file__).parent / "models"
 EVERYTHING = (MODELS / "everything.dmn").read_bytes()
@@ -284,7 +285,7 @@ def problem_of(source: bytes) -> DmnError | None:
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60, hunt=150), deadline=None)
 @given(
     source=st.sampled_from([EVERYTHING, OLD]),
     changes=st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 30), st.binary(max_size=6)), min_size=1, max_size=6),
@@ -320,7 +321,7 @@ def elements(inside: st.SearchStrategy[list[str]]) -> st.SearchStrategy[str]:
 FRAGMENTS = st.recursive(elements(st.just([])), lambda inner: elements(st.lists(inner, max_size=4)), max_leaves=25)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60, hunt=150), deadline=None)
 @given(st.lists(FRAGMENTS, max_size=4))
 def test_no_arrangement_of_elements_makes_the_reader_raise_anything_else(parts: list[str]) -> None:
     problem = problem_of(small("".join(parts)))
