@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from modelyard.core.bus import Request
 from modelyard.core.clock import ManualClock
 from modelyard.core.errors import AlreadyExists
 from modelyard.core.messages import SYSTEM, Actor, Command
+from modelyard.core.records import Table, every
 from modelyard.delivery.commands import CreateEndpoint, Deploy
 from modelyard.delivery.model import Endpoint
 from modelyard.evaluation.registration import Declared, Registration, prepare
@@ -32,6 +34,7 @@ from modelyard.governance.releases.model import IssuedRelease
 from modelyard.kinds.contract import Inspection
 from modelyard.kinds.manifest import ArtifactRef
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
+from modelyard.storage.memory import MemoryStorage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 INSPECTIONS: dict[str, Inspection] = {}
@@ -230,11 +233,30 @@ class House:
         return self.clock.advance(timedelta(**by))
 
 
+Records = list[tuple[Table[Any], list[Any]]]
+
+
+@pytest.fixture(scope="session")
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Records]:
+    """What a first start leaves: the home with its keys, and every record. The same for every house, and costly to make."""
+    home = tmp_path_factory.mktemp("beginning") / "home"
+    storage = MemoryStorage(TABLES)
+    first_start(assemble(Settings(home=home), storage, clock=ManualClock(START)))
+    with storage.reading() as tx:
+        return home, [(table, list(every(tx, table))) for table in TABLES]
+
+
 @pytest.fixture
-def house(make_storage: Any, tmp_path: Path) -> Iterator[House]:
+def house(make_storage: Any, beginning: tuple[Path, Records], tmp_path: Path) -> Iterator[House]:
+    home, records = beginning
+    shutil.copytree(home, tmp_path / "home")
+    storage = make_storage(TABLES)
+    with storage.transaction() as tx:
+        for table, kept in records:
+            for record in kept:
+                tx.add(table, record)
     clock = ManualClock(START)
-    platform = assemble(Settings(home=tmp_path / "home"), make_storage(TABLES), clock=clock)
-    first_start(platform)
+    platform = assemble(Settings(home=tmp_path / "home"), storage, clock=clock)
     platform.inspections = INSPECTIONS
     yield House(platform, clock, tmp_path)
     platform.close()
