@@ -17,7 +17,9 @@ from modelyard.bpmn.reading.tree import children, text
 _FIELDS = "operation decision result correlation payload collection item output outputItem initial process"
 FIELDS = frozenset(_FIELDS.split())
 """Attributes that have a field in the model."""
-_PASSED_ON = "role form dueIn priority retries duration wait cost probability color"
+_PASSED_ON = (
+    "role form dueIn remindIn expiresIn escalateTo priority quorum authority retries duration wait cost probability color"
+)
 KNOWN = FIELDS | frozenset(_PASSED_ON.split())
 """Attributes that have a meaning; others are passed on with a warning, as they may be misspelt."""
 ELEMENTS = frozenset(("input", "output", "property"))
