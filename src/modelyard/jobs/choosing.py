@@ -8,6 +8,8 @@ from modelyard.core.records import Query, Transaction, Where, equals, first
 from modelyard.jobs.model import JOBS, RESOURCE_LIMITS, Job, lane
 
 LOOKED_AT = 16
+_FIRST = -(10**19 // 4)
+"""Comes before every rank."""
 _LAST = "~"
 """Comes after every place in a lane."""
 
@@ -21,12 +23,13 @@ class Choice:
 
     def candidates(self) -> list[Job]:
         """Jobs that may be claimed, the best one first, with some that come after it should others be taking them."""
-        due = [Where("rank", "ne", None), Where("not_before", "le", self._now)]
-        if self._kinds is not None:
-            due.append(Where("kind", "in", self._kinds))
-        page = self._tx.find(JOBS, Query(where=tuple(due), sort="rank", limit=LOOKED_AT))
-        found = [job for job in page.items if not self._is_full(job)]
+        # Nothing but the place is asked of the database: it would rather look through all jobs of a kind there ever were.
+        page = self._tx.find(JOBS, Query(where=(Where("rank", "gt", _FIRST),), sort="rank", limit=LOOKED_AT))
+        found = [job for job in page.items if self._is_wanted(job) and job.not_before <= self._now]
         return found if found or page.next is None else self._first_of_lanes()
+
+    def _is_wanted(self, job: Job) -> bool:
+        return (self._kinds is None or job.kind in self._kinds) and not self._is_full(job)
 
     def _first_of_lanes(self) -> list[Job]:
         """The first due job of each lane that is open. A full lane costs one look, whatever its length."""
@@ -34,7 +37,7 @@ class Choice:
         head = self._after("")
         while head is not None:
             its_lane = lane(head)
-            if (self._kinds is None or head.kind in self._kinds) and not self._is_full(head):
+            if self._is_wanted(head):
                 found += self._due_in(its_lane)
             head = self._after(its_lane + _LAST)
         return sorted(found, key=lambda job: (job.rank or 0, job.id))[:LOOKED_AT]

@@ -36,7 +36,6 @@ from modelyard.core.records import (
     Transaction,
     Where,
     equals,
-    first,
 )
 from modelyard.core.transactions import in_transaction
 from modelyard.jobs import artifacts, logs, model
@@ -134,7 +133,7 @@ class Queue:
         """Put jobs whose lease ran out back into the queue (or end them, after too many attempts); says how many."""
         now = self._clock.now()
         with self._storage.reading() as tx:
-            if first(tx, JOBS, Where("lease_until", "le", now)) is None:
+            if not tx.find(JOBS, Query(where=(Where("lease_until", "le", now),), sort="lease_until", limit=1)).items:
                 return 0
         return self._do(self._take_back)
 
