@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cli_guides import Reader, blocks, commands
 from cli_yard import Run
 
 from modelyard.bpmn import read
@@ -187,3 +188,18 @@ def test_cases_that_do_not_end_are_said(run: Run, fresh: Path) -> None:
     assert said.code == 0
     assert "3 of 3 cases did not end" in said.err
     assert run("lifecycle", "simulate", str(fresh), "--runs", "3", "-o", "json").json["lead"]["mean"] is None
+
+
+def test_what_the_guide_on_files_shows_is_what_happens(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ((_, late),) = blocks("add-a-life-cycle.md", "yaml")
+    Path("late.yaml").write_text(late, encoding="utf-8")
+    reader, shown = Reader(run), commands("add-a-life-cycle.md")
+    for each in shown:
+        reader.follows(each)
+    assert {each.command.split()[2] for each in shown if each.command.startswith("modelyard")} == {
+        "init",
+        "lint",
+        "test",
+        "simulate",
+    }
