@@ -33,6 +33,10 @@ from hypothesis import settings
 from modelyard.core.messages import AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX
 from modelyard.core.records import Storage, Table
 
+# The programs that tests start would each spend a second or more on compiling every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("hunt", deadline=None)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "same")

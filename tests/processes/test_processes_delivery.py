@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from processes_yard import ROW, Yard, eventually, question
 
-CYCLES, CALLERS = 20, 3
+CALLERS = 3
 
 
 @dataclass
@@ -53,8 +54,9 @@ def load(yard: Yard, endpoint: str) -> Iterator[Load]:
         future.result()
 
 
-def test_promote_and_roll_back_under_load_without_a_failed_request(yard: Yard, first: Any, second: Any) -> None:
-    name = "under-load"
+@pytest.mark.parametrize("cycles", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_promote_and_roll_back_under_load_without_a_failed_request(yard: Yard, first: Any, second: Any, cycles: int) -> None:
+    name = f"under-load-{cycles}"
     yard.serving(name, first)
     release = yard.release(second, name)["id"]
     steps = (
@@ -64,7 +66,7 @@ def test_promote_and_roll_back_under_load_without_a_failed_request(yard: Yard, f
     )
     meant: dict[int, str] = {}
     with load(yard, name) as told:
-        for step, who, body, version in steps * CYCLES:
+        for step, who, body, version in steps * cycles:
             epoch = yard.people[who].do(f"/endpoints/{name}/{step}", body)["epoch"]
             meant[epoch] = version["id"]
             told.seen = yard.await_epoch(epoch)
@@ -74,7 +76,7 @@ def test_promote_and_roll_back_under_load_without_a_failed_request(yard: Yard, f
     wrong = [(seen, epoch) for _, seen, epoch, version in told.answers if epoch < seen or meant.get(epoch, version) != version]
     assert wrong == []
     assert {version for _, _, _, version in told.answers} == {first["id"], second["id"]}
-    assert len(meant) == len(steps) * CYCLES
+    assert len(meant) == len(steps) * cycles
 
 
 def test_the_runtime_answers_and_restarts_without_the_control_plane(yard: Yard, first: Any, second: Any) -> None:
