@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from modelyard import catalog, delivery, evaluation, governance, jobs, monitoring, value
+from modelyard import catalog, delivery, evaluation, governance, jobs, lifecycle, monitoring, value
 from modelyard.catalog.ports import Contributor
 from modelyard.core import leases, messages, outbox
 from modelyard.core.blobs import Blobs
@@ -38,6 +38,9 @@ from modelyard.governance import (
     bootstrap_runtime,
 )
 from modelyard.governance import inventory as governance_inventory
+from modelyard.governance.assurance import model as assurance
+from modelyard.governance.releases import model as releases
+from modelyard.governance.risk import model as risk
 from modelyard.jobs import events as job_events
 from modelyard.jobs import service as job_service
 from modelyard.kinds import registry
@@ -68,6 +71,7 @@ TABLES: tuple[Table[Any], ...] = (
     *delivery.TABLES,
     *monitoring.TABLES,
     *value.TABLES,
+    *lifecycle.TABLES,
 )
 """Every table of the platform; the migrations make exactly these."""
 
@@ -77,8 +81,21 @@ EXPLAINED_TABLES: tuple[Table[Any], ...] = (
     *delivery.TABLES,
     *monitoring.TABLES,
     *value.TABLES,
+    *lifecycle.EXPLAINED_TABLES,
 )
 """Tables whose every row is explained by the audit log; the others are the log itself and queues."""
+
+READABLE_TABLES: tuple[Table[Any], ...] = (
+    *catalog.TABLES,
+    *assurance.TABLES,
+    *risk.TABLES,
+    *releases.TABLES,
+    *delivery.TABLES,
+    *monitoring.TABLES,
+    *value.TABLES,
+    jobs.JOBS,
+)
+"""Tables that a step of a life cycle may read: what is known of models and what serves, nothing of people and their tokens."""
 
 T = TypeVar("T")
 PREFIX = "MODELYARD_"
@@ -305,6 +322,7 @@ def assemble(
         *delivery.handlings(keys),
         *monitoring.handlings(),
         *value.handlings(),
+        *lifecycle.handlings(bus, READABLE_TABLES),
     )
     return Platform(
         settings=settings,
@@ -323,7 +341,7 @@ def assemble(
 def event_types() -> EventTypes:
     """Every event of the platform, with the upcasters of earlier versions."""
     events = EventTypes()
-    for package in (catalog, governance, job_events, evaluation, delivery, monitoring, value):
+    for package in (catalog, governance, job_events, evaluation, delivery, monitoring, value, lifecycle):
         events.register(*package.EVENTS)
     return events
 
@@ -347,6 +365,7 @@ def first_start(platform: Platform) -> str | None:
     """Make known what every installation needs: keys, the root gate, one administrator. Gives the administrator's token, once."""
     bootstrap_keys(platform.bus, platform.storage, platform.keys)
     bootstrap_gates(platform.bus, platform.storage, platform.settings.organisation)
+    lifecycle.bootstrap_processes(platform.bus, platform.storage, platform.settings.organisation)
     return bootstrap_administrator(platform.bus, platform.storage, platform.clock.now())
 
 

@@ -57,6 +57,8 @@ def example(annotation: Any) -> Any:
     arguments = get_args(annotation)
     if NoneType in arguments:
         return example(next(a for a in arguments if a is not NoneType))
+    if get_origin(annotation) is dict:
+        return {"text": example(arguments[1]) if arguments[1] is not Any else "text"}
     if get_origin(annotation) in (tuple, list):
         return [example(arguments[0])]
     if get_origin(annotation) is Annotated:

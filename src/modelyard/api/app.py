@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard import __version__
-from modelyard.api import collections, commands, files, jobs, log, problems, runtime, views
+from modelyard.api import collections, commands, files, jobs, log, problems, processes, runtime, views
 from modelyard.api.access import PlatformHere
 from modelyard.bootstrap import Platform
 from modelyard.core.errors import TooLarge
@@ -38,7 +38,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     problems.install(app)
     app.add_middleware(Bounded)
-    for routes in (views.routes, files.routes):
+    for routes in (views.routes, files.routes, processes.routes):
         app.include_router(routes, prefix=PREFIX)
     commands.add_routes(app, PREFIX)
     for routes in (log.routes, jobs.routes, runtime.routes):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 from fastapi import FastAPI, Path, Query
 from pydantic import BaseModel
@@ -32,6 +32,8 @@ from modelyard.governance.policy import model as policy
 from modelyard.governance.releases import model as releases
 from modelyard.governance.risk import model as risk
 from modelyard.jobs import model as jobs
+from modelyard.lifecycle import model as lifecycle
+from modelyard.lifecycle.tasks import model as tasks
 from modelyard.monitoring import model as monitoring
 from modelyard.value import model as value
 
@@ -86,6 +88,17 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/monitor-runs", monitoring.MONITOR_RUNS, "monitoring"),
     Collection("/alerts", monitoring.ALERTS, "monitoring"),
     Collection("/value", value.VALUE_ENTRIES, "value"),
+    Collection("/process-definitions", lifecycle.DEFINITIONS, "life cycles"),
+    Collection("/process-instances", lifecycle.INSTANCES, "life cycles"),
+    Collection("/process-incidents", lifecycle.INCIDENTS, "life cycles"),
+    Collection("/process-steps", lifecycle.STEPS, "life cycles"),
+    Collection("/process-stays", lifecycle.STAYS, "life cycles"),
+    Collection("/process-timers", lifecycle.TIMERS, "life cycles"),
+    Collection("/process-subscriptions", lifecycle.SUBSCRIPTIONS, "life cycles"),
+    Collection("/process-work", lifecycle.WORK, "life cycles"),
+    Collection("/tasks", tasks.TASKS, "tasks"),
+    Collection("/task-decisions", tasks.TASK_DECISIONS, "tasks"),
+    Collection("/task-notes", tasks.TASK_NOTES, "tasks"),
     Collection("/audit", messages.AUDIT, "audit"),
     Collection("/events", outbox.EVENTS, "audit"),
     Collection("/deliveries", outbox.INBOX, "audit"),
@@ -176,6 +189,8 @@ def _filter_type(record: type[Record], name: str) -> Any:
         annotation = next(a for a in get_args(annotation) if a is not NoneType)
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
+    if get_origin(annotation) is Literal:
+        annotation = str
     known = inspect.isclass(annotation) and issubclass(annotation, (str, int, float, bool, datetime, Enum))
     if not known:
         raise InvalidInput(f"{record.__name__}.{name} cannot be a filter")

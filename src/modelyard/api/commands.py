@@ -30,6 +30,8 @@ from modelyard.governance.policy import commands as policy
 from modelyard.governance.releases import commands as releases
 from modelyard.governance.risk import commands as risk
 from modelyard.jobs import commands as jobs
+from modelyard.lifecycle import commands as lifecycle
+from modelyard.lifecycle.tasks import commands as tasks
 from modelyard.monitoring import commands as monitoring
 from modelyard.value import commands as value
 
@@ -104,6 +106,22 @@ ROWS: tuple[Row, ...] = (
     Row("POST", "/alerts/{alert}/acknowledge", monitoring.AcknowledgeAlert, "monitoring"),
     Row("POST", "/alerts/{alert}/resolve", monitoring.ResolveAlert, "monitoring"),
     Row("POST", "/value", value.RecordValue, "value"),
+    Row("POST", "/process-definitions", lifecycle.ProposeProcess, "life cycles"),
+    Row("POST", "/process-definitions/{definition}/publish", lifecycle.PublishProcess, "life cycles"),
+    Row("POST", "/processes/{process}/instances", lifecycle.StartProcess, "life cycles"),
+    Row("POST", "/process-instances/{instance}/cancel", lifecycle.CancelInstance, "life cycles"),
+    Row("POST", "/process-instances/{instance}/data", lifecycle.ChangeData, "life cycles"),
+    Row("POST", "/process-instances/{instance}/migrate", lifecycle.MigrateInstance, "life cycles"),
+    Row("POST", "/process-incidents/{incident}/retry", lifecycle.RetryIncident, "life cycles"),
+    Row("POST", "/process-incidents/{incident}/skip", lifecycle.SkipIncident, "life cycles"),
+    Row("POST", "/messages", lifecycle.SendMessage, "life cycles"),
+    Row("POST", "/signals", lifecycle.SendSignal, "life cycles"),
+    Row("POST", "/tasks/{task}/claim", tasks.ClaimTask, "tasks"),
+    Row("POST", "/tasks/{task}/release", tasks.ReleaseTask, "tasks"),
+    Row("POST", "/tasks/{task}/delegate", tasks.DelegateTask, "tasks"),
+    Row("POST", "/tasks/{task}/complete", tasks.CompleteTask, "tasks"),
+    Row("POST", "/tasks/{task}/comments", tasks.CommentTask, "tasks"),
+    Row("POST", "/tasks/{task}/attachments", tasks.AttachToTask, "tasks"),
 )
 """Commands without a row here are given by the platform itself (bootstrap, a monitor's run, a runtime's refusals)."""
 

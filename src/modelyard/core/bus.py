@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -194,6 +194,28 @@ class Bus:
             self._retried(partial(self._record_refusal, handling, request, refusal))
             refusal.recorded = True
             raise
+
+    def command_of(self, action: str) -> type[Command]:
+        """The command of that action. Raises InvalidInput when nobody handles it."""
+        for command in self._handlings:
+            if command.action == action:
+                return command
+        raise InvalidInput(f"there is no command {action!r}", field="operation", hint="see the API reference for their names")
+
+    def within(self, work: Work, command: Command, actor: Actor, reason: str) -> BaseModel:
+        """Do another command as a part of one that is being handled, in its transaction: authorised, audited and told of as if it
+        had come alone. What it raises must leave the handler that asked for it: half of a command is never kept."""
+        handling = self._handlings.get(type(command))
+        if handling is None:
+            raise InvalidInput(f"nobody handles {type(command).__name__}")
+        request = replace(work.request, command=command, actor=actor, idempotency_key=None, reason=reason, dry_run=False)
+        _require_json(request)
+        subject = handling.subject(work.tx, request, command)
+        permit = self._authorizer.authorise(work.tx, request, subject)
+        inner = Work(work.tx, request, work.now, work.ids, subject)
+        result = handling.handle(inner, command)
+        self._write_down(inner, permit, result)
+        return result
 
     def _retried(self, attempt: Callable[[], Any]) -> Any:
         return retrying(attempt, times=TRIES, pause=_back_off, retry_on=Busy)

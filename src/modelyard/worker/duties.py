@@ -24,6 +24,7 @@ from modelyard.governance.audit import Sequencer
 from modelyard.governance.releases.commands import RevokeRelease
 from modelyard.governance.releases.service import sweep
 from modelyard.jobs import Queue
+from modelyard.lifecycle.inbound import Mover
 from modelyard.monitoring.loop import Watchman
 from modelyard.trust import Purpose
 from modelyard.worker.jobs import run_next
@@ -62,9 +63,11 @@ def loops(platform: Platform) -> list[Loop]:
     """Every duty with its rhythm."""
     queue = Queue(platform.storage, platform.clock, platform.ids)
     deliveries = Deliveries(platform.storage, platform.clock)
+    mover = Mover(platform.storage, platform.bus, platform.clock)
     consumers = [
         Consumer("routes", partial(_republish, platform), frozenset({"governance.release_revoked"})),
         Consumer("monitors", partial(watch_arms, platform), frozenset({"delivery.arms_changed"})),
+        Consumer("lifecycle", mover.hear),
     ]
     return [
         Loop("audit", 0.3, lambda: sequence(platform)),
@@ -74,6 +77,10 @@ def loops(platform: Platform) -> list[Loop]:
         Loop("routes", 5.0, lambda: refresh_routes(platform)),
         Loop("releases", 15.0, lambda: sweep_releases(platform)),
         Loop("monitors", 2.0, lambda: watch(platform)),
+        Loop("work", 0.2, lambda: mover.do_work() > 0),
+        Loop("timers", 0.5, lambda: mover.fire_timers() > 0),
+        Loop("tasks", 5.0, lambda: mover.tend_tasks() > 0),
+        Loop("messages", 60.0, lambda: mover.forget_messages() > 0),
     ]
 
 

@@ -1,0 +1,185 @@
+"""A step asks for a person: the task is opened; a step no longer does: it is withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from modelyard import bpmn
+from modelyard.bpmn.engine import CompiledProcess
+from modelyard.core.bus import Work
+from modelyard.core.errors import InvalidInput
+from modelyard.core.records import Transaction, equals, every, first
+from modelyard.dmn import DaysTime, YearsMonths
+from modelyard.dmn.feel.temporal import parse_duration
+from modelyard.governance.identity.model import IDENTITIES
+from modelyard.governance.risk.service import months_later
+from modelyard.lifecycle.course import Course
+from modelyard.lifecycle.model import DEFINITIONS
+from modelyard.lifecycle.tasks.events import TaskOpened, TaskWithdrawn
+from modelyard.lifecycle.tasks.model import CANDIDACIES, TASKS, Candidacy, Task, TaskStatus
+from modelyard.lifecycle.values import as_json, texts
+
+MEANT = ("role", "candidates", "exclude", "title", "requester", "tier")
+"""Inputs that say whose the task is; the others are what the person is shown."""
+
+
+def open_task(course: Course, effect: bpmn.WorkWanted) -> Task:
+    """Put the task before those whose it is. What of it cannot be understood is told to the person who looks at it, since the
+    process was published like that: an unknown candidate is kept as it was written."""
+    given, more = as_json(effect.data), effect.extensions
+    strict = bool(course.code.nodes[effect.element].inputs)
+    meant = {name: given[name] for name in MEANT if strict and name in given}
+    shown = {name: value for name, value in given.items() if name not in meant}
+    work, now = course.work, course.work.now
+    roles = texts(meant.get("role")) or texts(more.get("role")) or lane_roles(course.code, effect.lane)
+    task = Task(
+        id=course.named(effect.work),
+        **course.kept(),
+        instance=course.instance.id,
+        process=course.instance.process,
+        number=course.instance.number,
+        work=effect.work,
+        element=effect.element,
+        name=str(meant.get("title") or effect.name or effect.element),
+        about=course.instance.about,
+        use_case=course.instance.use_case,
+        priority=_whole(more.get("priority")),
+        roles=roles,
+        candidates=tuple(known_as(work.tx, work.organisation, each) for each in texts(meant.get("candidates"))),
+        excluded=tuple(known_as(work.tx, work.organisation, each) for each in texts(meant.get("exclude"))),
+        requester=str(meant["requester"]) if meant.get("requester") else course.instance.started_by,
+        tier=str(meant["tier"]) if meant.get("tier") else _tier(course),
+        form=_form(course, more.get("form")),
+        data=shown,
+        operation=effect.what,
+        approval=_approval(effect, given),
+        quorum=_quorum(more.get("quorum"), roles),
+        due_at=later(now, more.get("dueIn")),
+        remind_at=later(now, more.get("remindIn")),
+        expires_at=later(now, more.get("expiresIn")),
+        escalate_to=texts(more.get("escalateTo")),
+    )
+    kept = work.add(TASKS, task.model_copy(update={"next_at": next_time(task)}))
+    _announce(work, kept)
+    return kept
+
+
+def _announce(work: Work, task: Task) -> None:
+    for who in whose(task):
+        add_candidacy(work, task, who)
+    work.emit(TaskOpened(**told(task), roles=task.roles, candidates=task.candidates), f"instance:{task.instance}")
+
+
+def whose(task: Task) -> list[str]:
+    return [*(f"role:{role}" for role in task.roles), *(f"identity:{person}" for person in task.candidates)]
+
+
+def add_candidacy(work: Work, task: Task, who: str) -> None:
+    id_ = f"{task.id}:{who}"
+    if first(work.tx, CANDIDACIES, equals("id", id_)) is None:
+        kept = {"organisation": task.organisation, "created_at": work.now}
+        work.tx.add(CANDIDACIES, Candidacy(id=id_, **kept, task=task.id, who=who, priority=task.priority))
+
+
+def remove_candidacies(work: Work, task: Task) -> None:
+    """The task is in nobody's inbox any more."""
+    for each in every(work.tx, CANDIDACIES, equals("task", task.id)):
+        work.tx.remove(CANDIDACIES, each.id)
+
+
+def told(task: Task) -> dict[str, Any]:
+    """What every event about a task tells."""
+    return {
+        "task": task.id,
+        "instance": task.instance,
+        "process": task.process,
+        "element": task.element,
+        "about": task.about,
+    }
+
+
+def withdraw_task(work: Work, task: Task) -> None:
+    """The process goes another way: nobody needs to do it."""
+    if task.status not in (TaskStatus.OPEN, TaskStatus.CLAIMED):
+        return
+    end_task(work, task, TaskStatus.WITHDRAWN)
+    work.emit(TaskWithdrawn(**told(task)), f"instance:{task.instance}")
+
+
+def end_task(work: Work, task: Task, status: TaskStatus, **changes: Any) -> Task:
+    """Close a task, with the time that somebody worked on it."""
+    remove_candidacies(work, task)
+    closing = {"status": status, "ended_at": work.now, "next_at": None, "worked_s": worked(task, work.now)}
+    return work.save(TASKS, task.model_copy(update=closing | changes))
+
+
+def worked(task: Task, now: datetime) -> float:
+    """Seconds for which somebody held it, until now."""
+    held = (now - task.claimed_at).total_seconds() if task.claimed_at is not None and task.assignee is not None else 0.0
+    return task.worked_s + max(held, 0.0)
+
+
+def next_time(task: Task) -> datetime | None:
+    """When something is to be done about it by itself: a reminder, an escalation, its end."""
+    escalation = task.due_at if task.escalate_to and not task.escalated else None
+    times = [moment for moment in (task.remind_at, escalation, task.expires_at) if moment is not None]
+    return min(times) if times else None
+
+
+def lane_roles(code: CompiledProcess, lane: str | None) -> tuple[str, ...]:
+    """The roles of a lane, or of the one around it; its name, written as roles are, where it says none."""
+    lanes = {each.id: each for each in code.process.lanes}
+    found = lanes.get(lane or "")
+    while found is not None:
+        if found.role or found.name:
+            return texts(found.role) or (found.name.strip().lower().replace(" ", "_").replace("-", "_"),)
+        found = lanes.get(found.parent or "")
+    return ()
+
+
+def known_as(tx: Transaction, organisation: str, who: str) -> str:
+    """The id of an identity given by name or id."""
+    named = first(tx, IDENTITIES, equals("organisation", organisation), equals("name", who))
+    return named.id if named is not None else who
+
+
+def later(now: datetime, text: Any) -> datetime | None:
+    """So long after. Raises InvalidInput for what is no duration of days and time, or of months."""
+    if text is None:
+        return None
+    length = parse_duration(str(text))
+    if isinstance(length, DaysTime):
+        return now + timedelta(microseconds=length.nanoseconds // 1000)
+    if isinstance(length, YearsMonths):
+        return months_later(now, length.months)
+    raise InvalidInput(f"{text!r} is no duration", field="dueIn", hint="write it as in P3D or PT4H")
+
+
+def _whole(text: Any) -> int:
+    found = str(text or "0").strip()
+    return int(found) if found.lstrip("-").isdecimal() else 0
+
+
+def _tier(course: Course) -> str | None:
+    tier = course.after.data.get("tier")
+    return tier if isinstance(tier, str) else None
+
+
+def _form(course: Course, name: Any) -> dict[str, Any] | None:
+    if not name:
+        return None
+    return course.work.tx.get(DEFINITIONS, course.instance.definition).forms.get(str(name))
+
+
+def _approval(effect: bpmn.WorkWanted, given: Mapping[str, Any]) -> str | None:
+    decides = effect.what == "governance.decide_approval"
+    return str(given["approval"]) if decides and given.get("approval") else None
+
+
+def _quorum(text: Any, roles: tuple[str, ...]) -> int:
+    wanted = str(text or "any").strip()
+    if wanted == "all":
+        return max(len(roles), 1)
+    return max(int(wanted), 1) if wanted.isdecimal() else 1

@@ -1,0 +1,122 @@
+"""A platform with people who are known to it, and the worker's duties run by hand until nothing is left to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.bootstrap import Platform
+from modelyard.core.bus import Request
+from modelyard.core.messages import Actor, ActorKind
+from modelyard.core.outbox import INBOX, Consumer, Deliveries, DeliveryState, distribute
+from modelyard.core.records import Query, equals, every
+from modelyard.core.transactions import in_transaction
+from modelyard.governance.identity.commands import CreateIdentity, GrantRole
+from modelyard.governance.identity.model import IDENTITIES, Identity, Role
+from modelyard.lifecycle.commands import ProposeProcess, PublishProcess, StartProcess
+from modelyard.lifecycle.inbound import Mover
+from modelyard.lifecycle.model import INCIDENTS, INSTANCES, Instance, ProcessDefinition, ProcessIncident
+from modelyard.lifecycle.tasks.commands import CompleteTask
+from modelyard.lifecycle.tasks.model import LIVE, TASKS, Task
+from tests.life.conftest import House
+
+CAST = {
+    "dana": Role.DEVELOPER,
+    "dave": Role.DEVELOPER,
+    "omar": Role.OPERATOR,
+    "otto": Role.OPERATOR,
+    "bea": Role.BUSINESS_OWNER,
+    "vera": Role.VALIDATOR,
+    "rita": Role.RISK_OFFICER,
+    "ruth": Role.RISK_OFFICER,
+}
+
+
+@dataclass
+class Yard:
+    """The house, its people as identities, and what moves instances."""
+
+    house: House
+    people: dict[str, Actor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        platform = self.platform
+        with platform.storage.reading() as tx:
+            administrator = tx.find(IDENTITIES, Query(limit=1)).items[0]
+        root = Actor(id=administrator.id, roles=frozenset({"administrator"}))
+        for name, role in CAST.items():
+            made = self.do(root, CreateIdentity(name=name, display_name=name.title()))
+            assert isinstance(made, Identity)
+            self.do(root, GrantRole(identity=made.id, role=role))
+            self.people[name] = Actor(id=made.id, kind=ActorKind.PERSON, roles=frozenset({role.value}))
+        self.people["root"] = root
+        self.mover = Mover(platform.storage, platform.bus, platform.clock)
+        self.deliveries = Deliveries(platform.storage, platform.clock, jitter=lambda: 0.0)
+        self.consumer = Consumer("lifecycle", self.mover.hear)
+
+    @property
+    def platform(self) -> Platform:
+        return self.house.platform
+
+    def do(self, who: Actor | str, command: Any, **how: Any) -> Any:
+        actor = self.people[who] if isinstance(who, str) else who
+        return self.platform.bus.handle(Request(command=command, actor=actor, **({"reason": "test"} | how)))
+
+    def publish(self, source: str, **given: Any) -> ProcessDefinition:
+        """Propose and put in force, by two people."""
+        proposed = self.do("dana", ProposeProcess(source=source, **given))
+        published = self.do("rita", PublishProcess(definition=proposed.id))
+        assert isinstance(published, ProcessDefinition)
+        return published
+
+    def start(self, process: str, who: str = "omar", **given: Any) -> Instance:
+        found = self.do(who, StartProcess(process=process, **given))
+        assert isinstance(found, Instance)
+        return found
+
+    def move(self, turns: int = 200) -> None:
+        """Run the worker's duties until nothing is left to do now."""
+        storage, clock = self.platform.storage, self.platform.clock
+        for _ in range(turns):
+            done = self.mover.fire_timers() + self.mover.do_work() + self.mover.tend_tasks()
+            done += in_transaction(storage, lambda tx: distribute(tx, [self.consumer], clock.now()))
+            done += self.deliveries.run(self.consumer)
+            if not done:
+                break
+        else:
+            raise AssertionError("the worker never comes to rest")
+        with storage.reading() as tx:
+            stuck = [d for d in every(tx, INBOX) if d.state not in (DeliveryState.DONE, DeliveryState.SKIPPED)]
+        assert not stuck, [d.error for d in stuck]
+
+    def instance(self, instance: Instance | str) -> Instance:
+        with self.platform.storage.reading() as tx:
+            return tx.get(INSTANCES, instance if isinstance(instance, str) else instance.id)
+
+    def tasks(self, instance: Instance | None = None) -> list[Task]:
+        """Live tasks, oldest first."""
+        with self.platform.storage.reading() as tx:
+            found = every(tx, TASKS, *([equals("instance", instance.id)] if instance else []))
+        return sorted((t for t in found if t.status in LIVE), key=lambda t: t.created_at)
+
+    def task(self, element: str, instance: Instance | None = None) -> Task:
+        """The one live task of that step."""
+        found = [t for t in self.tasks(instance) if t.element == element]
+        assert len(found) == 1, f"{len(found)} tasks {element}; there are {[t.element for t in self.tasks()]}"
+        return found[0]
+
+    def complete(self, who: str, element: str, instance: Instance | None = None, **given: Any) -> Task:
+        """Do the task, and let the worker do what follows."""
+        done = self.do(who, CompleteTask(task=self.task(element, instance).id, **given))
+        assert isinstance(done, Task)
+        self.move()
+        return done
+
+    def incidents(self, instance: Instance | None = None) -> list[ProcessIncident]:
+        with self.platform.storage.reading() as tx:
+            found = every(tx, INCIDENTS, equals("status", "open"))
+        return [i for i in found if instance is None or i.instance == instance.id]
+
+    def rows(self, table: Any) -> list[Any]:
+        with self.platform.storage.reading() as tx:
+            return every(tx, table)
