@@ -47,6 +47,11 @@ def check(source: str, process: str | None, schemas: Mapping[str, Any], scenario
     return _check(source, process, json.dumps(schemas, sort_keys=True), scenarios)
 
 
+def bundle_of(source: str, process: str | None, schemas: Mapping[str, Any], scenarios: str) -> str:
+    """The digest of all that is checked, known without checking it."""
+    return digest_of({"source": source, "process": process, "forms": dict(schemas), "scenarios": scenarios})
+
+
 @lru_cache(maxsize=32)
 def _check(source: str, process: str | None, schemas: str, scenarios: str) -> Checked:
     definitions = _read(source)
@@ -63,7 +68,7 @@ def _check(source: str, process: str | None, schemas: str, scenarios: str) -> Ch
         key=chosen.id,
         name=chosen.name or chosen.id,
         source=digest(source.encode()),
-        bundle=digest_of({"source": source, "process": chosen.id, "forms": known, "scenarios": scenarios}),
+        bundle=bundle_of(source, process, known, scenarios),
         warnings=tuple(str(f) for f in findings),
         tested=len(report.results) if report else 0,
         coverage=report.coverage.share if report else 0.0,

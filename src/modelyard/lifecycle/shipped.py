@@ -8,9 +8,9 @@ from importlib import resources
 from modelyard.core.bus import Bus, Request
 from modelyard.core.errors import AlreadyExists, WrongState
 from modelyard.core.messages import SYSTEM
-from modelyard.core.records import Storage, Transaction, equals, first
+from modelyard.core.records import Storage, equals, first
 from modelyard.lifecycle.commands import ProposeProcess, PublishProcess
-from modelyard.lifecycle.definitions import check, in_force
+from modelyard.lifecycle.definitions import bundle_of, in_force
 from modelyard.lifecycle.model import DEFINITIONS, DefinitionStatus, ProcessDefinition
 
 WHY = "a life cycle that comes with the platform"
@@ -36,18 +36,19 @@ def bootstrap_processes(bus: Bus, storage: Storage, organisation: str) -> None:
     """Publish what the organisation has no life cycle of; of what it has, propose a newer version that came with an upgrade:
     people decide on that. Safe to call at each start, and from several processes."""
     for proposal in shipped():
-        found = check(proposal.source, proposal.process, proposal.forms, proposal.scenarios)
+        bundle = bundle_of(proposal.source, proposal.process, proposal.forms, proposal.scenarios)
         with storage.reading() as tx:
-            known = _known(tx, organisation, found.key, found.bundle)
-            running = in_force(tx, organisation, found.key)
+            known = first(tx, DEFINITIONS, equals("organisation", organisation), equals("bundle", bundle))
         if known is None:
             known = _propose(bus, proposal, organisation)
-        if running is None and known is not None and known.status is DefinitionStatus.PROPOSED:
+        if known is not None and known.status is DefinitionStatus.PROPOSED and not _runs(storage, known):
             _publish(bus, known, organisation)
 
 
-def _known(tx: Transaction, organisation: str, key: str, bundle: str) -> ProcessDefinition | None:
-    return first(tx, DEFINITIONS, equals("organisation", organisation), equals("key", key), equals("bundle", bundle))
+def _runs(storage: Storage, definition: ProcessDefinition) -> bool:
+    """Whether a version of the life cycle is in force."""
+    with storage.reading() as tx:
+        return in_force(tx, definition.organisation, definition.key) is not None
 
 
 def _propose(bus: Bus, proposal: ProposeProcess, organisation: str) -> ProcessDefinition | None:
