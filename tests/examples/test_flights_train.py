@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,15 @@ def versions(rows: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> dict[i
     return {number: train(number, rows, tmp_path_factory.mktemp(f"v{number}")) for number in (1, 2, 3)}
 
 
-def _scores(version: Trained, rows: pa.Table) -> Any:
+@cache
+def _loaded(path: Path) -> Any:
     import skops.io
 
-    model = skops.io.load(version.model, trusted=skops.io.get_untrusted_types(file=version.model))
-    return model.predict_proba(rows.select(FEATURES))[:, 1]
+    return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+
+
+def _scores(version: Trained, rows: pa.Table) -> Any:
+    return _loaded(version.model).predict_proba(rows.select(FEATURES))[:, 1]
 
 
 def _cost(version: Trained, rows: pa.Table) -> float:

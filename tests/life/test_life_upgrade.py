@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,15 +29,23 @@ from tests.life.conftest import DANA, OMAR, START, House
 RELEASED = Path(__file__).parents[1] / "storage" / "released"
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Iterator[House]:
-    """The house as version 0.1 left it, opened by this version."""
-    path = tmp_path / "old.db"
-    with sqlite3.connect(path) as connection:
+@pytest.fixture(scope="module")
+def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database as version 0.1 left it, migrated to the present schema."""
+    path = tmp_path_factory.mktemp("upgraded") / "old.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
         for name in ("0001.sqlite.sql", "0001.house.sql"):
             connection.executescript((RELEASED / name).read_text("utf-8"))
     assert upgrade(f"sqlite:///{path}") == newest()
-    storage = SqlStorage(f"sqlite:///{path}", TABLES)
+    return path
+
+
+@pytest.fixture
+def old(upgraded: Path, tmp_path: Path) -> Iterator[House]:
+    """The house as version 0.1 left it, opened by this version."""
+    path = shutil.copyfile(upgraded, tmp_path / "old.db")
+    storage = SqlStorage(f"sqlite:///{path}", TABLES, durable=False)
     clock = ManualClock(START + timedelta(days=2))
     platform = assemble(Settings(home=tmp_path / "home"), storage, clock=clock)
     first_start(platform)

@@ -16,6 +16,7 @@ from modelyard.core.errors import StorageFull
 from modelyard.decisions import Rows
 from modelyard.runtime.compose import Runtime, Settings
 from modelyard.runtime.routing import Shares, draw
+from tests.conftest import examples
 
 
 class Headers:
@@ -103,7 +104,7 @@ request_like = st.fixed_dictionaries(
 
 
 @given(body=st.binary(max_size=80) | request_like.map(lambda d: json.dumps(d).encode()))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150, hunt=400), deadline=None)
 def test_no_body_makes_the_application_fail(runtime: Runtime, body: bytes) -> None:
     exchange = ask(runtime, body)
     assert exchange.status in {200, 400}
@@ -115,7 +116,7 @@ def test_no_body_makes_the_application_fail(runtime: Runtime, body: bytes) -> No
     path=st.lists(st.sampled_from(["v2", "models", "hold", "versions", "1", "infer", "ready", "", "..", "ü"]), max_size=7),
     method=st.sampled_from(["GET", "POST", "PUT", "HEAD"]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100, hunt=200), deadline=None)
 def test_no_path_makes_the_application_fail(runtime: Runtime, path: list[str], method: str) -> None:
     exchange = ask(runtime, b"{}", "/" + "/".join(path), method)
     assert exchange.status in {200, 400, 404, 405}
