@@ -406,6 +406,8 @@ class _Writer:
             element.set("isInterrupting", "false")
         if node.parallel:
             element.set("parallelMultiple", "true")
+        if node.result is not None:
+            element.set(_m("result"), node.result)
         for each_ in node.definitions:
             self.definition(element, each_)
 

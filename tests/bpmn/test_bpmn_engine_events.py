@@ -51,6 +51,30 @@ case(
     p=sub("s1 -> f; f -> a -> t; f -> b -> e1", f=par(), t=end(terminate)),
 )
 case("a message is caught", "s -> m -> a -> e", "<paid {x: 1} | [a] | (x = 1)", m=catch(message("paid")))
+case(
+    "what an event carries goes to its variable, and to no other",
+    "s -> m -> a -> e",
+    "start {x: 1} | <paid {x: 2} | [a] | (x = 1 and paid.x = 2)",
+    m=catch(message("paid"), result="paid"),
+)
+case(
+    "a boundary event keeps what it carries apart",
+    "s -> a -> e; late -> c -> e2",
+    "start {x: 1} | !a E1 {x: 2} | [c] | (x = 1 and why.x = 2)",
+    late=boundary("a", error(), result="why"),
+)
+case(
+    "an event sub-process keeps what it carries apart",
+    "s -> a -> e",
+    "start {x: 1} | <stop {x: 2} | [b] | (x = 1) | b | completed",
+    p=sub("s1 -> b -> e1", event=True, s1=start(message("stop"), result="why"), data={"why": None}),
+)
+case(
+    "a receive task has a result",
+    "s -> m -> e",
+    "<paid {x: 2} | (paid.x = 2) | completed",
+    m=receive(message("paid"), result="paid"),
+)
 case("a message is caught by key", "s -> m -> a -> e", "start {n: 42} | key paid 42 | <paid | [a]", m=catch(message("paid", "n")))
 case(
     "a key that fails",

@@ -161,13 +161,15 @@ class FlowNode:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event(FlowNode):
     """`attached_to` is the activity of a boundary event; `interrupting` also holds for the start of an event sub-process.
-    An event with several definitions waits for any of them (`parallel`: for all)."""
+    An event with several definitions waits for any of them (`parallel`: for all). What a caught event carries goes to the variable
+    `result`; without it, each entry to the variable of its name."""
 
     position: EventPosition
     definitions: tuple[EventDefinition, ...] = ()
     attached_to: str | None = None
     interrupting: bool = True
     parallel: bool = False
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

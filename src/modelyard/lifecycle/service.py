@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from modelyard import bpmn
+from modelyard.bpmn.engine.catching import carried
 from modelyard.bpmn.model import TimerKind, Trigger
 from modelyard.core.bus import Bus, Handling, Request, Work
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound, TooLarge, WrongState
@@ -283,7 +284,8 @@ def deliver(work: Work, subscription: Subscription, name: str, payload: dict[str
     if subscription.instance is None:
         definition = work.get(DEFINITIONS, str(subscription.definition))
         about = subjects.of_payload(work.tx, work.organisation, payload)
-        return _begin(work, definition, payload, about, start=subscription.element)
+        code = compiled(work.tx, work.organisation, definition.source, definition.key)
+        return _begin(work, definition, carried(code.nodes[subscription.element], payload), about, start=subscription.element)
     instance = work.get(INSTANCES, subscription.instance)
     if subscription.signal:
         event: Any = bpmn.SignalArrived(at=work.now, name=name, payload=payload)

@@ -67,6 +67,12 @@ def caught(d: Draft, catcher: Catcher, payload: Mapping[str, Any]) -> None:
         event_body(d, d.scope(catcher.scope), catcher.event, payload)
 
 
+def carried(code: NodeCode, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event brings, by variables: in its `result` variable, else its own entries."""
+    name = getattr(code.node, "result", None)
+    return dict(payload) if name is None else {name: dict(payload)}
+
+
 def boundary(d: Draft, token: Token, event: NodeCode, payload: Mapping[str, Any]) -> None:
     """A boundary event happens: the activity's token leaves by it, or beside it a new one."""
     if event.interrupting:
@@ -74,8 +80,9 @@ def boundary(d: Draft, token: Token, event: NodeCode, payload: Mapping[str, Any]
         token.element, token.at, token.flow = event.id, "moving", None
     else:
         token = d.new_token(token.scope, event.id)
-    if payload:
-        d.write(token.scope, payload)
+    brought = carried(event, payload)
+    if brought:
+        d.write(token.scope, brought)
     d.taken("entered", token)
     d.taken("left", token)
     d.perform("flows", token)
@@ -88,7 +95,7 @@ def event_body(d: Draft, scope: ScopeState, code: NodeCode, payload: Mapping[str
         d.withdraw(scope)
     token = d.new_token(scope.id, code.id)
     d.taken("entered", token)
-    d.perform("begin event", token, dict(payload))
+    d.perform("begin event", token, carried(code.start or code, payload))
 
 
 def trigger(d: Draft, id_: str, payload: Any) -> None:
@@ -107,8 +114,9 @@ def trigger(d: Draft, id_: str, payload: Any) -> None:
     node = code.node
     waits.spent(d, wait)
     if isinstance(node, Event) and node.parallel and token.waits:
-        if payload:
-            d.write(token.scope, payload)
+        brought = carried(code, payload or {})
+        if brought:
+            d.write(token.scope, brought)
         return
     arrived(d, token, code, payload or {})
 
@@ -143,12 +151,13 @@ def arrived(d: Draft, token: Token, code: NodeCode, payload: Mapping[str, Any]) 
         d.taken("entered", token)
     if isinstance(code.node, Task):
         # Its boundary events go on waiting until its outputs are written.
-        d.perform("complete", token, dict(payload))
+        d.perform("complete", token, carried(code, payload))
         return
     d.withdraw(token)
     d.close_incident(token)
-    if payload:
-        d.write(token.scope, payload)
+    brought = carried(code, payload)
+    if brought:
+        d.write(token.scope, brought)
     d.taken("left", token)
     token.at = "moving"
     d.perform("flows", token)

@@ -46,6 +46,7 @@ def event(element: etree._Element, reading: Reading) -> Event:
         attached_to=attached,
         interrupting=flag(element, "cancelActivity" if attached else "isInterrupting", True),
         parallel=parallel,
+        result=attribute(element, "result"),
     )
 
 
