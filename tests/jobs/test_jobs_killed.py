@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue as queues
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from modelyard.jobs import JOBS, Job, JobState, LogChunk, Order, Queue, artifact
 from modelyard.jobs.commands import SetLimit
 
 PROGRAM = Path(__file__).parent / "jobs_yard.py"
-LEASE = 3.0
+LEASE = 4.0
 PATIENCE = 90.0
 
 
@@ -51,9 +50,7 @@ class Workers:
     def _start(self, name: str) -> subprocess.Popen[str]:
         settings = self.platform.settings
         command = [sys.executable, str(PROGRAM), settings.database_url, str(settings.home), name, str(LEASE)]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": ""}
-        )
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         threading.Thread(target=self._listen, args=(name, process.stdout), daemon=True).start()
         return process
@@ -98,27 +95,27 @@ def test_a_killed_workers_job_and_its_place_go_to_another(platform: Platform) ->
     root = Actor(id="root", roles=frozenset({"operator"}))
     platform.bus.handle(Request(command=SetLimit(name="gpu", limit=1), actor=root, reason="test"))
     queue = Queue(platform.storage, platform.clock, platform.ids)
-    first, second = (queue.enqueue(Order(KIND, resource="gpu", priority=priority)).id for priority in (1, 0))
     workers = Workers(platform)
-    with workers.started("one"):
-        assert workers.begun() == ("one", first, 1)
-        with workers.started("two", "three"):
-            free = queue.enqueue(Order(KIND)).id
-            name, job, _ = workers.begun()
-            assert job == free  # the second waits for its place, the free one does not
-            workers.let_end(name)
+    with workers.started("one", "two", "three"):
+        first, second = (queue.enqueue(Order(KIND, resource="gpu", priority=priority)).id for priority in (1, 0))
+        victim, *begun = workers.begun()
+        assert begun == [first, 1]
+        free = queue.enqueue(Order(KIND)).id
+        name, job, _ = workers.begun()
+        assert job == free  # the second waits for its place, the free one does not
+        workers.let_end(name)
 
-            workers.processes["one"].kill()
-            heir, job, fence = workers.begun()
-            assert (job, fence) == (first, 2)
-            assert [j.id for j in kept(platform).values() if j.state is JobState.RUNNING] == [first]
-            workers.let_end(heir)
+        workers.processes[victim].kill()
+        heir, *begun = workers.begun()
+        assert begun == [first, 2]
+        assert [j.id for j in kept(platform).values() if j.state is JobState.RUNNING] == [first]
+        workers.let_end(heir)
 
-            last, job, fence = workers.begun()
-            assert (job, fence) == (second, 1)
-            workers.let_end(last)
-            _until_all_are_done(platform)
-    _look_at_what_was_left(platform, first, second, heir)
+        last, *begun = workers.begun()
+        assert begun == [second, 1]
+        workers.let_end(last)
+        _until_all_are_done(platform)
+    _look_at_what_was_left(platform, first, second, victim, heir)
 
 
 def _until_all_are_done(platform: Platform) -> None:
@@ -130,7 +127,7 @@ def _until_all_are_done(platform: Platform) -> None:
     raise AssertionError(f"not done: {kept(platform)}")
 
 
-def _look_at_what_was_left(platform: Platform, first: str, second: str, heir: str) -> None:
+def _look_at_what_was_left(platform: Platform, first: str, second: str, victim: str, heir: str) -> None:
     job = kept(platform)[first]
     with platform.storage.reading() as tx:
         (artifact,) = artifacts.of_job(tx, job)
@@ -139,7 +136,7 @@ def _look_at_what_was_left(platform: Platform, first: str, second: str, heir: st
     assert (artifact.name, artifact.attempt, len(told)) == (f"{heir}.txt", 2, 1)
     written = log_of(platform, first)
     assert [(c.attempt, c.text) for c in written] == [
-        (1, "begun by one\n"),
+        (1, f"begun by {victim}\n"),
         (2, f"begun by {heir}\n"),
         (2, f"ended by {heir}\n"),
     ]

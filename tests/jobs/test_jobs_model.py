@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,14 +18,14 @@ from modelyard.core.clock import ManualClock
 from modelyard.core.ids import CountedIds
 from modelyard.core.leases import Fenced
 from modelyard.core.messages import AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX, Actor, Subject
-from modelyard.core.records import Storage, Transaction, every
+from modelyard.core.records import Storage, Table, Transaction, every
 from modelyard.jobs import JOBS, TABLES, Job, JobState, Order, Queue, choosing
 from modelyard.jobs.commands import SetLimit
 from modelyard.jobs.service import handlings
 from modelyard.storage.memory import MemoryStorage
 from modelyard.storage.sql import SqlStorage
 
-ALL = (AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX, *TABLES)
+ALL: tuple[Table[Any], ...] = (AUDIT, AUDIT_PENDING, IDEMPOTENCY, OUTBOX, *TABLES)
 LEASE, ATTEMPTS, BACK_OFF = 30.0, 3, 2.0
 RESOURCES, KINDS = (None, "gpu", "endpoint:hold"), ("train", "test")
 
