@@ -23,7 +23,7 @@ PROGRAM = str(Path(__file__).parent / "contenders.py")
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/shared.db" if request.param == "sqlite" else request.getfixturevalue("pg_url")
-    storage = SqlStorage(url, TABLES)
+    storage = SqlStorage(url, TABLES, durable=False)
     storage.create()
     with storage.transaction() as tx:
         tx.add(COUNTERS, Counter(id="c", created_at=START))
@@ -93,7 +93,7 @@ def test_a_killed_writer_leaves_nothing_half_done(url: str) -> None:
 
 
 def sqlite_storage(tmp_path: Path, patience: float = 5.0) -> SqlStorage:
-    storage = SqlStorage(f"sqlite:///{tmp_path}/one.db", TABLES, patience=patience)
+    storage = SqlStorage(f"sqlite:///{tmp_path}/one.db", TABLES, patience=patience, durable=False)
     storage.create()
     return storage
 
