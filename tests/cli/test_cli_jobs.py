@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from cli_guides import blocks
 from cli_yard import People, Run, Served
 
 from modelyard.bootstrap import Platform, Settings, build
@@ -213,3 +215,18 @@ def test_the_command_line_says_when_there_is_nothing(yard: Run, attempt: Attempt
         said = yard("job", what, attempt.job.id)
         assert (said.code, said.out) == (0, "")
         assert yard("job", what, "job_nobody").code == 1
+
+
+def test_every_command_of_the_guide_works(
+    yard: Run, attempt: Attempt, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    attempt.keep("report.json", b"{}")
+    queue.complete(attempt.job)
+    shown = [line.partition("#")[0] for _, block in blocks("run-jobs.md", "") for line in block.splitlines()]
+    commands = [shlex.split(line)[1:] for line in shown if line.startswith("modelyard ")]
+    assert len(commands) > 8
+    for words in commands:
+        said = yard(*(attempt.job.id if word.startswith("job_") else word for word in words))
+        assert said.code == 0, (words, said.err)
+    assert (tmp_path / "results" / "report.json").exists()
