@@ -1,6 +1,7 @@
 """Guides as tests: what they show as typed is done, and what they show as printed is what is printed.
 
-`…` stands for anything within a line; an id that a guide shows stands for the one that was really made, in all that follows."""
+`…` stands for anything within a line (alone, for any output); an id that a guide shows stands for the one that was really made,
+in all that follows."""
 
 from __future__ import annotations
 
@@ -62,19 +63,29 @@ class Reader:
         self._compare(shown, said.out)
 
     def _compare(self, shown: Shown, out: str) -> None:
+        if shown.output == "…\n":
+            return
         expected, lines = shown.output.splitlines(), out.splitlines()
         for wanted, line in zip(expected, lines, strict=False):
             fresh = [id_ for id_ in dict.fromkeys(_ID.findall(wanted)) if id_ not in self.ids]
-            match = re.fullmatch(self._pattern(wanted, fresh), re.sub(r" +", " ", line.strip()))
+            match = re.fullmatch(self._pattern(wanted, fresh), _narrow(line))
             assert match, f"{shown.command}\nexpected {wanted!r}\nfound    {line!r}\n{out}"
             self.ids |= {id_: match[number] for number, id_ in enumerate(fresh, 1)}
         assert len(lines) == len(expected), f"{shown.command}\n{out}"
 
     def _pattern(self, wanted: str, fresh: list[str]) -> str:
-        """Spaces are those of a column as wide as what stands in it, so how many there are says nothing."""
-        made = re.escape(re.sub(r" +", " ", wanted.strip())).replace("…", ".*")
-        for id_ in fresh:
-            made = made.replace(re.escape(id_), r"([a-z]{3}_\w+(?::[a-z]\d+)?)", 1)
-        for known, real in self.ids.items():
-            made = made.replace(re.escape(known), re.escape(real))
+        made, met = "", []
+        for part in re.split(f"({_ID.pattern})", _narrow(wanted)):
+            if part in self.ids:
+                made += re.escape(self.ids[part])
+            elif part in fresh:
+                made += rf"\{met.index(part) + 1}" if part in met else r"([a-z]{3}_\w+(?::[a-z]\d+)?)"
+                met += [] if part in met else [part]
+            else:
+                made += re.escape(part).replace("…", ".*")
         return made.replace(r"\ .*", r"\s?.*")
+
+
+def _narrow(line: str) -> str:
+    """Spaces are those of a column as wide as what stands in it, so how many there are says nothing."""
+    return re.sub(r" +", " ", line.strip())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_guides import Reader, blocks, commands
-from cli_yard import Run
+from cli_yard import People, Run
 
 from modelyard.bpmn import read
 
@@ -203,3 +203,15 @@ def test_what_the_guide_on_files_shows_is_what_happens(run: Run, tmp_path: Path,
         "test",
         "simulate",
     }
+
+
+def test_what_the_guide_on_running_shows_is_what_happens(
+    yard: Run, people: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for language, name in (("xml", "policy-exception.bpmn"), ("yaml", "policy-exception.forms.yaml")):
+        ((_, text),) = blocks("run-a-life-cycle.md", language)
+        Path(name).write_text(text, encoding="utf-8")
+    reader = Reader(yard, people)
+    for each in commands("run-a-life-cycle.md"):
+        reader.follows(each)

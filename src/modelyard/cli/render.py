@@ -16,9 +16,13 @@ from typing import Any, TextIO
 
 Row = Mapping[str, Any]
 _RED, _GREEN, _YELLOW, _GREY, _BOLD = "31", "32", "33", "90", "1"
-_GOOD = {"released", "approved", "validated", "active", "done", "ok", "succeeded", "resolved", "true", "passed"}
+_GOOD = {
+    "released", "approved", "validated", "active", "done", "ok", "succeeded", "resolved", "true", "passed", "published",
+    "completed",
+}  # fmt: skip
 _POOR = {
     "rejected", "refused", "failed", "breach", "critical", "expired", "void", "revoked", "dead", "high", "error", "wrong", "open",
+    "broken",
 }  # fmt: skip
 _SOME = {
     "pending", "queued", "running", "warning", "medium", "changes_requested", "insufficient", "unknown", "acknowledged",
@@ -75,6 +79,12 @@ def age(value: Any) -> str:
         if abs(seconds) >= size:
             return f"{'in ' if seconds < 0 else ''}{int(abs(seconds) // size)}{unit}"
     return "now"
+
+
+def ago(value: Any) -> str:
+    """`3h ago`, `now`, or `in 3h`."""
+    shown = age(value)
+    return shown if shown in ("", "now") or shown.startswith("in ") else f"{shown} ago"
 
 
 def when(value: Any) -> str:

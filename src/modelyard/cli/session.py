@@ -38,9 +38,9 @@ class Session:
         return Connection(self.target.url, self.target.token, timeout=self.how.timeout)
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._knowing_names(self.http.get(path, **params))
+        return self.knowing_names(self.http.get(path, **params))
 
-    def _knowing_names(self, told: Any) -> Any:
+    def knowing_names(self, told: Any) -> Any:
         """What was told; learns the names of the identities in it first, where a person is to read it."""
         if not render.NAMES and self.how.output in ("table", "wide") and "idn_" in str(told):
             from modelyard.core.errors import Refused
@@ -55,7 +55,7 @@ class Session:
     def find(self, noun: str, *, limit: int | None = None, sort: str = "-created_at", q: str = "", **where: Any) -> list[Json]:
         """Records of a collection."""
         found = list(self.http.pages(VIEWS[noun].path, limit=limit, sort=sort, q=q, **where))
-        self._knowing_names(found[:1])
+        self.knowing_names(found[:1])
         return found
 
     def one(self, noun: str, reference: str) -> Json:

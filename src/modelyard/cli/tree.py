@@ -16,6 +16,7 @@ TREE: tuple[tuple[str, str, str, str], ...] = (
     ("Start", "dmn", "dmn:dmn", "Decision models in DMN, on files: evaluate, check, test, explain. Needs no server."),
     ("Life cycle", "lifecycle", "lifecycle:lifecycle",
      "Life cycles in BPMN: check, test and simulate files; publish, run and mend them."),
+    ("Life cycle", "task", "tasks:task", "What waits for people: your inbox; claim, delegate, complete, comment."),
     ("Inventory", "use-case", "catalog:use_case", "Business decisions to be made: owner, purpose, value, risk tier."),
     ("Inventory", "model", "catalog:model", "What makes or informs a decision."),
     ("Inventory", "version", "catalog:version", "Immutable states of a model."),

@@ -103,6 +103,24 @@ VIEWS: dict[str, View] = {
         View("resource-limit", "resource-limits", "name",
              "NAME=name LIMIT=limit AGE=created_at:age | ID=id",
              "modelyard job limit RESOURCE COUNT"),
+        View("process-definition", "process-definitions", "id",
+             "KEY=key NUMBER=number STATUS=status:status NAME=name SCENARIOS=tested COVERAGE=coverage:share"
+             " PROPOSED-BY=proposed_by:short AGE=created_at:age"
+             " | ID=id PUBLISHED-BY=published_by:short PUBLISHED=published_at:age WARNINGS=warnings:count NOTES=notes",
+             "modelyard lifecycle init NAME"),
+        View("process-instance", "process-instances", "id",
+             "ID=id PROCESS=process VERSION=number STATUS=status:status HEALTH=health:status AT=places TITLE=title"
+             " AGE=created_at:age | ABOUT=about STEPS=steps BY=started_by:short ENDED=ended_at:age INCIDENTS=open_incidents",
+             "modelyard lifecycle start PROCESS --about version:MODEL@NUMBER"),
+        View("process-incident", "process-incidents", "id",
+             "ID=id STATUS=status:status PROCESS=process STEP=element CAUSE=cause MESSAGE=message:brief AGE=created_at:age"
+             " | INSTANCE=instance HOW=how BY=resolved_by:short WHY=why",
+             "modelyard lifecycle instances (no incident: nothing that runs is broken)"),
+        View("task", "tasks", "id",
+             "ID=id TASK=name STATUS=status ROLES=roles ASSIGNEE=assignee:short DUE=due_at:age PROCESS=process"
+             " AGE=created_at:age | ABOUT=about PRIORITY=priority REQUESTER=requester:short TIER=tier INSTANCE=instance"
+             " EXPIRES=expires_at:age BY=completed_by:short",
+             "modelyard task list --all"),
         View("audit", "audit", "id",
              "TIME=created_at:when ACTOR=actor:short ACTION=action SUBJECT=subject_id OUTCOME=outcome:status REASON=reason"
              " | ID=id TYPE=subject_type ERROR=error_code DETAIL=error_detail POLICIES=policies",
@@ -129,6 +147,7 @@ PLAIN: dict[str, str] = {
     "signature": "SIDE=side NAME=name TYPE=type ROLE=role NULLABLE=nullable"
     " | SHAPE=shape MINIMUM=minimum MAXIMUM=maximum ALLOWED=allowed",
     "doctor": "CHECK=check STATUS=status:status FOUND=found DO=do",
+    "step": "NUMBER=number TIME=created_at:when WHAT=event STEP=element BY=by:short WAY=way | DETAILS=details",
     "found": "TYPE=type NAME=name STATUS=status:status AGE=created_at:age | ID=id",
     "finding": "WHAT=what TABLE=table RECORD=record POSITION=position DETAIL=detail",
     "artifact": "NAME=name SIZE=size MEDIA-TYPE=media_type ATTEMPT=attempt AGE=created_at:age | DIGEST=digest",
