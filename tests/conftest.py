@@ -36,6 +36,8 @@ from modelyard.core.records import Storage, Table
 # The programs that tests start would each spend a second or more on compiling every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Test processes share the cores: threads of OpenMP that wait for a core spin, and take twice the time for the same work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("hunt", deadline=None)
