@@ -15,8 +15,8 @@ from modelyard.core.clock import ManualClock, SystemClock
 from modelyard.core.errors import Busy, NotFound
 from modelyard.core.ids import CountedIds, RandomIds
 from modelyard.core.messages import Actor, Command, Subject
-from modelyard.core.records import Storage, Transaction, equals, every
-from modelyard.jobs import JOBS, Job, JobState, Order, Queue, ResourceLimit, choosing
+from modelyard.core.records import Page, Query, Storage, Transaction, equals, every
+from modelyard.jobs import JOBS, Job, JobState, Order, Queue, ResourceLimit, choosing, place
 from modelyard.jobs import TABLES as JOB_TABLES
 from modelyard.jobs.commands import CancelJob, DefineSchedule, RetryJob, SetLimit
 from modelyard.jobs.service import handlings
@@ -104,6 +104,37 @@ def test_a_long_line_before_a_full_resource_holds_nobody_back(queue: Queue, bus:
     assert claimed(queue).resource == "gpu"
     clock.advance(timedelta(minutes=1))
     assert claimed(queue, kinds=["later"]).kind == "later"
+
+
+class Counting:
+    """A transaction that counts what is looked at."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx, self.looks, self.records = tx, 0, 0
+
+    def find(self, table: Any, query: Query) -> Page[Any]:
+        found = self._tx.find(table, query)
+        self.looks, self.records = self.looks + 1, self.records + len(found.items)
+        return found
+
+
+def test_what_a_claim_looks_at_does_not_grow_with_the_line(queue: Queue, bus: Bus, storage: Storage, clock: ManualClock) -> None:
+    ask(bus, SetLimit(name="gpu", limit=1))
+    queue.enqueue(Order("train", resource="gpu", priority=9))
+    claimed(queue)
+    queue.enqueue(Order("report", priority=-9))
+    looked = []
+    for line in (50, 500):
+        with storage.transaction() as tx:
+            for number in range(line):
+                order = Order(f"train{number % 2}", resource="gpu")
+                place(tx, order, id=f"l{line}_{number}", organisation="default", by="ann", now=clock.now())
+        with storage.reading() as tx:
+            counting: Any = Counting(tx)
+            assert [job.kind for job in choosing.Choice(counting, clock.now(), None).candidates()] == ["report"]
+        looked.append((counting.looks, counting.records))
+    assert looked[0] == looked[1]
+    assert looked[0][0] < 12
 
 
 def test_zero_pauses_and_a_change_holds_from_the_next_claim_on(queue: Queue, bus: Bus) -> None:
