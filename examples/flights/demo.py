@@ -38,6 +38,7 @@ from examples.stage import alone, free_port, teller
 from modelyard.bootstrap import Settings
 from modelyard.catalog import Version
 from modelyard.core.errors import ModelyardError, Unavailable
+from modelyard.lifecycle.model import Instance
 from modelyard.monitoring import Alert, WindowKind
 from modelyard.trust.statements import ArmRole
 from modelyard.worker.up import House
@@ -155,12 +156,19 @@ def _first_version(stage: Stage, say: Any) -> None:
     trained = stage.training[1].result()
     say(f"version 1 is trained on January: AUC {trained.metrics['roc_auc']:.3f} on days held out")
     stage.ending.began = time.monotonic()
-    version = stage.life.register(trained)
-    stage.life.check(version, trained)
-    release = stage.life.release(stage.life.approve(version, tempt=True))
+    stage.versions[1] = stage.life.register(trained)
     stage.life.open_endpoint()
-    stage.life.deploy(release, ArmRole.CHAMPION, None, "the first version goes live")
-    stage.versions[1] = version
+    instance = _approved(stage, trained, stage.versions[1], tempt=True)
+    stage.life.roll_out(instance, ArmRole.CHAMPION, None, 0, "the first version goes live")
+    stage.ending.lives.append(stage.life.ended(instance))
+
+
+def _approved(stage: Stage, trained: Trained, version: Version, *, tempt: bool = False) -> Instance:
+    """A version on its life cycle: tested, judged, asked for and approved."""
+    instance = stage.life.begin(version, trained)
+    stage.life.ask(instance)
+    stage.life.review(instance, tempt=tempt)
+    return instance
 
 
 def _ordinary(stage: Stage, month: int) -> None:
@@ -172,9 +180,8 @@ def _canary(stage: Stage, month: int) -> None:
     """Version 2 takes a fifth of the traffic for a month; Vera compares, Bea promotes if it is cheaper."""
     trained = stage.training[2].result()
     version = stage.life.register(trained)
-    stage.life.check(version, trained)
-    release = stage.life.release(stage.life.approve(version))
-    stage.life.deploy(release, ArmRole.CHALLENGER, CANARY_SHARE, "newer months, better on days held out")
+    instance = _approved(stage, trained, version)
+    stage.life.roll_out(instance, ArmRole.CHALLENGER, CANARY_SHARE, 30, "newer months, better on days held out")
     _ordinary(stage, month)
     stage.replay.settle()
     rows = np.concatenate(stage.replay.days(month))
@@ -185,7 +192,8 @@ def _canary(stage: Stage, month: int) -> None:
     stage.life.compare(version, stage.versions[1], stage.replay.period(rows), found, samples)
     stage.ending.comparison = found
     if found.estimate < 0:
-        stage.life.promote("v2", f"a decision costs {-found.estimate:.2f} dollars less")
+        stage.life.promote(instance, f"a decision costs {-found.estimate:.2f} dollars less")
+        stage.ending.lives.append(stage.life.ended(instance))
         stage.ending.promoted = True
     stage.versions[2] = version
 
@@ -194,9 +202,8 @@ def _broken(stage: Stage, month: int) -> None:
     """Version 3 passes its tests and is rolled out; its guard calls; Omar rolls back while requests go on."""
     trained = stage.training[3].result()
     version = stage.life.register(trained)
-    stage.life.check(version, trained)
-    release = stage.life.release(stage.life.approve(version))
-    stage.life.deploy(release, ArmRole.CHAMPION, None, "retrained on the summer")
+    instance = _approved(stage, trained, version)
+    stage.life.roll_out(instance, ArmRole.CHAMPION, None, 7, "retrained on the summer")
     guard = stage.life.guard(version, reference_of(stage.cast.omar.client, version))
     days = stage.replay.days(month)
     alert: Alert | None = None
@@ -213,12 +220,13 @@ def _broken(stage: Stage, month: int) -> None:
         else f"{alert.measure} of {alert.field} is {alert.value:.1f} since {alert.first_seen:%d %B}"
     )
     stage.life.say(f"alert: {reason}")
-    _rolled_back(stage, days[served], reason)
+    _rolled_back(stage, instance, days[served], reason)
+    stage.ending.lives.append(stage.life.ended(instance))
     for day in days[served + 1 :]:
         stage.replay.step(day)
 
 
-def _rolled_back(stage: Stage, rows: Any, reason: str) -> None:
+def _rolled_back(stage: Stage, instance: Instance, rows: Any, reason: str) -> None:
     """Small requests go on in another thread while the rollback happens. None may fail."""
     failed: list[BaseException] = []
 
@@ -235,7 +243,7 @@ def _rolled_back(stage: Stage, rows: Any, reason: str) -> None:
     asking = threading.Thread(target=ask, name="requests during the rollback")
     asking.start()
     began = time.monotonic()
-    stage.life.roll_back(reason)
+    stage.life.roll_back(instance, reason)
     stage.ending.rollback_seconds = time.monotonic() - began
     calm.set()
     asking.join()

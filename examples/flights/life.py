@@ -22,14 +22,14 @@ from examples.stage import Say
 from modelyard.catalog import Version
 from modelyard.client import Client
 from modelyard.core.errors import NotFound, Refused, TimedOut, Unavailable
-from modelyard.delivery.commands import CreateEndpoint, Deploy, Promote
-from modelyard.delivery.model import ROUTES, Endpoint
-from modelyard.evaluation.commands import RecordComparison, RunChecks
-from modelyard.governance.assurance.commands import DecideApproval, EvaluateGate, RequestApproval
-from modelyard.governance.assurance.model import APPROVALS, EVIDENCE, Approval, Evidence, Scope
-from modelyard.governance.releases.commands import IssueRelease
-from modelyard.governance.releases.model import IssuedRelease
-from modelyard.jobs.model import JOBS, Job, JobState
+from modelyard.delivery.commands import CreateEndpoint
+from modelyard.delivery.model import ENDPOINTS, ROUTES, Endpoint
+from modelyard.evaluation.commands import RecordComparison
+from modelyard.governance.assurance.model import APPROVALS, EVIDENCE, Evidence
+from modelyard.lifecycle.commands import StartProcess
+from modelyard.lifecycle.model import INSTANCES, Instance, InstanceStatus
+from modelyard.lifecycle.tasks.commands import CompleteTask
+from modelyard.lifecycle.tasks.model import LIVE, TASKS, Task
 from modelyard.measures import Interval, Moments
 from modelyard.monitoring import ALERTS, MONITORS, Alert, CreateMonitor, Monitor, Severity, Watch, WindowKind, WindowSpec
 from modelyard.trust.statements import ArmRole
@@ -37,7 +37,8 @@ from modelyard.trust.statements import ArmRole
 T = TypeVar("T")
 
 PATIENCE = 120.0
-_ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+PROCESS = "model-release"
+"""The life cycle that every version goes through."""
 
 GUARDED = {"inputs.visibility": 5.0, "inputs.recent_delay": 3.0}
 """Fields that the guard of a fresh version watches by the day, and the PSI against its test data from which it calls. No day
@@ -91,41 +92,51 @@ class Life:
         self.say(f"dana registers {version.model}@{version.number} · {told['translation']}")
         return version
 
-    def check(self, version: Version, trained: Trained) -> Evidence:
-        """Dana has it tested by a worker; the gate judges what was found. Raises NotApproved's kin when it does not pass."""
-        dana = self.cast.dana.client
-        test = dana.upload(trained.test).digest
-        job = dana.do(RunChecks(version=version.id, test=test, label=LABEL), Job, reason="tests for the gate")
-        ended = until(f"the checks of version {version.number}", lambda: self._ended(job.id))
-        if ended.state is not JobState.DONE:
-            raise Unavailable(f"the checks of version {version.number} {ended.state}: {ended.error}")
-        gate = dana.do(EvaluateGate(version=version.id), Evidence, reason="is it fit for production?")
-        if gate.metrics.get("passes") != 1:
-            raise Refused(f"version {version.number} does not pass the gate: {gate.summary}")
-        self.say(f"the gate to production passes version {version.number}: {gate.summary}")
-        return gate
+    def begin(self, version: Version, trained: Trained) -> Instance:
+        """Dana asks for its release: the life cycle *model release* has a worker test it, and the gate judge what was found."""
+        test = self.cast.dana.client.upload(trained.test).digest
+        data = {"test": test, "label": LABEL, "endpoint": ENDPOINT, "roles": ["champion", "challenger"]}
+        start = StartProcess(process=PROCESS, about=f"version:{version.name}", data=data)
+        instance = self.cast.dana.client.do(start, Instance, reason=f"version {version.number} is to serve")
+        self.say(f"dana begins {instance.title}, version {instance.number} of the life cycle")
+        return instance
 
-    def _ended(self, job: str) -> Job | None:
-        found = self.cast.dana.client.get(JOBS, job)
-        return found if found.state in _ENDED else None
+    def task(self, instance: Instance, step: str, patience: float = PATIENCE) -> Task:
+        """The task of a step, as soon as the life cycle has come to it. Raises Unavailable when it goes another way."""
 
-    def approve(self, version: Version, *, tempt: bool = False) -> Approval:
-        """Omar asks, Bea approves what she was shown. With `tempt`, requester and developer try to approve first."""
-        scope = Scope(use_case=USE_CASE, endpoints=(ENDPOINT,), roles=("champion", "challenger"))
-        request = RequestApproval(version=version.id, scope=scope)
-        asked = self.cast.omar.client.do(request, Approval, reason=f"version {version.number} passed the gate")
+        def look() -> Task | None:
+            live = [t for t in self._tasks(instance) if t.status in LIVE]
+            if live and live[0].element != step:
+                raise Unavailable(f"{instance.title} is at {live[0].name!r}, not at {step!r}: {live[0].data}")
+            return next((task for task in live if task.element == step), None)
+
+        return until(f"{instance.title} to come to {step!r}", look, patience)
+
+    def _tasks(self, instance: Instance) -> list[Task]:
+        return list(self.cast.omar.client.find(TASKS, where={"instance": instance.id}))
+
+    def ask(self, instance: Instance) -> Task:
+        """Omar asks for approval, on the gate's result."""
+        task = self.task(instance, "ask")
+        self.say(str(task.data["gate"]))
+        comments = "it passed the gate"
+        return self.cast.omar.client.do(CompleteTask(task=task.id, comments=comments), Task, reason=comments)
+
+    def review(self, instance: Instance, *, tempt: bool = False) -> Task:
+        """Bea approves what she is shown. With `tempt`, the one who asked and the one who built it try first."""
+        task = self.task(instance, "review")
         if tempt:
             for person in (self.cast.omar, self.cast.dana):
-                self._tempted(person, asked)
-        shown = self.cast.bea.client.get(APPROVALS, asked.id)
+                self._tempted(person, task)
+        shown = self.cast.bea.client.get(APPROVALS, str(task.approval))
         comments = f"seen: {len(shown.evidence)} pieces of evidence, gate {shown.gate}, scope {', '.join(shown.scope.roles)}"
-        decide = DecideApproval(approval=shown.id, verdict="approved", comments=comments, shown=shown.bound)
-        approved = self.cast.bea.client.do(decide, Approval, reason="worth its risk")
-        self.say(f"bea approves version {version.number} as she was shown it: {shown.bound[:19]}…")
-        return approved
+        decide = CompleteTask(task=task.id, verdict="approved", comments=comments)
+        done = self.cast.bea.client.do(decide, Task, reason="worth its risk")
+        self.say(f"bea approves as she was shown it: {shown.bound[:19]}…")
+        return done
 
-    def _tempted(self, person: Person, approval: Approval) -> None:
-        decide = DecideApproval(approval=approval.id, verdict="approved", comments="looks good to me", shown=approval.bound)
+    def _tempted(self, person: Person, task: Task) -> None:
+        decide = CompleteTask(task=task.id, verdict="approved", comments="looks good to me")
         try:
             person.client.do(decide, reason="an attempt that must fail")
         except Refused as refusal:
@@ -134,28 +145,53 @@ class Life:
             return
         raise Unavailable(f"{person.name} could approve, which must not be")
 
-    def release(self, approval: Approval) -> IssuedRelease:
-        found = self.cast.omar.client.do(IssueRelease(approval=approval.id), IssuedRelease, reason="approved")
-        self.say(f"omar signs the release {found.payload[:19]}…, good until {found.until:%d %B %Y}")
-        return found
-
     def open_endpoint(self) -> Endpoint:
         """The stable name; while no model may answer it says: do not hold."""
         command = CreateEndpoint(name=ENDPOINT, use_case=USE_CASE, constant={"probability": 0.0})
         return self.cast.omar.client.do(command, Endpoint, reason="network control needs an address")
 
-    def deploy(self, release: IssuedRelease, role: ArmRole, share: float | None, reason: str) -> Endpoint:
-        command = Deploy(endpoint=ENDPOINT, release=release.id, role=role, share=share)
-        return self._moved(self.cast.omar.client.do(command, Endpoint, reason=reason))
+    def roll_out(self, instance: Instance, role: ArmRole, share: float | None, days: int, why: str) -> Endpoint:
+        """The release is signed; Omar plans how it goes out, and it is deployed in his name."""
+        task = self.task(instance, "plan")
+        plan = {"role": role.value, "days": days} | ({"share": share} if share is not None else {})
+        self.cast.omar.client.do(CompleteTask(task=task.id, data=plan, comments=why), Task, reason=why)
+        return self._moved(until("the deployment", lambda: self._deployed(instance)))
 
-    def promote(self, arm: str, reason: str) -> Endpoint:
-        """Bea decides on the evidence of the comparison."""
-        return self._moved(self.cast.bea.client.do(Promote(endpoint=ENDPOINT, arm=arm), Endpoint, reason=reason))
+    def _deployed(self, instance: Instance) -> Endpoint | None:
+        endpoint = self.cast.omar.client.get(ENDPOINTS, ENDPOINT)
+        arms = {f"version:{arm.version}" for arm in endpoint.arms}
+        return endpoint if instance.about in arms else None
 
-    def roll_back(self, reason: str) -> Endpoint:
-        """One command, as an operator types it."""
-        told = command_line(self.cast.omar, "rollback", ENDPOINT, "--reason", reason, "--yes")
-        return self._moved(Endpoint.model_validate(told))
+    def promote(self, instance: Instance, why: str) -> Endpoint:
+        """The comparison was recorded: Bea is asked, and decides."""
+        task = self.task(instance, "decide")
+        self.cast.bea.client.do(CompleteTask(task=task.id, data={"choice": "promote"}, comments=why), Task, reason=why)
+        return self._moved(until("the promotion", lambda: self._champion(instance)))
+
+    def _champion(self, instance: Instance) -> Endpoint | None:
+        endpoint = self.cast.omar.client.get(ENDPOINTS, ENDPOINT)
+        found = endpoint.champion()
+        return endpoint if found is not None and f"version:{found.version}" == instance.about else None
+
+    def roll_back(self, instance: Instance, why: str) -> Endpoint:
+        """The alert has asked Omar; he answers in one command, as an operator types it."""
+        task = self.task(instance, "roll-back-asked")
+        answer = ("--set", "choice=roll back", "--comments", why, "--reason", why)
+        command_line(self.cast.omar, "task", "complete", task.id, *answer)
+        return self._moved(until("the rollback", lambda: self._left(instance)))
+
+    def _left(self, instance: Instance) -> Endpoint | None:
+        endpoint = self.cast.omar.client.get(ENDPOINTS, ENDPOINT)
+        return endpoint if instance.about not in {f"version:{arm.version}" for arm in endpoint.arms} else None
+
+    def ended(self, instance: Instance) -> Instance:
+        """The life cycle as it ended."""
+
+        def look() -> Instance | None:
+            found = self.cast.omar.client.get(INSTANCES, instance.id)
+            return found if found.status is not InstanceStatus.RUNNING else None
+
+        return until(f"{instance.title} to end", look)
 
     def _moved(self, endpoint: Endpoint) -> Endpoint:
         """Wait until the runtime serves what was signed."""

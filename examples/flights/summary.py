@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from examples.flights.life import Life, until
+from examples.flights.life import PROCESS, Life, until
 from examples.flights.money import Books
 from examples.flights.replay import Replay
 from examples.flights.train import ENDPOINT, USE_CASE
 from modelyard.core.messages import AUDIT
+from modelyard.lifecycle.model import Instance
 from modelyard.measures import Interval
 from modelyard.monitoring import ALERTS, MONITOR_RUNS, MONITORS, Alert, Monitor, MonitorRun, due_windows
 from modelyard.value.commands import RecordValue
@@ -35,6 +36,7 @@ class Ending:
     promoted: bool = False
     broken_alert: Alert | None = None
     rollback_seconds: float = 0.0
+    lives: list[Instance] = field(default_factory=list)
     lines: list[tuple[str, str]] = field(default_factory=list)
 
     def tell(self, what: str, text: str) -> None:
@@ -55,6 +57,7 @@ def finish(ending: Ending, life: Life, replay: Replay, books: Books, scores: dic
     failures = [*_decisions(ending, replay), *_outcomes(ending, replay)]
     runs = _settled(life, replay)
     failures += _alerts(ending, life, runs)
+    failures += _lives(ending, life)
     failures += _story(ending, replay)
     failures += _money(ending, replay, books, scores)
     _ledger(life, replay, books)
@@ -126,6 +129,27 @@ def _alerts(ending: Ending, life: Life, runs: list[MonitorRun]) -> Iterable[str]
         yield "no monitor has judged a window"
     if len(ending.months) > 1 and ending.sample == 1 and not alerts:
         yield "no drift was found, though the share of late flights moves from 8 to 23 %"
+
+
+def _lives(ending: Ending, life: Life) -> Iterable[str]:
+    """How the versions' life cycles ended, and where the time went on the way to the first decision."""
+    told = [f"{instance.title.rpartition(' ')[2]} {_outcome(life, instance)}" for instance in ending.lives]
+    steps = sum(instance.steps for instance in ending.lives)
+    ending.tell("life cycles", f"{', '.join(told)}; {steps} steps of {PROCESS}, none broken")
+    way = life.cast.guest.client.http.get(f"/use-cases/{USE_CASE}/time-to-decision")
+    by_role = ", ".join(f"{each['role']} {each['waiting']['total'] + each['working']['total']:.1f} s" for each in way["by_role"])
+    ending.tell("intake to first decision", f"{way['seconds']:.1f} s, of which work {way['working_s']:.1f} s; people: {by_role}")
+    if any(instance.open_incidents for instance in ending.lives):
+        yield "a life cycle has open incidents"
+    wanted = ["released", *(["champion"] if ending.promoted else []), *(["rolled back"] if ending.broken_alert else [])]
+    found = [_outcome(life, instance) for instance in ending.lives]
+    if found != wanted:
+        yield f"the life cycles ended as {found}, not as {wanted}"
+
+
+def _outcome(life: Life, instance: Instance) -> str:
+    view = life.cast.guest.client.http.get(f"/process-instances/{instance.id}/view")
+    return str(view["data"]["outcome"])
 
 
 def _named(alerts: list[Alert]) -> list[str]:
