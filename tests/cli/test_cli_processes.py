@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import pytest
 import yaml
 from cli_guides import Reader, blocks, commands
-from cli_yard import People, Run
+from cli_processes import Notes, on_terminal, started
+from cli_yard import People, Run, Served
 
 from modelyard.bpmn import read
 
@@ -215,3 +217,209 @@ def test_what_the_guide_on_running_shows_is_what_happens(
     reader = Reader(yard, people)
     for each in commands("run-a-life-cycle.md"):
         reader.follows(each)
+
+
+# --- versions -------------------------------------------------------------------------------------------------------------------
+
+
+def test_who_proposes_a_life_cycle_does_not_put_it_in_force(yard: Run, people: People, notes: Notes) -> None:
+    notes.edited('name="A note"', 'name="Another note"')
+    proposed = yard("lifecycle", "publish", str(notes.file), "-o", "json", as_=people["rita"])
+    assert proposed.code == 8
+    assert proposed.json["status"] == "proposed"
+    own = yard("lifecycle", "publish", "--definition", f"{notes.key}@2", as_=people["rita"])
+    assert own.code == 1
+    assert "separation.publisher" in own.err
+    assert yard("lifecycle", "publish", "--definition", proposed.json["id"], as_=people["ruth"]).code == 0
+    rows = yard("lifecycle", "list", "--process", notes.key, "--sort", "number", "-o", "json").json
+    assert [row["status"] for row in rows] == ["superseded", "published"]
+    source = yard("lifecycle", "source", notes.key)
+    assert source.out == notes.file.read_text(encoding="utf-8")
+
+
+def test_publish_shows_what_would_be_other(yard: Run, people: People, notes: Notes) -> None:
+    notes.edited('modelyard:role="validator"', 'modelyard:role="operator"')
+    notes.edited('id="dropped"/>', 'id="gone"/>').write_text(notes.file.read_text().replace('"dropped"', '"gone"'))
+    tried = yard("lifecycle", "publish", str(notes.file), "--dry-run", "-o", "json", as_=people["dana"])
+    assert tried.code == 0, tried.err
+    assert tried.json["compared_with"] == 1
+    found = {(row["change"], row["element"]): row["what"] for row in tried.json["changes"]}
+    assert found == {
+        ("removed", "dropped"): "",
+        ("added", "gone"): "",
+        ("changed", "review"): "role: validator → operator",
+        ("changed", "no"): "target: dropped → gone",
+    }
+    said = yard("lifecycle", "publish", str(notes.file), "--dry-run", as_=people["dana"])
+    assert "role: validator → operator" in said.err
+    assert len(yard("lifecycle", "list", "--process", notes.key, "-o", "json").json) == 1
+
+
+def test_what_cannot_be_published_is_said(yard: Run, people: People, notes: Notes, tmp_path: Path) -> None:
+    again = yard("lifecycle", "publish", str(notes.file), as_=people["dana"])
+    assert again.code == 1
+    assert "this is version 1" in again.err
+    notes.edited("amount * factor", "amount * * factor")
+    wrong = yard("lifecycle", "publish", str(notes.file), as_=people["dana"])
+    assert wrong.code == 1
+    assert "lifecycle lint" in wrong.err
+    (strange := tmp_path / "strange.bpmn").write_text("<a")
+    assert yard("lifecycle", "publish", str(strange), as_=people["dana"]).code == 1
+    for words in ((), (str(notes.file), "--definition", "x@1"), (str(tmp_path / "none.bpmn"),)):
+        assert yard("lifecycle", "publish", *words, as_=people["dana"]).code == 2
+    for reference in (f"{notes.key}@7", "there-is-none", "prc_none"):
+        missing = yard("lifecycle", "publish", "--definition", reference, as_=people["rita"])
+        assert missing.code == 1
+        assert missing.err.splitlines()[0].startswith("error: ")
+
+
+# --- instances ------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_instance_is_found_by_what_it_is_about(yard: Run, people: People, notes: Notes) -> None:
+    use_case = f"about-{uuid.uuid4().hex[:8]}"
+    assert yard("use-case", "register", use_case, as_=people["dana"]).code == 0
+    about = ("--about", f"use_case:{use_case}")
+    instance, task = started(yard, people, notes, *about)
+    started(yard, people, notes)
+    assert yard("lifecycle", "instances", *about, "-o", "name").out.split() == [instance]
+    assert yard("task", "list", *about, "-o", "name").out.split() == [task]
+    assert len(yard("lifecycle", "instances", "--process", notes.key, "--status", "running", "-o", "json").json) == 2
+    assert yard("lifecycle", "instances", "--about", "nothing").code == 2
+    assert yard("lifecycle", "start", notes.key, "--about", "version:there-is-none@1", as_=people["dana"]).code == 1
+
+
+def test_variables_come_from_a_file_and_from_the_command_line(yard: Run, people: People, notes: Notes, tmp_path: Path) -> None:
+    (data := tmp_path / "data.yaml").write_text("amount: 5\nowner: {name: bo}\n")
+    words = ("lifecycle", "start", notes.key, "--data-file", str(data), "--data", "amount=7", "-o", "name")
+    instance = yard(*words, as_=people["dana"]).out.strip()
+    assert yard("lifecycle", "set", instance, "tags=[a, b]", as_=people["omar"]).code == 0
+    known = yard("lifecycle", "show", instance, "-o", "json").json["data"]
+    assert (known["amount"], known["owner"], known["tags"]) == (7, {"name": "bo"}, ["a", "b"])
+    assert yard("lifecycle", "set", instance, as_=people["omar"]).code == 2
+    assert yard("lifecycle", "set", instance, "amount", as_=people["omar"]).code == 2
+    assert yard("lifecycle", "start", notes.key, "--dry-run", as_=people["dana"]).code == 0
+    assert len(yard("lifecycle", "instances", "--process", notes.key, "-o", "json").json) == 1
+
+
+def test_watching_off_a_terminal_tells_each_step_and_ends_with_the_instance(yard: Run, people: People, notes: Notes) -> None:
+    instance, task = started(yard, people, notes)
+    done = yard("task", "complete", task, "--set", "findings=bad", "--verdict", "rejected", as_=people["val"])
+    assert done.code == 0, done.err
+    said = yard("lifecycle", "show", instance, "--watch")
+    assert said.code == 0
+    assert [line.partition("Z  ")[2] for line in said.out.splitlines()] == [
+        "started by dana  → asked → review",
+        "task review by val  → fit → dropped",
+    ]
+    assert said.err == "it has ended: completed\n"
+    other, _ = started(yard, people, notes)
+    assert yard("lifecycle", "cancel", other, as_=people["omar"]).code == 2
+    assert yard("lifecycle", "cancel", other, "--why", "no longer needed", as_=people["omar"]).code == 0
+    assert yard("lifecycle", "show", other, "--watch").code == 1
+    rows = yard("lifecycle", "history", other, "-o", "json").json
+    assert [(row["event"], row["details"].get("why")) for row in rows] == [("started", None), ("cancelled", "no longer needed")]
+
+
+def test_a_picture_is_drawn_anew_on_a_terminal(yard: Run, served: Served, people: People, notes: Notes) -> None:
+    instance, task = started(yard, people, notes)
+    yard("task", "complete", task, "--set", "findings=bad", "--verdict", "rejected", as_=people["val"])
+    code, seen = on_terminal(served, people["dana"], "lifecycle", "show", instance, "--watch")
+    assert code == 0
+    assert "\x1b[2J" in seen
+    assert "path: asked → review → fit → dropped" in seen
+
+
+def test_text_of_others_cannot_steer_the_terminal(yard: Run, people: People, notes: Notes) -> None:
+    instance, task = started(yard, people, notes, "--title", "red \x1b[31m alert\nsecond line")
+    yard("task", "comment", task, "clear \x1b[2J screen", as_=people["val"])
+    for words in (("lifecycle", "show", instance), ("lifecycle", "instances", "--process", notes.key), ("task", "show", task)):
+        said = yard(*words)
+        assert said.code == 0
+        assert "\x1b" not in said.out + said.err, words
+        assert "red \\x1b[31m alert second line" in said.out or words[0] == "task"
+
+
+def broken(yard: Run, people: People, notes: Notes) -> tuple[str, str]:
+    """An instance whose script lacks a variable, and the incident."""
+    instance, task = started(yard, people, notes, "--data", "owner=bo")
+    assert yard("task", "complete", task, "--set", "findings=fine", "--verdict", "approved", as_=people["val"]).code == 0
+    told = yard("lifecycle", "message", f"{notes.key}-read", "--to", "bo", as_=people["omar"])
+    assert told.code == 0, told.err
+    return instance, yard("lifecycle", "incidents", "--instance", instance, "-o", "name").out.strip()
+
+
+def test_a_step_that_broke_is_told_with_what_to_do_and_tried_again(yard: Run, people: People, notes: Notes) -> None:
+    instance, incident = broken(yard, people, notes)
+    shown = yard("lifecycle", "show", instance)
+    assert "broken" in shown.out
+    assert f"modelyard lifecycle retry {incident} --data NAME=VALUE" in shown.out
+    assert yard("lifecycle", "instances", "--process", notes.key, "--health", "broken", "-o", "name").out.split() == [instance]
+    again = yard("lifecycle", "retry", incident, as_=people["omar"])
+    assert again.code == 0
+    assert "still broken" in again.err
+    incident = yard("lifecycle", "incidents", "--instance", instance, "-o", "name").out.strip()
+    mended = yard("lifecycle", "retry", incident, "--data", "factor=2", "-o", "json", as_=people["omar"])
+    assert (mended.json["status"], mended.json["health"]) == ("completed", "ok")
+    assert yard("lifecycle", "show", instance, "-o", "json").json["data"]["total"] == 6
+    assert len(yard("lifecycle", "incidents", "--instance", instance, "--closed", "-o", "json").json) == 2
+
+
+def test_a_step_is_skipped_with_a_reason_by_who_may(yard: Run, people: People, notes: Notes) -> None:
+    instance, incident = broken(yard, people, notes)
+    assert yard("lifecycle", "skip", incident, as_=people["rita"]).code == 2
+    assert yard("lifecycle", "skip", incident, "--why", "known", as_=people["omar"]).code == 1
+    skipped = yard("lifecycle", "skip", incident, "--why", "known", "--data", "total=9", "-o", "json", as_=people["rita"])
+    assert skipped.code == 0, skipped.err
+    assert skipped.json["status"] == "completed"
+    assert yard("lifecycle", "show", instance, "-o", "json").json["data"]["total"] == 9
+    audited = yard("audit", "list", "--action", "lifecycle.skip_incident", "--where", f"subject_id={incident}", "-o", "json").json
+    assert "known" in {row["reason"] for row in audited}
+
+
+def test_messages_find_who_waits_or_are_kept(yard: Run, people: People, notes: Notes) -> None:
+    name = f"{notes.key}-read"
+    nobody = yard("lifecycle", "message", name, "--to", "bo", as_=people["omar"])
+    assert nobody.code == 1
+    kept = yard("lifecycle", "message", name, "--to", "bo", "--keep", "60", "-o", "json", as_=people["omar"])
+    assert kept.json["held"] is True
+    instance, task = started(yard, people, notes, "--data", "owner=bo", "--data", "factor=1")
+    yard("task", "complete", task, "--set", "findings=fine", "--verdict", "approved", as_=people["val"])
+    assert yard("lifecycle", "show", instance, "-o", "json").json["instance"]["status"] == "completed"
+    assert yard("lifecycle", "signal", "anybody", "--data", "level=3", as_=people["omar"]).code == 0
+
+
+def test_instances_are_migrated_all_or_none(yard: Run, people: People, notes: Notes) -> None:
+    first, _ = started(yard, people, notes)
+    ended, task = started(yard, people, notes)
+    yard("task", "complete", task, "--set", "findings=bad", "--verdict", "rejected", as_=people["val"])
+    notes.edited('"review"', '"look"')
+    notes.edited('modelyard:form="look"', 'modelyard:form="review"')
+    yard("lifecycle", "publish", str(notes.file), as_=people["dana"])
+    assert yard("lifecycle", "publish", "--definition", f"{notes.key}@2", as_=people["rita"]).code == 0
+    move = ("--to", "2", "--move", "review=look")
+    refused = yard("lifecycle", "migrate", first, ended, *move, "--yes", as_=people["omar"])
+    assert refused.code == 1
+    lost = yard("lifecycle", "migrate", first, "--to", "2", "--yes", as_=people["omar"])
+    assert lost.code == 1
+    assert yard("lifecycle", "show", first, "-o", "json").json["instance"]["number"] == 1
+    unasked = yard("lifecycle", "migrate", first, *move, as_=people["omar"])
+    assert unasked.code == 2
+    assert "moves from review to look" in unasked.err
+    tried = yard("lifecycle", "migrate", first, *move, "--dry-run", as_=people["omar"])
+    assert "moves from review to look" in tried.out
+    assert yard("lifecycle", "migrate", first, *move, "--yes", as_=people["omar"]).code == 0
+    view = yard("lifecycle", "show", first, "-o", "json").json
+    assert (view["instance"]["number"], [place["element"] for place in view["places"]]) == (2, ["look"])
+    assert yard("lifecycle", "migrate", "--to", "2").code == 2
+
+
+def test_times_tell_waiting_and_working(yard: Run, people: People, notes: Notes) -> None:
+    _, task = started(yard, people, notes)
+    assert yard("task", "claim", task, as_=people["val"]).code == 0
+    yard("task", "complete", task, "--set", "findings=bad", "--verdict", "rejected", as_=people["val"])
+    told = yard("lifecycle", "times", notes.key, "-o", "json").json
+    assert (told["ended"], told["bottleneck"]) == ({"completed": 1}, "review")
+    assert [(role["role"], role["count"]) for role in told["roles"]] == [("validator", 1)]
+    overview = yard("lifecycle", "times")
+    assert notes.key in overview.out
