@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from modelyard import bpmn
+from modelyard.catalog.lookup import mine
 from modelyard.core.bus import Bus, Handling, Request, Work
-from modelyard.core.digests import digest_of
-from modelyard.core.errors import AlreadyExists, Forbidden, InvalidInput, WrongState
-from modelyard.core.messages import Subject
-from modelyard.core.records import Query, Transaction, equals, every, first
+from modelyard.core.errors import AlreadyExists, Forbidden, NotFound, WrongState
+from modelyard.core.messages import Actor, ActorKind, Subject
+from modelyard.core.records import Transaction, equals, every, first
 from modelyard.governance.assurance.commands import RecordEvidence
-from modelyard.governance.assurance.model import APPROVALS, Evidence, EvidenceType
+from modelyard.governance.assurance.model import APPROVALS, ApprovalStatus, Evidence, EvidenceType
 from modelyard.governance.identity.model import IDENTITIES, Identity
 from modelyard.governance.identity.service import roles_of
 from modelyard.governance.policy.authorizer import CedarAuthorizer
@@ -20,211 +21,142 @@ from modelyard.lifecycle import operations, subjects
 from modelyard.lifecycle.advancing import advance
 from modelyard.lifecycle.model import INSTANCES, engine_id
 from modelyard.lifecycle.tasks import commands as ask
-from modelyard.lifecycle.tasks import events, forms, opening
+from modelyard.lifecycle.tasks import events, forms, opening, record
 from modelyard.lifecycle.tasks.model import (
+    GREATEST_PRIORITY,
     LIVE,
     NEGATIVE,
     TASK_DECISIONS,
     TASK_NOTES,
     TASKS,
-    EvidenceShown,
     Task,
     TaskDecision,
     TaskNote,
     TaskStatus,
 )
-from modelyard.monitoring.model import ALERTS
-
-SECOND_LINE = frozenset(("validator", "risk_officer"))
-MOST_FINDINGS = 50
 
 
 def claim_task(work: Work, command: ask.ClaimTask) -> Task:
-    task = _live(work, command.task)
-    if task.quorum > 1:
-        raise WrongState(f"task {task.id} takes {task.quorum} decisions; it is not claimed, everybody completes it", field="task")
+    task = _in_time(work, command.task)
+    _require_single(task)
     if task.assignee == work.actor.id:
         return task
-    if task.assignee is not None:
-        raise WrongState(
-            f"task {task.id} is claimed by {_name(work, task.assignee)}", field="task", hint="ask them to release it"
-        )
-    return _assigned(work, task, work.actor.id, TaskStatus.CLAIMED)
+    _require_not_others(work, task)
+    return _assigned(work, task, work.actor.id)
 
 
 def release_task(work: Work, command: ask.ReleaseTask) -> Task:
     task = _live(work, command.task)
     if task.assignee is None:
         raise WrongState(f"nobody has claimed task {task.id}", field="task")
-    return _assigned(work, task, None, TaskStatus.OPEN)
+    return _assigned(work, task, None)
 
 
 def delegate_task(work: Work, command: ask.DelegateTask) -> Task:
-    """Raises Forbidden when the other may not do it either."""
-    task = _live(work, command.task)
+    """Hand it on: what one holds, or what nobody does. Raises Forbidden when the other may not do it."""
+    task = _in_time(work, command.task)
+    _require_single(task)
+    _require_not_others(work, task)
     other = _identity(work, command.to)
-    may = other.id in task.candidates or roles_of(work.tx, other.id) & {*task.roles}
-    if not may or other.id in task.excluded:
-        raise Forbidden(
-            f"{other.name} may not do task {task.id}",
-            field="to",
-            hint=f"it is for {', '.join(task.roles) or 'named persons'}, and not for who asked or built",
+    if other.id in (task.assignee, work.actor.id):
+        raise WrongState(f"task {task.id} is delegated to somebody else", field="to", hint="claim it to do it yourself")
+    _require_may(work, task, other)
+    return _assigned(work, task, other.id, delegated_by=work.actor.id)
+
+
+def _require_may(work: Work, task: Task, other: Identity) -> None:
+    """Asks the policies as for the other, with the roles they hold now."""
+    actor = Actor(id=other.id, kind=ActorKind(other.kind.value), roles=roles_of(work.tx, other.id))
+    request = Request(command=ask.CompleteTask(task=task.id), actor=actor, organisation=work.organisation, reason="delegated")
+    try:
+        CedarAuthorizer().authorise(work.tx, request, _subject(work.tx, request, request.command))
+    except Forbidden as refusal:
+        raise Forbidden(f"{other.name} may not do task {task.id}: {refusal.detail}", field="to", hint=refusal.hint) from refusal
+
+
+def _require_single(task: Task) -> None:
+    if task.quorum > 1:
+        raise WrongState(
+            f"task {task.id} takes {task.quorum} decisions; nobody holds it alone", field="task", hint="everybody completes it"
         )
-    return _assigned(work, task, other.id, TaskStatus.CLAIMED, delegated_by=work.actor.id)
 
 
-def _assigned(work: Work, task: Task, who: str | None, status: TaskStatus, **more: Any) -> Task:
+def _require_not_others(work: Work, task: Task) -> None:
+    if task.assignee is not None and task.assignee != work.actor.id:
+        raise WrongState(
+            f"task {task.id} is claimed by {_name(work, task.assignee)}", field="task", hint="ask them to release it"
+        )
+
+
+def _assigned(work: Work, task: Task, who: str | None, delegated_by: str | None = None) -> Task:
+    """What somebody holds waits in nobody's inbox but theirs."""
     changes = {
         "assignee": who,
-        "status": status,
+        "status": TaskStatus.OPEN if who is None else TaskStatus.CLAIMED,
+        "delegated_by": delegated_by,
         "worked_s": opening.worked(task, work.now),
         "claimed_at": work.now if who is not None else None,
     }
-    task = work.save(TASKS, task.model_copy(update=changes | more))
+    task = work.save(TASKS, task.model_copy(update=changes))
+    opening.remove_candidacies(work, task)
+    if who is None:
+        opening.announce(work, task)
     work.emit(events.TaskAssigned(**opening.told(task), assignee=who), f"instance:{task.instance}")
     return task
 
 
 def complete_task(bus: Bus, work: Work, command: ask.CompleteTask) -> Task:
     """Decide. The command that the task stands for, the approval record and the step that follows are kept together."""
-    task = _live(work, command.task)
-    if task.assignee is not None and task.assignee != work.actor.id:
-        raise WrongState(
-            f"task {task.id} is claimed by {_name(work, task.assignee)}", field="task", hint="ask them to release it"
-        )
+    task = _in_time(work, command.task)
+    _require_not_others(work, task)
     if task.quorum > 1 and task.operation is not None:
         raise WrongState(f"task {task.id} has a command and a quorum, which do not go together", field="task")
-    filled = forms.fill(task.form, command.data)
-    earlier = every(work.tx, TASK_DECISIONS, equals("task", task.id))
+    earlier = sorted(every(work.tx, TASK_DECISIONS, equals("task", task.id)), key=lambda decision: decision.sequence)
     if any(decision.approver == work.actor.id for decision in earlier):
         raise AlreadyExists(f"you have decided task {task.id} already", field="task", hint="one decision each")
-    verdict = _verdict(command, filled)
-    result = _operate(bus, work, task, command, filled, verdict)
-    decision = _keep_decision(work, task, command, filled, verdict, earlier)
-    return _go_on(work, task, [*earlier, decision], filled, result)
+    word = record.word_of(command, forms.fill(task.form, command.data))
+    result = _operate(bus, work, task, word)
+    decision = record.keep_decision(work, task, word, command.ticket, earlier)
+    return _go_on(work, task, [*earlier, decision], result)
 
 
-def _verdict(command: ask.CompleteTask, filled: dict[str, Any]) -> str:
-    """A form may ask for the verdict itself."""
-    asked = filled.get("verdict")
-    given = asked if command.verdict == "done" and isinstance(asked, str) else command.verdict
-    known = ("approved", "approved_with_conditions", "rejected", "changes_requested", "done")
-    if given not in known:
-        raise InvalidInput(f"{given!r} is no verdict", field="verdict", hint=f"one of {', '.join(known)}")
-    return given
-
-
-def _operate(
-    bus: Bus, work: Work, task: Task, command: ask.CompleteTask, filled: dict[str, Any], verdict: str
-) -> dict[str, Any] | None:
-    """Give the task's command in the person's own name. What the process says comes before what the person fills in."""
+def _operate(bus: Bus, work: Work, task: Task, word: record.Word) -> dict[str, Any] | None:
+    """Give the task's command in the person's own name. What the process names comes before what the person fills in, which comes
+    before what merely is in scope; verdict, comments and conditions are always the person's."""
     if task.operation is None:
         return None
     kind = bus.command_of(task.operation)
-    own = {
-        "verdict": verdict,
-        "comments": command.comments,
-        "conditions": [c.model_dump(mode="json") for c in command.conditions],
-    }
-    given = {**own, **filled, **task.data}
-    made = operations.command_from(kind, given, strict=False, where=task.element)
-    reason = command.comments or f"{task.name} ({task.process}, {task.instance})"
+    given = {**word.form, **task.data} if task.strict else {**task.data, **word.form}
+    made = operations.command_from(kind, given | word.said(), strict=False, where=task.element)
+    reason = word.comments or f"{task.name} ({task.process}, {task.instance})"
     return bus.within(work, made, work.actor, reason).model_dump(mode="json")
 
 
-def _keep_decision(
-    work: Work, task: Task, command: ask.CompleteTask, filled: dict[str, Any], verdict: str, earlier: list[TaskDecision]
-) -> TaskDecision:
-    role = _role(work, task, earlier)
-    about = task.about or f"instance:{task.instance}"
-    kind, _, subject = about.partition(":")
-    where = (equals("instance", task.instance),)
-    before = work.find(TASK_DECISIONS, Query(where=where, sort="created_at", descending=True, limit=1)).items
-    decision = TaskDecision(
-        **work.new("tdc"),
-        task=task.id,
-        instance=task.instance,
-        process=task.process,
-        number=task.number,
-        step=task.element,
-        subject_type=kind,
-        subject_id=subject,
-        subject_digest=subjects.digest_of_subject(work.tx, work.organisation, task.about),
-        action=task.operation or task.element,
-        quorum=task.quorum,
-        role=role,
-        assignee=task.assignee,
-        delegated_by=task.delegated_by,
-        requester=task.requester,
-        approver=work.actor.id,
-        second_line=role in SECOND_LINE,
-        verdict=verdict,
-        comments=command.comments,
-        conditions=command.conditions,
-        evidence=_evidence(work, task),
-        findings=_findings(work, task),
-        policy_set=CedarAuthorizer().policy_set(work.tx),
-        tier=task.tier,
-        ticket=command.ticket,
-        requested_at=task.created_at,
-        assigned_at=task.claimed_at,
-        expires_at=task.expires_at,
-        on_timeout="expire" if task.expires_at else "wait",
-        approval=task.approval,
-        form=filled,
-        shown=digest_of({"name": task.name, "about": task.about, "data": task.data, "form": task.form}),
-        previous=before[0].digest() if before else None,
-    )
-    return work.add(TASK_DECISIONS, decision)
-
-
-def _role(work: Work, task: Task, earlier: list[TaskDecision]) -> str | None:
-    """In which of the task's roles it is decided: with several decisions, one that is not taken yet comes first."""
-    mine = [role for role in task.roles if role in work.actor.roles]
-    taken = {decision.role for decision in earlier}
-    return next((role for role in mine if role not in taken), mine[0] if mine else None)
-
-
-def _evidence(work: Work, task: Task) -> tuple[EvidenceShown, ...]:
-    notes = every(work.tx, TASK_NOTES, equals("task", task.id))
-    shown = [EvidenceShown(id=n.evidence or n.id, type="attachment", digest=n.document) for n in notes if n.document]
-    if task.approval is not None:
-        approval = first(work.tx, APPROVALS, equals("id", task.approval))
-        links = approval.evidence if approval is not None else ()
-        shown += [EvidenceShown(id=link.id, type=link.type.value, digest=link.digest) for link in links]
-    return tuple(shown)
-
-
-def _findings(work: Work, task: Task) -> tuple[str, ...]:
-    """Alerts that are open for the use case at this moment."""
-    if task.use_case is None:
-        return ()
-    where = (equals("use_case", task.use_case), equals("live", True))
-    return tuple(alert.id for alert in work.find(ALERTS, Query(where=where, limit=MOST_FINDINGS)).items)
-
-
-def _go_on(work: Work, task: Task, decisions: list[TaskDecision], filled: dict[str, Any], result: dict[str, Any] | None) -> Task:
+def _go_on(work: Work, task: Task, decisions: list[TaskDecision], result: dict[str, Any] | None) -> Task:
     last = decisions[-1]
     approvals = sum(decision.verdict not in NEGATIVE for decision in decisions)
     ended = last.verdict in NEGATIVE or approvals >= task.quorum
-    told = events.TaskDecided(**opening.told(task), by=last.approver, verdict=last.verdict, ended=ended)
-    work.emit(told, f"instance:{task.instance}")
+    work.emit(
+        events.TaskDecided(**opening.told(task), by=last.approver, verdict=last.verdict, ended=ended), f"instance:{task.instance}"
+    )
+    so_far = {"approvals": approvals, "decided_by": tuple(decision.approver for decision in decisions)}
     if not ended:
-        return work.save(TASKS, task.model_copy(update={"approvals": approvals}))
-    outcome = {
-        **filled,
-        "verdict": last.verdict,
-        "comments": last.comments,
-        "by": last.approver,
-        "decisions": [{"by": d.approver, "role": d.role, "verdict": d.verdict, "comments": d.comments} for d in decisions],
-        **({"result": result} if result is not None else {}),
-    }
-    done = {"approvals": approvals, "completed_by": last.approver, "result": outcome}
-    task = opening.end_task(work, task, TaskStatus.COMPLETED, **done)
+        return work.save(TASKS, task.model_copy(update=so_far))
+    outcome = _outcome(decisions) | ({"result": result} if result is not None else {})
+    task = opening.end_task(work, task, TaskStatus.COMPLETED, **so_far, completed_by=last.approver, result=outcome)
     event = bpmn.WorkCompleted(at=work.now, work=task.work, result=outcome)
     details = {"task": task.id, "verdict": last.verdict}
     advance(work, work.get(INSTANCES, task.instance), event, what="task", element=task.element, details=details)
     return task
+
+
+def _outcome(decisions: list[TaskDecision]) -> dict[str, Any]:
+    """What the process gets: the last one's form and word, and what each one said."""
+    last = decisions[-1]
+    each = [{"by": d.approver, "role": d.role, "verdict": d.verdict, "comments": d.comments, "data": d.form} for d in decisions]
+    conditions = [condition.model_dump(mode="json") for d in decisions for condition in d.conditions]
+    word = {"verdict": last.verdict, "comments": last.comments, "by": last.approver, "decisions": each}
+    return {"conditions": conditions, **last.form, **word}
 
 
 def comment_task(work: Work, command: ask.CommentTask) -> TaskNote:
@@ -235,19 +167,14 @@ def comment_task(work: Work, command: ask.CommentTask) -> TaskNote:
 
 
 def attach_to_task(bus: Bus, work: Work, command: ask.AttachToTask) -> TaskNote:
-    """Keep a document with the task; at one about a version it is evidence of the type `document`, given in one's own name. Not
-    where an approval is being decided: new evidence would make void what the approvers were shown."""
-    task = _live(work, command.task)
+    """Keep a document with the task; at one about a version it is evidence of the type `document`, given in one's own name by who
+    may give evidence. Not while an approval of that version is pending: new evidence would make void what the approvers were
+    shown."""
+    task = _in_time(work, command.task)
+    given = _as_evidence(task, command)
     evidence: str | None = None
-    if task.approval is None and task.about is not None and task.about.startswith("version:"):
-        record = RecordEvidence(
-            version=task.about.partition(":")[2],
-            type=EvidenceType.DOCUMENT,
-            document=command.document,
-            summary=command.summary or command.filename,
-            facts={"task": task.id, "filename": command.filename},
-        )
-        made = bus.within(work, record, work.actor, f"attached to {task.name}")
+    if given is not None and not _is_pending(work, task, given.version) and _may_record(work, task, given):
+        made = bus.within(work, given, work.actor, f"attached to {task.name}")
         assert isinstance(made, Evidence)
         evidence = made.id
     note = TaskNote(
@@ -266,6 +193,35 @@ def attach_to_task(bus: Bus, work: Work, command: ask.AttachToTask) -> TaskNote:
     return work.add(TASK_NOTES, note)
 
 
+def _as_evidence(task: Task, command: ask.AttachToTask) -> RecordEvidence | None:
+    kind, _, version = (task.about or "").partition(":")
+    if kind != "version":
+        return None
+    return RecordEvidence(
+        version=version,
+        type=EvidenceType.DOCUMENT,
+        document=command.document,
+        summary=command.summary or command.filename,
+        facts={"task": task.id, "filename": command.filename},
+    )
+
+
+def _is_pending(work: Work, task: Task, version: str) -> bool:
+    pending = first(work.tx, APPROVALS, equals("subject_id", version), equals("status", ApprovalStatus.PENDING))
+    return task.approval is not None or pending is not None
+
+
+def _may_record(work: Work, task: Task, command: RecordEvidence) -> bool:
+    """Whether the policies let this person give evidence; who does not may still attach what they have."""
+    attributes = {"evidence_type": command.type.value, "developers": list(_developers(work.tx, work.organisation, task))}
+    about = Subject(type="version", id=command.version, attributes=attributes)
+    try:
+        CedarAuthorizer().authorise(work.tx, replace(work.request, command=command), about)
+    except Forbidden:
+        return False
+    return True
+
+
 def tend_task(work: Work, command: ask.TendTask) -> Task:
     """What time brings: the end first, then the escalation, then the reminder."""
     task = _live(work, command.task)
@@ -282,9 +238,11 @@ def tend_task(work: Work, command: ask.TendTask) -> Task:
 
 def _escalate(work: Work, task: Task) -> Task:
     wider = tuple(dict.fromkeys((*task.roles, *task.escalate_to)))
-    task = task.model_copy(update={"roles": wider, "escalated": True, "priority": task.priority + 1})
-    for role in task.escalate_to:
-        opening.add_candidacy(work, task, f"role:{role}")
+    more = min(task.priority + 1, GREATEST_PRIORITY)
+    task = task.model_copy(update={"roles": wider, "escalated": True, "priority": more})
+    if task.assignee is None:
+        opening.remove_candidacies(work, task)
+        opening.announce(work, task)
     work.emit(events.TaskEscalated(**opening.told(task), to=task.escalate_to), f"instance:{task.instance}")
     return work.save(TASKS, task.model_copy(update={"next_at": opening.next_time(task)}))
 
@@ -306,9 +264,22 @@ def _live(work: Work, id_: str) -> Task:
     return task
 
 
+def _in_time(work: Work, id_: str) -> Task:
+    """A live task whose time is not up, whether or not the platform has ended it already; for somebody who is still there."""
+    task = _live(work, id_)
+    if task.expires_at is not None and task.expires_at <= work.now:
+        raise WrongState(f"task {task.id} expired at {task.expires_at:%Y-%m-%d %H:%M} UTC", field="task")
+    asking = first(work.tx, IDENTITIES, equals("id", work.actor.id))
+    if asking is not None and not asking.active:
+        raise Forbidden(f"{asking.name} is no longer active", hint="let somebody else do it")
+    return task
+
+
 def _identity(work: Work, reference: str) -> Identity:
     found = opening.known_as(work.tx, work.organisation, reference)
-    identity = work.get(IDENTITIES, found)
+    identity = first(work.tx, IDENTITIES, equals("organisation", work.organisation), equals("id", found))
+    if identity is None:
+        raise NotFound(f"nobody is called {reference!r}", field="to")
     if not identity.active:
         raise WrongState(f"{identity.name} is no longer active", field="to")
     return identity
@@ -321,8 +292,15 @@ def _name(work: Work, identity_id: str) -> str:
 
 def _subject(tx: Transaction, request: Request, command: Any) -> Subject:
     """What separation of duties looks at: whose the task is, whose it is not, who asked and who built."""
-    task = tx.get(TASKS, command.task)
-    return Subject(type="task", id=task.id, attributes=attributes_of(tx, request.organisation, task))
+    task = mine(tx, TASKS, command.task, request.organisation)
+    decides = isinstance(command, ask.CompleteTask) and (
+        record.verdict_of(command.verdict, command.data) != "done" or task.quorum > 1
+    )
+    return Subject(type="task", id=task.id, attributes=attributes_of(tx, request.organisation, task) | {"decides": decides})
+
+
+def _developers(tx: Transaction, organisation: str, task: Task) -> tuple[str, ...]:
+    return subjects.developers_of(tx, organisation, task.about)
 
 
 def attributes_of(tx: Transaction, organisation: str, task: Task) -> dict[str, Any]:
@@ -337,8 +315,8 @@ def attributes_of(tx: Transaction, organisation: str, task: Task) -> dict[str, A
         "step": task.element,
         "task_roles": list(task.roles),
         "candidates": list(task.candidates),
-        "excluded": list(task.excluded),
-        "developers": list(subjects.developers_of(tx, organisation, task.about)),
+        "excluded": [opening.known_as(tx, organisation, who) for who in task.excluded],
+        "developers": list(_developers(tx, organisation, task)),
         **{name: value for name, value in optional.items() if value is not None},
     }
 

@@ -22,9 +22,9 @@ from modelyard.bpmn.model import Process, Scope, Severity, SubProcess, Task, Tas
 from modelyard.core.digests import digest, digest_of
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.records import Query, Transaction, equals, first
-from modelyard.dmn.feel.temporal import parse_duration
 from modelyard.lifecycle.model import DEFINITIONS, SOURCES, DefinitionStatus, ProcessDefinition
 from modelyard.lifecycle.tasks import forms
+from modelyard.lifecycle.tasks.checking import check_task
 
 KEPT_COMPILED = 128
 
@@ -105,23 +105,7 @@ def _check_forms(process: Process, schemas: Mapping[str, Any]) -> None:
     for name, schema in schemas.items():
         forms.check(schema, f"forms.{name}")
     for task in user_tasks(process.body):
-        for name in ("dueIn", "remindIn", "expiresIn"):
-            _check_duration(task, name)
-        form = task.extensions.get("form")
-        if form and form not in schemas:
-            raise InvalidInput(
-                f"user task {task.id!r} (line {task.line}) asks for the form {form!r}, which is not given",
-                field="forms",
-                hint=f"give a JSON Schema named {form!r}",
-            )
-
-
-def _check_duration(task: Task, name: str) -> None:
-    text = task.extensions.get(name)
-    if text is not None and parse_duration(str(text)) is None:
-        raise InvalidInput(
-            f"user task {task.id!r} (line {task.line}): {name}={text!r} is no duration", field="source", hint="write P3D or PT4H"
-        )
+        check_task(task, schemas)
 
 
 def user_tasks(scope: Scope) -> list[Task]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from modelyard import bpmn
 from modelyard.core.messages import Actor
-from modelyard.core.records import Query, Transaction, Where, equals, every, first
+from modelyard.core.records import Query, Transaction, Where, equals, every
 from modelyard.governance.identity.model import IDENTITIES
 from modelyard.lifecycle.definitions import compiled
 from modelyard.lifecycle.model import (
@@ -28,9 +28,11 @@ from modelyard.lifecycle.model import (
     WorkItem,
 )
 from modelyard.lifecycle.tasks.model import CANDIDACIES, LIVE, TASK_DECISIONS, TASK_NOTES, TASKS, Task, TaskDecision, TaskNote
+from modelyard.lifecycle.tasks.opening import urgency
 from modelyard.lifecycle.values import as_json
 
 MOST_LISTED = 500
+LEAST_LOOKED_AT = 50
 
 
 class View(BaseModel):
@@ -85,7 +87,7 @@ def view_instance(tx: Transaction, instance: Instance, now: datetime) -> Instanc
     code = compiled(tx, instance.organisation, instance.source, instance.process)
     state = bpmn.loads(instance.state, code.digest)
     mine = equals("instance", instance.id)
-    tasks = tuple(task for task in every(tx, TASKS, mine) if task.status in LIVE)
+    tasks = tuple(every(tx, TASKS, mine, Where("status", "in", LIVE)))
     incidents = tuple(every(tx, INCIDENTS, mine, equals("status", "open")))
     work = tuple(every(tx, WORK, mine))
     steps = every(tx, STEPS, mine)
@@ -108,7 +110,8 @@ def view_instance(tx: Transaction, instance: Instance, now: datetime) -> Instanc
 def _places(
     tx: Transaction, instance: Instance, tasks: tuple[Task, ...], incidents: tuple[ProcessIncident, ...], now: datetime
 ) -> tuple[Place, ...]:
-    stays = [tx.get(STAYS, stay) for stay in instance.standing.values()]
+    standing = tuple(instance.standing.values())
+    stays = every(tx, STAYS, Where("id", "in", standing)) if standing else []
     waiting, broken = {task.id for task in tasks}, {incident.element: incident.id for incident in incidents}
     return tuple(
         Place(
@@ -132,8 +135,8 @@ def history(tx: Transaction, instance: str, after: int = 0) -> tuple[Step, ...]:
 
 
 def view_task(tx: Transaction, task: Task) -> TaskView:
-    decisions = tuple(every(tx, TASK_DECISIONS, equals("task", task.id)))
-    notes = tuple(every(tx, TASK_NOTES, equals("task", task.id)))
+    decisions = tuple(sorted(every(tx, TASK_DECISIONS, equals("task", task.id)), key=lambda decision: decision.sequence))
+    notes = tuple(sorted(every(tx, TASK_NOTES, equals("task", task.id)), key=lambda note: (note.created_at, note.id)))
     spoken_of = {
         *task.candidates,
         *task.excluded,
@@ -141,33 +144,44 @@ def view_task(tx: Transaction, task: Task) -> TaskView:
         *(decision.approver for decision in decisions),
         *(note.author for note in notes),
     }
-    return TaskView(task=task, decisions=decisions, notes=notes, people=names(tx, spoken_of))
+    return TaskView(task=task, decisions=decisions, notes=notes, people=names(tx, task.organisation, spoken_of))
 
 
-def names(tx: Transaction, identities: set[str]) -> dict[str, str]:
-    """What identities are called, of those that are known."""
-    found = ((id_, first(tx, IDENTITIES, equals("id", id_))) for id_ in sorted(identities))
-    return {id_: identity.name for id_, identity in found if identity is not None}
+def names(tx: Transaction, organisation: str, identities: set[str]) -> dict[str, str]:
+    """What identities of an organisation are called, of those that are known."""
+    if not identities:
+        return {}
+    found = every(tx, IDENTITIES, equals("organisation", organisation), Where("id", "in", tuple(sorted(identities))))
+    return {identity.id: identity.name for identity in found}
 
 
 def inbox(tx: Transaction, organisation: str, who: Actor, limit: int = 50) -> tuple[Task, ...]:
-    """The live tasks that somebody could do now, most urgent first: theirs or nobody's, and not those they are kept out of."""
+    """The live tasks that somebody could do now, most urgent first: theirs and nobody's, not those they are kept out of or have
+    decided already. A few look-ups for a page, however many tasks there are."""
+    held = (equals("organisation", organisation), equals("assignee", who.id), Where("status", "in", LIVE))
+    theirs = tx.find(TASKS, Query(where=held, limit=MOST_LISTED)).items
+    waiting = _waiting(tx, organisation, who, limit)
+    return tuple(sorted((*theirs, *waiting), key=urgency)[:limit])
+
+
+def _waiting(tx: Transaction, organisation: str, who: Actor, limit: int) -> list[Task]:
+    """The most urgent that nobody holds, page by page until there are enough."""
     keys = (*(f"role:{role}" for role in sorted(who.roles)), f"identity:{who.id}")
     where = (equals("organisation", organisation), Where("who", "in", keys))
-    listed = tx.find(CANDIDACIES, Query(where=where, sort="priority", descending=True, limit=MOST_LISTED)).items
-    mine = tx.find(TASKS, Query(where=(equals("assignee", who.id), Where("status", "in", LIVE)), limit=MOST_LISTED)).items
-    ids = dict.fromkeys((*(task.id for task in mine), *(each.task for each in listed)))
-    tasks = [task for task in (tx.get(TASKS, id_) for id_ in ids) if _for(task, who)]
-    return tuple(sorted(tasks, key=_urgency)[:limit])
+    found: dict[str, Task] = {}
+    after: str | None = None
+    while True:
+        page = tx.find(CANDIDACIES, Query(where=where, sort="urgency", limit=max(limit, LEAST_LOOKED_AT), after=after))
+        ids = tuple({each.task for each in page.items} - found.keys())
+        tasks = tx.find(TASKS, Query(where=(Where("id", "in", ids),), limit=len(ids))).items if ids else ()
+        found |= {task.id: task for task in tasks if _for(task, who)}
+        after = page.next
+        if after is None or len(found) >= limit:
+            return list(found.values())
 
 
 def _for(task: Task, who: Actor) -> bool:
-    return task.status in LIVE and who.id not in task.excluded and task.assignee in (None, who.id)
-
-
-def _urgency(task: Task) -> tuple[int, bool, float, str]:
-    due = task.due_at.timestamp() if task.due_at is not None else 0.0
-    return (-task.priority, task.due_at is None, due, task.id)
+    return task.status in LIVE and task.assignee is None and who.id not in (*task.excluded, *task.decided_by)
 
 
 def running(tx: Transaction, organisation: str, process: str) -> int:

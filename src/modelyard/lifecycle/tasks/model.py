@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from modelyard.core.records import Record, Table
 from modelyard.lifecycle.model import Digest
 
+GREATEST_QUORUM = 50
+GREATEST_PRIORITY = 9999
+
 
 class TaskStatus(StrEnum):
     OPEN = "open"
@@ -27,9 +30,10 @@ class Task(Record):
     """A step that waits for a person: one who has one of `roles` or is among `candidates`, and is not among `excluded`. Policies
     ask that when the task is claimed and again when it is completed.
 
-    `form` is the JSON Schema of what is to be filled in, `data` what the person is shown. `operation` is the command that is
-    given in the person's name when the task is completed, in the same transaction. `quorum` is how many must approve. `next_at`
-    is the next reminder, escalation or expiry."""
+    `form` is the JSON Schema of what is to be filled in, `data` what the person is shown; with `strict` the process named it
+    itself. `operation` is the command that is given in the person's name when the task is completed, in the same transaction.
+    `quorum` is how many must approve by `rule`, `each` the roles of which one is asked for each, `decided_by` who has decided
+    so far. `next_at` is the next reminder, escalation or expiry."""
 
     instance: str
     process: str
@@ -50,10 +54,14 @@ class Task(Record):
     tier: str | None = None
     form: dict[str, Any] | None = None
     data: dict[str, Any] = {}
+    strict: bool = False
     operation: str | None = None
     approval: str | None = None
-    quorum: int = Field(default=1, ge=1, le=50)
+    quorum: int = Field(default=1, ge=1)
+    rule: str = "any"
+    each: tuple[str, ...] = ()
     approvals: int = 0
+    decided_by: tuple[str, ...] = ()
     due_at: datetime | None = None
     remind_at: datetime | None = None
     expires_at: datetime | None = None
@@ -79,17 +87,18 @@ TASKS: Table[Task] = Table(
 
 
 class Candidacy(Record):
-    """That a live task is for `who`: `role:validator` or `identity:idn_…`. An inbox is one look-up; removed when the task
-    ends."""
+    """That a task nobody has claimed waits for `who`: `role:validator` or `identity:idn_…`. An inbox is one look-up, in the order
+    of `urgency`; removed when the task is claimed or ends."""
 
     task: str
     who: str
-    priority: int = 0
+    urgency: str
 
 
-CANDIDACIES: Table[Candidacy] = Table("task_candidacies", Candidacy, indexed=("task", "who", "priority"))
+CANDIDACIES: Table[Candidacy] = Table("task_candidacies", Candidacy, indexed=("task", "who", "urgency"))
 
 TaskVerdict = Literal["approved", "approved_with_conditions", "rejected", "changes_requested", "done"]
+VERDICTS: tuple[TaskVerdict, ...] = ("approved", "approved_with_conditions", "rejected", "changes_requested", "done")
 NEGATIVE = ("rejected", "changes_requested")
 
 
@@ -113,19 +122,27 @@ class EvidenceShown(BaseModel):
 
 
 class TaskDecision(Record):
-    """One person's decision at a task: the approval record. `shown` is the digest of what the task showed, `previous` chains the
-    decisions of an instance. Where it is about a version's release, `approval` is the governed approval it belongs to."""
+    """One person's decision at a task: the approval record. `roles` and `rule` are whose decision was asked for, `role` is in
+    which of these it was taken. `shown` is the digest of what the task showed; `sequence` and `previous`, the digest of the one
+    before, chain the decisions of an instance. Where it is about a version's release, `approval` is the governed approval it
+    belongs to."""
 
     task: str
     instance: str
     process: str
     number: int
     step: str
+    sequence: int
     subject_type: str
     subject_id: str
+    subject_version: int | None = None
     subject_digest: Digest | None = None
     action: str
+    from_stage: str | None = None
+    to_stage: str | None = None
     quorum: int
+    rule: str
+    roles: tuple[str, ...]
     role: str | None
     assignee: str | None
     delegated_by: str | None
@@ -154,8 +171,8 @@ class TaskDecision(Record):
 TASK_DECISIONS: Table[TaskDecision] = Table(
     "task_decisions",
     TaskDecision,
-    indexed=("task", "instance", "process", "step", "approver", "verdict", "subject_id", "approval"),
-    unique=(("task", "approver"),),
+    indexed=("task", "instance", "process", "step", "sequence", "approver", "verdict", "subject_id", "approval"),
+    unique=(("task", "approver"), ("instance", "sequence")),
     text=("comments",),
     append_only=True,
 )

@@ -66,7 +66,7 @@ def upgrade() -> None:
         "process_work",
         {"instance": "text", "not_before": "moment?", "job": "text?", "child": "text?", "operation": "text"},
     )
-    create_records("task_candidacies", {"task": "text", "who": "text", "priority": "integer"})
+    create_records("task_candidacies", {"task": "text", "who": "text", "urgency": "text"})
     create_records(
         "task_decisions",
         {
@@ -74,12 +74,13 @@ def upgrade() -> None:
             "instance": "text",
             "process": "text",
             "step": "text",
+            "sequence": "integer",
             "approver": "text",
             "verdict": "text",
             "subject_id": "text",
             "approval": "text?",
         },
-        unique=[("task", "approver")],
+        unique=[("task", "approver"), ("instance", "sequence")],
         text=True,
         append_only=True,
     )
