@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from modelyard import bpmn
 from modelyard.bootstrap import Platform
+from modelyard.bpmn.model import Process
 from modelyard.core.bus import Request
 from modelyard.core.messages import Actor, ActorKind
 from modelyard.core.outbox import INBOX, Consumer, Deliveries, DeliveryState, distribute
@@ -14,10 +16,23 @@ from modelyard.core.transactions import in_transaction
 from modelyard.governance.identity.commands import CreateIdentity, GrantRole
 from modelyard.governance.identity.model import IDENTITIES, Identity, Role
 from modelyard.lifecycle.commands import ProposeProcess, PublishProcess, StartProcess
+from modelyard.lifecycle.definitions import compiled
 from modelyard.lifecycle.inbound import Mover
-from modelyard.lifecycle.model import INCIDENTS, INSTANCES, Instance, ProcessDefinition, ProcessIncident
+from modelyard.lifecycle.model import (
+    INCIDENTS,
+    INSTANCES,
+    STAYS,
+    SUBSCRIPTIONS,
+    TIMERS,
+    WORK,
+    Instance,
+    ProcessDefinition,
+    ProcessIncident,
+)
 from modelyard.lifecycle.tasks.commands import CompleteTask
-from modelyard.lifecycle.tasks.model import LIVE, TASKS, Task
+from modelyard.lifecycle.tasks.model import CANDIDACIES, LIVE, TASKS, Task
+from modelyard.lifecycle.values import as_json
+from tests.bpmn.bpmn_text import user, xml
 from tests.life.conftest import House
 
 CAST = {
@@ -30,6 +45,17 @@ CAST = {
     "rita": Role.RISK_OFFICER,
     "ruth": Role.RISK_OFFICER,
 }
+
+
+def text(*made: Process) -> str:
+    """Processes as a file."""
+    return xml(*made).decode()
+
+
+def person(role: str, **more: Any) -> Any:
+    """A user task for a role."""
+    given = more.pop("extensions", {})
+    return user(extensions={"role": role} | given, **more)
 
 
 @dataclass
@@ -116,6 +142,22 @@ class Yard:
         with self.platform.storage.reading() as tx:
             found = every(tx, INCIDENTS, equals("status", "open"))
         return [i for i in found if instance is None or i.instance == instance.id]
+
+    def state(self, instance: Instance | str) -> bpmn.State:
+        """What the engine knows of it."""
+        kept = self.instance(instance)
+        with self.platform.storage.reading() as tx:
+            return bpmn.loads(kept.state, compiled(tx, kept.organisation, kept.source, kept.process).digest)
+
+    def data(self, instance: Instance | str) -> dict[str, Any]:
+        """Its variables."""
+        return as_json(self.state(instance).data)
+
+    def left_over(self) -> list[Any]:
+        """What waits, in all tables, for anybody: nothing, when every instance has ended."""
+        waiting = [row for table in (TIMERS, SUBSCRIPTIONS) for row in self.rows(table) if row.instance is not None]
+        standing = [stay for stay in self.rows(STAYS) if stay.left_at is None]
+        return [*waiting, *standing, *self.rows(WORK), *self.rows(CANDIDACIES), *self.tasks(), *self.incidents()]
 
     def rows(self, table: Any) -> list[Any]:
         with self.platform.storage.reading() as tx:

@@ -9,6 +9,7 @@ waits for (timers, subscriptions, work, tasks) or no longer wants. What goes out
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Any
 
@@ -33,6 +34,7 @@ from modelyard.lifecycle.model import (
     TIMERS,
     WORK,
     Health,
+    HeldMessage,
     Instance,
     InstanceStatus,
     ProcessDefinition,
@@ -41,7 +43,9 @@ from modelyard.lifecycle.model import (
     Subscription,
     Timer,
     WorkItem,
+    engine_id,
 )
+from modelyard.lifecycle.replaying import as_kept
 from modelyard.lifecycle.tasks import opening
 from modelyard.lifecycle.tasks.model import TASKS
 from modelyard.lifecycle.values import as_json
@@ -50,6 +54,8 @@ HUMAN = ("userTask", "manualTask")
 GREATEST_STATE = 4 << 20
 """Characters of an instance's state: far above what a life cycle needs, far below what hurts a database."""
 DEEPEST_CALL = 20
+BY_ITSELF = ("done", "failed")
+"""Steps that the platform's own work causes."""
 KEPT_DETAILS = 20_000
 
 
@@ -62,10 +68,12 @@ def begin(
     title: str = "",
     about: str | None = None,
     use_case: str | None = None,
+    by: str | None = None,
     parent: str | None = None,
     depth: int = 0,
 ) -> Instance:
-    """Start an instance. Raises InvalidInput when the process cannot begin like that."""
+    """Start an instance; `by` is whose doing that is, where it is not who gave the command. Raises InvalidInput when the process
+    cannot begin like that."""
     if depth > DEEPEST_CALL:
         raise InvalidInput(f"processes call each other more than {DEEPEST_CALL} deep", field="process")
     code = compiled(work.tx, work.organisation, definition.source, definition.key)
@@ -79,7 +87,7 @@ def begin(
         about=about,
         use_case=use_case,
         state="",
-        started_by=work.actor.id,
+        started_by=by or work.actor.id,
         parent=parent,
         depth=depth,
     )
@@ -87,7 +95,7 @@ def begin(
         events.InstanceStarted(instance=fresh.id, process=fresh.process, number=fresh.number, about=about), f"instance:{fresh.id}"
     )
     event = bpmn.Started(at=work.now, data=data, start=start)
-    return _take(work, code, fresh, None, event, ("started", start, {"data": data}))
+    return _take(work, code, fresh, None, event, Told("started", start, {"data": data}))
 
 
 def advance(
@@ -105,10 +113,17 @@ def advance(
         raise WrongState(f"instance {instance.id} has ended: it is {instance.status.value}", field="instance")
     code = compiled(work.tx, work.organisation, instance.source, instance.process)
     state = bpmn.loads(instance.state, code.digest)
-    return _take(work, code, instance, state, event, (what, element, details or {}), resolution)
+    return _take(work, code, instance, state, event, Told(what, element, details or {}), resolution)
 
 
-Told = tuple[str, str | None, dict[str, Any]]
+@dataclass(frozen=True)
+class Told:
+    """What history says of a step: in a word, where, for people to read, and the event as it was `given` to the engine."""
+
+    what: str
+    element: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
 
 
 def _take(
@@ -127,7 +142,7 @@ def _take(
             str(error), field="process" if state is None else "instance"
         ) from error
     course = Course(work, code, instance, state, after, effects, resolution)
-    return written(course, told)
+    return written(course, replace(told, given=as_kept(event)))
 
 
 def written(course: Course, told: Told) -> Instance:
@@ -135,10 +150,31 @@ def written(course: Course, told: Told) -> Instance:
     for effect in course.effects:
         _carry_out(effect, course)
     kept = _keep(course, told)
-    for message in course.arrived:
-        if kept.status is InstanceStatus.RUNNING:
-            kept = advance(course.work, kept, message, what="message", details={"held": True})
+    for subscription in course.waiting:
+        kept = _take_held(course.work, kept, subscription)
     return kept
+
+
+def _take_held(work: Work, instance: Instance, subscription_id: str) -> Instance:
+    """A message that was kept for whoever waits reaches the subscription, if that is still there: what another message brought
+    may have ended it, and then this one is kept for the next."""
+    waits = first(work.tx, SUBSCRIPTIONS, equals("id", subscription_id))
+    held = _held(work, waits) if waits is not None else None
+    if waits is None or held is None:
+        return instance
+    work.tx.remove(MESSAGES, held.id)
+    work.tx.remove(SUBSCRIPTIONS, waits.id)
+    event = bpmn.MessageArrived(at=work.now, subscription=engine_id(waits.id), payload=held.payload)
+    details = {"name": held.name, "payload": held.payload, "held": True}
+    return advance(work, instance, event, what="message", element=waits.element, details=details)
+
+
+def _held(work: Work, waits: Subscription) -> HeldMessage | None:
+    """The oldest that fits and is not out of date."""
+    where = [equals("name", waits.name), equals("organisation", work.organisation), Where("expires_at", "gt", work.now)]
+    where += [equals("key", waits.key)] if waits.key is not None else []
+    found = work.tx.find(MESSAGES, Query(where=tuple(where), sort="created_at", limit=1)).items
+    return found[0] if found else None
 
 
 def _keep(course: Course, told: Told) -> Instance:
@@ -158,6 +194,7 @@ def _keep(course: Course, told: Told) -> Instance:
         "health": Health.BROKEN if course.after.incidents else Health.OK,
         "standing": standing,
         "places": places,
+        "unattended": before.unattended + 1 if told.what in BY_ITSELF else 0,
         "ended_at": None if course.after.status == "running" else work.now,
     }
     _keep_step(course, number, told)
@@ -166,16 +203,16 @@ def _keep(course: Course, told: Told) -> Instance:
 
 
 def _keep_step(course: Course, number: int, told: Told) -> None:
-    what, element, details = told
     passages = tuple((e.what, e.element, e.flow) for e in course.effects if isinstance(e, bpmn.StepTaken))
     step = Step(
         id=course.named(f"s{number}"),
         **course.kept(),
         instance=course.instance.id,
         number=number,
-        event=what,
-        element=element,
-        details=_short(details),
+        event=told.what,
+        element=told.element,
+        details=_short(told.details),
+        given=told.given,
         by=course.work.actor.id,
         passages=passages,
     )
@@ -281,8 +318,6 @@ def _(effect: bpmn.TimerWithdrawn, course: Course) -> None:
 
 @_carry_out.register
 def _(effect: bpmn.SubscriptionWanted, course: Course) -> None:
-    if not effect.signal and _held(effect, course):
-        return
     wanted = Subscription(
         id=course.named(effect.subscription),
         **course.kept(),
@@ -293,20 +328,8 @@ def _(effect: bpmn.SubscriptionWanted, course: Course) -> None:
         signal=effect.signal,
     )
     course.work.tx.add(SUBSCRIPTIONS, wanted)
-
-
-def _held(effect: bpmn.SubscriptionWanted, course: Course) -> bool:
-    """Whether a message was kept for whoever waits; it is taken then."""
-    where = (equals("name", effect.name), equals("organisation", course.work.organisation))
-    alive = Where("expires_at", "gt", course.work.now)
-    found = course.work.tx.find(MESSAGES, Query(where=(*where, alive), sort="created_at", limit=100)).items
-    fitting = next((m for m in found if effect.key is None or m.key == effect.key), None)
-    if fitting is None:
-        return False
-    course.work.tx.remove(MESSAGES, fitting.id)
-    arrived = bpmn.MessageArrived(at=course.work.now, subscription=effect.subscription, payload=fitting.payload)
-    course.arrived.append(arrived)
-    return True
+    if not effect.signal:
+        course.waiting.append(wanted.id)
 
 
 @_carry_out.register

@@ -136,31 +136,37 @@ class DoWork(Command):
 
 class RecordFailure(Command):
     """A piece of work could not be done. With a `code` it is a business error that the process may catch; without, it is tried
-    again until its retries are used up, and then an incident. Given by the loops."""
+    again until its retries are used up, and then an incident. Given by the loops.
+
+    `attempts` is how often it had been tried before; `doer` the job or the called process that failed, if one did it."""
 
     action: ClassVar[str] = "lifecycle.record_failure"
 
     work: Id
+    attempts: int = Field(default=0, ge=0)
+    doer: Id | None = None
     code: str | None = Field(default=None, max_length=200)
     message: str = Field(max_length=4000)
 
 
 class RecordResult(Command):
-    """A job or a called process that a piece of work waited for has ended. Given by the loops."""
+    """A job or a called process (`doer`) that a piece of work waited for has ended. Given by the loops."""
 
     action: ClassVar[str] = "lifecycle.record_result"
 
     work: Id
+    doer: Id
     result: Data = {}
 
 
 class DeliverEvent(Command):
-    """A platform event, for the instances that wait for a message of its type. Given by the loops."""
+    """A platform event, for an instance that waits for a message of its type, or for a process that begins with it. `by` is who
+    caused it. Given by the loops."""
 
     action: ClassVar[str] = "lifecycle.deliver_event"
 
-    subscription: Id
+    subscriptions: tuple[Id, ...] = Field(min_length=1, max_length=1000)
     event_id: Id
     name: Id
-    key: str | None = None
+    by: str | None = None
     payload: Data = {}

@@ -31,7 +31,8 @@ class Course:
     effects: tuple[Any, ...]
     resolution: Resolution | None = None
     left: dict[str, str] = field(default_factory=dict)
-    arrived: list[bpmn.MessageArrived] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    """Subscriptions to messages that the step made."""
 
     def named(self, id_: str) -> str:
         return record_id(self.instance.id, id_)

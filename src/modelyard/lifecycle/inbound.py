@@ -6,20 +6,23 @@ first, refused without harm. Nothing here looks at instances that have nothing d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from modelyard.core.bus import Bus, Request
 from modelyard.core.clock import Clock
-from modelyard.core.errors import Busy, Conflict, ModelyardError, NotFound, StorageFull, Unavailable
+from modelyard.core.errors import Conflict, ModelyardError, NotFound, TimedOut, Unavailable
 from modelyard.core.messages import SYSTEM, Command, EventEnvelope
-from modelyard.core.records import Query, Storage, Where, equals
+from modelyard.core.records import Query, R, Storage, Table, Transaction, Where, equals, every, first
+from modelyard.core.transactions import in_transaction
 from modelyard.jobs.model import JOBS
 from modelyard.lifecycle.commands import DeliverEvent, DoWork, FireTimer, RecordFailure, RecordResult
-from modelyard.lifecycle.model import MESSAGES, SUBSCRIPTIONS, TIMERS, WORK, Subscription, WorkItem
+from modelyard.lifecycle.model import MESSAGES, SUBSCRIPTIONS, TIMERS, WORK, Subscription, Timer, WorkItem
+from modelyard.lifecycle.service import ENDLESS, Endless
 from modelyard.lifecycle.tasks.commands import TendTask
-from modelyard.lifecycle.tasks.model import TASKS
+from modelyard.lifecycle.tasks.model import TASKS, Task
 
 AT_ONCE = 50
 QUIET = frozenset(
@@ -36,7 +39,11 @@ QUIET = frozenset(
     )
 )
 """Events that are too many, or too much about life cycles themselves, to be messages to them."""
-PASSING = (Busy, Unavailable, StorageFull)
+PASSING = (Unavailable, TimedOut)
+REST = timedelta(minutes=5)
+"""How long what could not even fail as it should is left alone."""
+MOST_BRANCHES = 1000
+"""Of one instance that wait for the same message."""
 _log = structlog.get_logger(__name__)
 
 
@@ -50,26 +57,57 @@ class Mover:
 
     def fire_timers(self, limit: int = AT_ONCE) -> int:
         """Fire what is due, soonest first; says how many."""
-        due = self._due(TIMERS, "due", limit)
-        return sum(self._give(FireTimer(timer=timer.id), timer.organisation, "it is due") for timer in due)
+        return sum(self._fire(timer) for timer in self._due(TIMERS, "due", limit))
+
+    def _fire(self, timer: Timer) -> bool:
+        """One that cannot be fired says why, and keeps no other waiting."""
+        try:
+            return self._give(FireTimer(timer=timer.id), timer.organisation, "it is due", trace=timer.instance)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 -- kept with the timer, tried again later
+            _log.error("a timer cannot be fired", timer=timer.id, exc_info=error)
+            again = {"due": self._clock.now() + REST, "planned": timer.planned or timer.due, "error": _told(error)}
+            self._rest(TIMERS, timer, again)
+            return False
 
     def tend_tasks(self, limit: int = AT_ONCE) -> int:
         """Remind, escalate and end tasks whose time has come."""
-        due = self._due(TASKS, "next_at", limit)
-        return sum(self._give(TendTask(task=task.id), task.organisation, "its time has come") for task in due)
+        return sum(self._tend(task) for task in self._due(TASKS, "next_at", limit))
+
+    def _tend(self, task: Task) -> bool:
+        try:
+            return self._give(TendTask(task=task.id), task.organisation, "its time has come", trace=task.instance)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 -- the next task is not kept waiting for it; it is tried again
+            _log.error("a task cannot be tended", task=task.id, exc_info=error)
+            return False
 
     def forget_messages(self, limit: int = AT_ONCE) -> int:
         """Drop messages that were kept for nobody."""
-        expired = self._due(MESSAGES, "expires_at", limit)
-        if expired:
-            with self._storage.transaction() as tx:
-                for message in tx.find(MESSAGES, _before("expires_at", self._clock.now(), limit, claim=True)).items:
-                    tx.remove(MESSAGES, message.id)
-        return len(expired)
 
-    def _due(self, table: Any, field: str, limit: int) -> tuple[Any, ...]:
+        def forget(tx: Transaction) -> int:
+            expired = tx.find(MESSAGES, _before("expires_at", self._clock.now(), limit, claim=True)).items
+            for message in expired:
+                tx.remove(MESSAGES, message.id)
+            return len(expired)
+
+        return in_transaction(self._storage, forget) if self._due(MESSAGES, "expires_at", 1) else 0
+
+    def _due(self, table: Table[R], field: str, limit: int) -> tuple[R, ...]:
         with self._storage.reading() as tx:
             return tx.find(table, _before(field, self._clock.now(), limit)).items
+
+    def _rest(self, table: Table[R], record: R, changes: dict[str, Any]) -> None:
+        """Put a record of a queue off, unless somebody changed it in the meantime."""
+
+        def rest(tx: Transaction) -> None:
+            kept = first(tx, table, equals("id", record.id))
+            if kept is not None and kept.revision == record.revision:
+                tx.save(table, kept.model_copy(update=changes))
+
+        in_transaction(self._storage, rest)
 
     # --- work
 
@@ -86,21 +124,26 @@ class Mover:
         try:
             self._bus.handle(request)
         except PASSING as error:
-            self._failed(item, None, f"{type(error).__name__}: {error}")
-        except NotFound as error:
-            # The work itself is gone when another worker was first; anything else that is missing is the work's own failure.
-            if error.field != "work":
-                self._failed(item, error.code, str(error))
+            self._failed(item, None, _told(error))
         except ModelyardError as error:
+            # The work itself is gone or not due when another worker was first; anything else is the work's own failure.
             if error.field != "work":
                 self._failed(item, error.code, str(error))
+        except Endless as error:
+            self._failed(item, ENDLESS, str(error))
         except Exception as error:  # noqa: BLE001 -- kept with the work, tried again, and an incident at last
             _log.error("a step's work failed", work=item.id, operation=item.operation, exc_info=error)
-            self._failed(item, None, f"{type(error).__name__}: {error}")
+            self._failed(item, None, _told(error))
 
     def _failed(self, item: WorkItem, code: str | None, message: str) -> None:
-        command = RecordFailure(work=item.id, code=code, message=message[:4000])
-        self._give(command, item.organisation, "its work failed")
+        command = RecordFailure(work=item.id, attempts=item.attempts, code=code, message=message[:4000])
+        try:
+            self._give(command, item.organisation, "its work failed", trace=item.instance)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 -- kept with the work, tried again later
+            _log.error("the failure of a step's work cannot be told to it", work=item.id, exc_info=error)
+            self._rest(WORK, item, {"not_before": self._clock.now() + REST, "error": _told(error)})
 
     # --- events
 
@@ -124,43 +167,49 @@ class Mover:
 
     def _tell(self, envelope: EventEnvelope, name: str, keys: set[str] | None, payload: Mapping[str, Any]) -> None:
         fits: Callable[[Subscription], bool] = lambda s: s.key is None or (keys is not None and s.key in keys)  # noqa: E731
-        self._deliver(envelope, name, payload, signal=False, fits=fits)
+        waiting: dict[str, list[str]] = {}
+        for subscription in filter(fits, self._waiting(envelope, name, signal=False)):
+            waiting.setdefault(subscription.instance or subscription.id, []).append(subscription.id)
+        self._deliver(envelope, name, payload, waiting)
 
     def _broadcast(self, envelope: EventEnvelope) -> None:
+        """To everybody but its sender, who has had it; once to an instance, which tells all its branches."""
         told = envelope.payload
-        self._deliver(
-            envelope,
-            str(told["name"]),
-            told["payload"],
-            signal=True,
-            fits=lambda s: s.instance != told["instance"] or s.instance is None,
-        )
+        waiting: dict[str, list[str]] = {}
+        for subscription in self._waiting(envelope, str(told["name"]), signal=True):
+            if subscription.instance is None or subscription.instance != told["instance"]:
+                waiting.setdefault(subscription.instance or subscription.id, [subscription.id])
+        self._deliver(envelope, str(told["name"]), told["payload"], waiting)
 
-    def _deliver(
-        self,
-        envelope: EventEnvelope,
-        name: str,
-        payload: Mapping[str, Any],
-        *,
-        signal: bool,
-        fits: Callable[[Subscription], bool],
-    ) -> None:
-        seen: set[str] = set()
-        after: str | None = None
+    def _waiting(self, envelope: EventEnvelope, name: str, *, signal: bool) -> list[Subscription]:
+        """Who waits at this moment: those who begin to wait because of the event are not told of it again."""
         where = (equals("organisation", envelope.organisation), equals("name", name), equals("signal", signal))
-        while True:
-            with self._storage.reading() as tx:
-                page = tx.find(SUBSCRIPTIONS, Query(where=where, sort="id", limit=200, after=after))
-            for subscription in page.items:
-                one = f"{subscription.instance}:{subscription.name}" if signal and subscription.instance else subscription.id
-                if fits(subscription) and one not in seen:
-                    seen.add(one)
-                    command = DeliverEvent(subscription=subscription.id, event_id=envelope.id, name=name, payload=dict(payload))
-                    key = f"{envelope.id}:{subscription.id}"[:200]
-                    self._give(command, envelope.organisation, f"event {envelope.type}", key=key)
-            after = page.next
-            if after is None:
-                return
+        with self._storage.reading() as tx:
+            return every(tx, SUBSCRIPTIONS, *where)
+
+    def _deliver(self, envelope: EventEnvelope, name: str, payload: Mapping[str, Any], waiting: Mapping[str, list[str]]) -> None:
+        """Tell each instance once, also when the event is handed over again. One that cannot take it in keeps no other from being
+        told; the event is then handed over again."""
+        failures: list[Exception] = []
+        for who, subscriptions in waiting.items():
+            command = DeliverEvent(
+                subscriptions=tuple(subscriptions[:MOST_BRANCHES]),
+                event_id=envelope.id,
+                name=name,
+                by=envelope.actor,
+                payload=dict(payload),
+            )
+            try:
+                self._give(
+                    command, envelope.organisation, f"event {envelope.type}", trace=_instance_of(who), key=f"{envelope.id}:{who}"
+                )
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 -- raised when the others were told
+                _log.error("an event cannot be taken in", event_id=envelope.id, by=who, exc_info=error)
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _job_ended(self, envelope: EventEnvelope) -> None:
         ended = {"jobs.job_done": None, "jobs.job_failed": "job_failed", "jobs.job_cancelled": "job_cancelled"}
@@ -170,37 +219,52 @@ class Mover:
             items = tx.find(WORK, Query(where=(equals("job", envelope.payload["job"]),), limit=AT_ONCE)).items
             job = tx.get(JOBS, envelope.payload["job"]) if items else None
         for item in items:
-            code = ended[envelope.type]
             assert job is not None
-            command: Command = (
-                RecordResult(work=item.id, result={"result": job.model_dump(mode="json")})
-                if code is None
-                else RecordFailure(work=item.id, code=code, message=job.error or envelope.type)
-            )
-            self._give(command, item.organisation, f"job {job.id} ended", key=f"{envelope.id}:{item.id}"[:200])
+            result = {"result": job.model_dump(mode="json")}
+            self._work_ended(envelope, item.id, job.id, ended[envelope.type], job.error or envelope.type, result)
 
     def _called_process_ended(self, envelope: EventEnvelope) -> None:
         told = envelope.payload
         if told["work"] is None:
             return
-        if told["how"] == "completed":
-            command: Command = RecordResult(work=told["work"], result=told["data"])
-        else:
-            command = RecordFailure(
-                work=told["work"], code=f"process_{told['how']}", message=f"{told['instance']} is {told['how']}"
-            )
-        self._give(command, envelope.organisation, f"{told['process']} ended", key=f"{envelope.id}:called")
+        code = None if told["how"] == "completed" else f"process_{told['how']}"
+        self._work_ended(envelope, told["work"], told["instance"], code, f"{told['instance']} is {told['how']}", told["data"])
+
+    def _work_ended(
+        self, envelope: EventEnvelope, work: str, doer: str, code: str | None, message: str, result: dict[str, Any]
+    ) -> None:
+        """Tell a step what became of the job or process that does it. A result that it cannot take in is its failure."""
+        why, key, trace = f"{doer} ended", f"{envelope.id}:{work}"[:200], _instance_of(work)
+        if code is None:
+            try:
+                self._give(RecordResult(work=work, doer=doer, result=result), envelope.organisation, why, trace=trace, key=key)
+                return
+            except Unavailable:
+                raise
+            except ModelyardError as error:
+                code, message = error.code, str(error)
+        failure = RecordFailure(work=work, doer=doer, code=code, message=message[:4000])
+        self._give(failure, envelope.organisation, why, trace=trace, key=key)
 
     # --- giving commands
 
-    def _give(self, command: Command, organisation: str, why: str, *, key: str | None = None) -> bool:
+    def _give(self, command: Command, organisation: str, why: str, *, trace: str | None = None, key: str | None = None) -> bool:
         """Whether it was done; what somebody else did already, or is no longer wanted, is left alone."""
         try:
-            self._bus.handle(_request(command, organisation, why, "", key))
+            self._bus.handle(_request(command, organisation, why, trace or "", key))
         except (Conflict, NotFound) as other:
             _log.info("it was done already, or is no longer wanted", action=command.action, detail=other.detail)
             return False
         return True
+
+
+def _instance_of(id_: str) -> str | None:
+    """The instance of a record of one, or of itself."""
+    return id_.partition(":")[0] if id_.startswith("ins_") else None
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:1000]
 
 
 def _request(command: Command, organisation: str, why: str, trace: str, key: str | None = None) -> Request:

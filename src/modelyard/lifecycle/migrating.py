@@ -12,7 +12,7 @@ from modelyard.core.bus import Work
 from modelyard.core.errors import WrongState
 from modelyard.core.records import Table, Transaction, equals, first
 from modelyard.lifecycle import events
-from modelyard.lifecycle.advancing import written
+from modelyard.lifecycle.advancing import Told, written
 from modelyard.lifecycle.commands import MigrateInstance
 from modelyard.lifecycle.course import Course
 from modelyard.lifecycle.definitions import compiled, numbered
@@ -27,6 +27,7 @@ from modelyard.lifecycle.model import (
     ProcessDefinition,
     record_id,
 )
+from modelyard.lifecycle.replaying import MIGRATED
 from modelyard.lifecycle.tasks.model import TASKS
 
 
@@ -54,7 +55,9 @@ def migrate_instance(work: Work, command: MigrateInstance) -> Migrated:
     _rename(work, instance, planned)
     moved = instance.model_copy(update={"number": target.number, "definition": target.id, "source": target.source})
     course = Course(work, planned.new, moved, planned.state, state, effects, None)
-    kept = written(course, ("migrated", None, {"from": instance.number, "to": target.number, "plan": list(planned.lines)}))
+    details = {"from": instance.number, "to": target.number, "plan": list(planned.lines)}
+    given = {"type": MIGRATED, "before": instance.number, "number": target.number, "moves": command.moves}
+    kept = written(course, Told("migrated", None, details, given))
     told = events.InstanceMigrated(instance=instance.id, process=instance.process, before=instance.number, after=target.number)
     work.emit(told, f"instance:{instance.id}")
     return Migrated(instance=kept, plan=planned.lines)

@@ -92,7 +92,8 @@ class Health(StrEnum):
 class Instance(Record):
     """A running (or ended) life cycle. `about` is what it is about, as `type:id` (`version:ver_…`); `state` the engine's JSON;
     `open_incidents` counts what keeps it from going on; `steps` counts its steps. `parent` is the work of the instance that
-    called it, if one did. `places` are the elements where tokens stand, `standing` the open `Stay` of each token."""
+    called it, if one did. `places` are the elements where tokens stand, `standing` the open `Stay` of each token. `unattended`
+    counts the pieces of work since a person, a time or a message moved it."""
 
     process: str
     number: int
@@ -112,6 +113,7 @@ class Instance(Record):
     ended_at: datetime | None = None
     parent: str | None = None
     depth: int = 0
+    unattended: int = 0
 
 
 INSTANCES: Table[Instance] = Table(
@@ -125,13 +127,15 @@ INSTANCES: Table[Instance] = Table(
 class Step(Record):
     """One step of an instance: what came in, who brought it, and the way it took. Never changed; together they are the history.
 
-    `passages` are `[what, element, flow]` in order: a node was entered, left, interrupted or compensated, or a flow was taken."""
+    `passages` are `[what, element, flow]` in order: a node was entered, left, interrupted or compensated, or a flow was taken.
+    `given` is the event as the engine took it (see `replaying`); `details` are for people to read."""
 
     instance: str
     number: int
     event: str
     element: str | None = None
     details: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     by: str
     passages: tuple[tuple[str, str, str | None], ...] = ()
 
@@ -141,7 +145,8 @@ STEPS: Table[Step] = Table("process_steps", Step, indexed=("instance", "number",
 
 class Stay(Record):
     """A token at a node that did not let it go at once: since when, until when, and how much of that was work. `left_at` is
-    absent while it is there. `role` is whose step it is, empty where no person is asked."""
+    absent while it is there. `role` is whose step it is, empty where no person is asked. `worked_before_s` is what of the task's
+    work belongs to an earlier stay: under another name, before a migration."""
 
     instance: str
     process: str
@@ -158,6 +163,7 @@ class Stay(Record):
     how: str | None = None
     waited_s: float | None = None
     worked_s: float | None = None
+    worked_before_s: float = 0.0
 
 
 STAYS: Table[Stay] = Table(
@@ -167,13 +173,17 @@ STAYS: Table[Stay] = Table(
 
 class Timer(Record):
     """Something is due: a timer of an instance, or (without one) the timed start of a definition. `due` is indexed, so that what
-    is due is found without looking at anything else. `left` is how often a timed start is to come yet, without end if absent."""
+    is due is found without looking at anything else. `left` is how often a timed start is to come yet, without end if absent.
+
+    One that could not be fired says the `error`, and is due again later; `planned` is when it should have been."""
 
     instance: str | None
     definition: str | None = None
     element: str
     due: datetime
     left: int | None = None
+    planned: datetime | None = None
+    error: str | None = None
 
 
 TIMERS: Table[Timer] = Table("process_timers", Timer, indexed=("instance", "definition", "due"))

@@ -69,7 +69,11 @@ def person(tx: Transaction, identity_id: str) -> Actor:
 
 
 def read(tx: Transaction, organisation: str, table: Table[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Records whose indexed fields equal what is given, newest first. Raises InvalidInput for a field that is not indexed."""
+    """Records whose indexed fields equal what is given, newest first. Raises InvalidInput for a field that is not indexed, and
+    for a value that no field equals."""
+    for name, value in given.items():
+        if isinstance(value, (dict, list)):
+            raise InvalidInput(f"{name} is compared with one value, not with {str(value)[:80]}", field=name)
     where: list[Where] = [equals("organisation", organisation)]
     where += [equals(name, value) for name, value in given.items()]
     found = tx.find(table, Query(where=tuple(where), sort="created_at", descending=True, limit=MOST_READ)).items

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -11,13 +11,12 @@ from pydantic import BaseModel, ConfigDict
 
 from modelyard import bpmn
 from modelyard.bpmn.engine.catching import carried
-from modelyard.bpmn.model import TimerKind, Trigger
+from modelyard.bpmn.model import Trigger
 from modelyard.core.bus import Bus, Handling, Request, Work
+from modelyard.core.digests import digest_of
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound, TooLarge, WrongState
 from modelyard.core.messages import Subject
 from modelyard.core.records import Query, Table, Transaction, equals, every, first
-from modelyard.dmn import DateTime, DaysTime, DmnError, Expression
-from modelyard.dmn.feel.temporal import parse_date_time, parse_duration
 from modelyard.jobs.model import Job, JobState
 from modelyard.jobs.queue import Order, enqueue
 from modelyard.lifecycle import commands as ask
@@ -46,10 +45,20 @@ from modelyard.lifecycle.model import (
     WorkItem,
     engine_id,
 )
+from modelyard.lifecycle.timed import times_of
 
 MOST_TOLD = 200
 LONGEST_PAUSE_S = 600.0
+LONGEST_RUN = 10_000
+"""Pieces of work that an instance may do in a row without a person, a time or a message."""
 ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+ENDLESS = "loop"
+
+
+class Endless(Exception):
+    """A loop of work that nothing from outside ever stops; an error of that code, in the process."""
 
 
 class Told(BaseModel):
@@ -131,11 +140,17 @@ def _no_longer_start(work: Work, definition: ProcessDefinition) -> None:
             work.tx.remove(table, record.id)
 
 
+def record_of(definition: ProcessDefinition, start: bpmn.Start) -> str:
+    """The id under which a start is waited for; an element may have several."""
+    told = start.name or start.expression or ""
+    return f"{definition.id}:{start.element}:{start.trigger.value}:{digest_of([told])[7:19]}"
+
+
 def _start_on(work: Work, definition: ProcessDefinition) -> None:
     """Wait for what starts instances: messages, signals and times."""
     code = compiled(work.tx, work.organisation, definition.source, definition.key)
     for start in code.starts:
-        kept = {"organisation": work.organisation, "created_at": work.now, "id": f"{definition.id}:{start.element}"}
+        kept = {"organisation": work.organisation, "created_at": work.now, "id": record_of(definition, start)}
         if start.trigger in (Trigger.MESSAGE, Trigger.SIGNAL):
             signal = start.trigger is Trigger.SIGNAL
             waits = Subscription(
@@ -143,39 +158,11 @@ def _start_on(work: Work, definition: ProcessDefinition) -> None:
             )
             work.tx.add(SUBSCRIPTIONS, waits)
         elif start.trigger is Trigger.TIMER:
-            due, left, _ = timed_start(start, work.now)
-            work.tx.add(TIMERS, Timer(**kept, instance=None, definition=definition.id, element=start.element, due=due, left=left))
-
-
-def timed_start(start: bpmn.Start, now: datetime) -> tuple[datetime, int | None, timedelta | None]:
-    """When a timed start comes next, how often then (None: without end), and the time between. Raises InvalidInput."""
-    text = (start.expression or "").strip()
-    try:
-        value = Expression(text, names=()).evaluate({}, lambda: now) if not text.startswith(("R", "P")) else text
-    except DmnError as error:
-        raise InvalidInput(f"start {start.element!r}: {error}", field="source") from error
-    if start.timer is TimerKind.CYCLE:
-        return _cycle(start, str(value), now)
-    length = value if isinstance(value, DaysTime) else parse_duration(str(value))
-    if start.timer is TimerKind.DURATION and isinstance(length, DaysTime):
-        return now + _delta(length), 1, None
-    moment = value if isinstance(value, DateTime) else parse_date_time(str(value))
-    if start.timer is TimerKind.DATE and isinstance(moment, DateTime):
-        return datetime.fromisoformat(str(moment).partition("@")[0]), 1, None
-    raise InvalidInput(f"start {start.element!r}: {text!r} is no time", field="source", hint="write ISO 8601: R/P30D, PT4H, …")
-
-
-def _cycle(start: bpmn.Start, text: str, now: datetime) -> tuple[datetime, int | None, timedelta | None]:
-    head, _, rest = text.partition("/")
-    every_ = parse_duration(rest.rpartition("/")[2])
-    if not head.startswith("R") or not isinstance(every_, DaysTime) or every_.nanoseconds <= 0:
-        raise InvalidInput(f"start {start.element!r}: {text!r} is no cycle", field="source", hint="write R/P30D or R3/PT1H")
-    times = int(head[1:]) if head[1:].isdecimal() else None
-    return now + _delta(every_), times, _delta(every_)
-
-
-def _delta(length: DaysTime) -> timedelta:
-    return timedelta(microseconds=length.nanoseconds // 1000)
+            times = times_of(start, work.now)
+            timer = Timer(
+                **kept, instance=None, definition=definition.id, element=start.element, due=times.first, left=times.left
+            )
+            work.tx.add(TIMERS, timer)
 
 
 # --- instances ------------------------------------------------------------------------------------------------------------------
@@ -195,10 +182,12 @@ def _begin(
     *,
     start: str | None = None,
     title: str = "",
+    by: str | None = None,
     parent: WorkItem | None = None,
     depth: int = 0,
 ) -> Instance:
-    known = {**data, **(about.data if about else {}), "started_by": work.actor.id}
+    by = by or work.actor.id
+    known = {**data, **(about.data if about else {}), "started_by": by}
     return begin(
         work,
         definition,
@@ -207,6 +196,7 @@ def _begin(
         title=title or (f"{definition.name}: {about.name}" if about else definition.name),
         about=about.id if about else None,
         use_case=about.use_case if about else None,
+        by=by,
         parent=parent.id if parent else None,
         depth=depth,
     )
@@ -273,19 +263,25 @@ def send_message(work: Work, command: ask.SendMessage) -> Told:
     return Told(held=True)
 
 
-def _tell(work: Work, waiting: list[Subscription], name: str, payload: dict[str, Any]) -> Told:
-    results = [deliver(work, subscription, name, payload) for subscription in waiting]
-    started = tuple(i.id for s, i in zip(waiting, results, strict=True) if s.instance is None)
-    return Told(instances=tuple(i.id for s, i in zip(waiting, results, strict=True) if s.instance is not None), started=started)
+def _tell(work: Work, waiting: list[Subscription], name: str, payload: dict[str, Any], by: str | None = None) -> Told:
+    """Tell each that still waits when its turn comes: what it brought the one before may have ended what the next waited for."""
+    went_on: list[str] = []
+    started: list[str] = []
+    for subscription in waiting:
+        if first(work.tx, SUBSCRIPTIONS, equals("id", subscription.id)) is not None:
+            reached = deliver(work, subscription, name, payload, by)
+            (started if subscription.instance is None else went_on).append(reached.id)
+    return Told(instances=tuple(dict.fromkeys(went_on)), started=tuple(started))
 
 
-def deliver(work: Work, subscription: Subscription, name: str, payload: dict[str, Any]) -> Instance:
-    """A message or signal reaches one who waits for it: an instance goes on, or a new one begins."""
+def deliver(work: Work, subscription: Subscription, name: str, payload: dict[str, Any], by: str | None = None) -> Instance:
+    """A message or signal reaches one who waits for it: an instance goes on, or a new one begins. `by` is who caused it."""
     if subscription.instance is None:
         definition = work.get(DEFINITIONS, str(subscription.definition))
         about = subjects.of_payload(work.tx, work.organisation, payload)
         code = compiled(work.tx, work.organisation, definition.source, definition.key)
-        return _begin(work, definition, carried(code.nodes[subscription.element], payload), about, start=subscription.element)
+        given = carried(code.nodes[subscription.element], payload)
+        return _begin(work, definition, given, about, start=subscription.element, by=by)
     instance = work.get(INSTANCES, subscription.instance)
     if subscription.signal:
         event: Any = bpmn.SignalArrived(at=work.now, name=name, payload=payload)
@@ -297,7 +293,11 @@ def deliver(work: Work, subscription: Subscription, name: str, payload: dict[str
 
 
 def deliver_event(work: Work, command: ask.DeliverEvent) -> Told:
-    return _tell(work, [work.get(SUBSCRIPTIONS, command.subscription)], command.name, command.payload)
+    found = [first(work.tx, SUBSCRIPTIONS, equals("id", id_)) for id_ in command.subscriptions]
+    waiting = [subscription for subscription in found if subscription is not None]
+    if not waiting:
+        raise NotFound("nobody waits for it any more", field="subscriptions")
+    return _tell(work, waiting, command.name, command.payload, command.by)
 
 
 def send_signal(work: Work, command: ask.SendSignal) -> Told:
@@ -322,17 +322,18 @@ def fire_timer(work: Work, command: ask.FireTimer) -> Instance:
 
 
 def _start_by_time(work: Work, timer: Timer) -> Instance:
+    """Begin an instance. Times of a cycle that nobody was there for come once; then it goes on as planned."""
     definition = work.get(DEFINITIONS, str(timer.definition))
     code = compiled(work.tx, work.organisation, definition.source, definition.key)
-    start = next(each for each in code.starts if each.element == timer.element)
-    _, _, between = timed_start(start, work.now)
+    start = next(each for each in code.starts if record_of(definition, each) == timer.id)
+    planned = timer.planned or timer.due
     left = None if timer.left is None else timer.left - 1
-    if between is None or left == 0:
+    due = times_of(start, work.now).after(planned, work.now) if left != 0 else None
+    if due is None:
         work.tx.remove(TIMERS, timer.id)
     else:
-        missed = (work.now - timer.due) // between
-        work.tx.save(TIMERS, timer.model_copy(update={"due": timer.due + between * (missed + 1), "left": left}))
-    return _begin(work, definition, {"due": timer.due.isoformat()}, None, start=timer.element)
+        work.tx.save(TIMERS, timer.model_copy(update={"due": due, "left": left, "planned": None, "error": None}))
+    return _begin(work, definition, {"due": planned.isoformat()}, None, start=timer.element)
 
 
 # --- work -----------------------------------------------------------------------------------------------------------------------
@@ -363,6 +364,8 @@ def _waiting(work: Work, id_: str) -> WorkItem:
         raise NotFound(f"there is no work {id_!r}; it was done, or is no longer wanted", field="work")
     if found[0].not_before is None or found[0].not_before > work.now:
         raise WrongState(f"work {id_} is not due", field="work")
+    if work.get(INSTANCES, found[0].instance).unattended >= LONGEST_RUN:
+        raise Endless(f"{LONGEST_RUN} pieces of work were done and nobody was asked, nor anything waited for: does it never end?")
     return found[0]
 
 
@@ -378,9 +381,11 @@ def _command(bus: Bus, work: Work, item: WorkItem) -> Worked:
 
 def _call(work: Work, item: WorkItem, key: str) -> Worked:
     caller = work.get(INSTANCES, item.instance)
-    about = subjects.find(work.tx, work.organisation, str(item.arguments.get("about") or caller.about)) if caller.about else None
+    asked = item.arguments.get("about") or caller.about
+    about = subjects.find(work.tx, work.organisation, str(asked)) if asked else None
     definition = published(work.tx, work.organisation, key)
-    child = _begin(work, definition, item.arguments, about, parent=item, depth=caller.depth + 1)
+    # Who began the caller asks for what the called process does: its tasks are kept from them just the same.
+    child = _begin(work, definition, item.arguments, about, by=caller.started_by, parent=item, depth=caller.depth + 1)
     work.tx.save(WORK, item.model_copy(update={"child": child.id, "not_before": None}))
     return Worked(work=item.id, instance=item.instance, outcome="waits")
 
@@ -399,8 +404,23 @@ def _done(work: Work, item: WorkItem, result: dict[str, Any]) -> Worked:
 
 
 def record_result(work: Work, command: ask.RecordResult) -> Worked:
+    return _done(work, _done_by(work, command.work, command.doer), command.result)
+
+
+def _done_by(work: Work, id_: str, doer: str) -> WorkItem:
+    """The work that a job or a called process does. Raises NotFound, and WrongState when something else does it."""
+    item = _known(work, id_)
+    if doer not in (item.job, item.child):
+        raise WrongState(f"work {id_} is not done by {doer}", field="doer")
+    return item
+
+
+def _tried(work: Work, command: ask.RecordFailure) -> WorkItem:
+    """The work that was tried. Raises WrongState when somebody else has tried it since, or a job or process does it by now."""
     item = _known(work, command.work)
-    return _done(work, item, command.result)
+    if item.not_before is None or item.attempts != command.attempts:
+        raise WrongState(f"work {item.id} was tried again in the meantime", field="work")
+    return item
 
 
 def _known(work: Work, id_: str) -> WorkItem:
@@ -412,7 +432,7 @@ def _known(work: Work, id_: str) -> WorkItem:
 
 def record_failure(work: Work, command: ask.RecordFailure) -> Worked:
     """A business error goes to who catches it, a technical one is tried again and then an incident."""
-    item = _known(work, command.work)
+    item = _tried(work, command) if command.doer is None else _done_by(work, command.work, command.doer)
     if command.code is None and item.attempts < item.retries:
         pause = min(2.0 ** (item.attempts + 1), LONGEST_PAUSE_S)
         later = {"attempts": item.attempts + 1, "not_before": work.now + timedelta(seconds=pause), "error": command.message}
