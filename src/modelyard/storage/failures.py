@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,11 @@ def translated() -> Iterator[None]:
         raise Busy("all database connections are in use") from error
     except exc.DBAPIError as error:
         ours = meaning(error)
+        if ours is None:
+            raise
+        raise ours from error
+    except sqlite3.Error as error:
+        ours = _of_sqlite(getattr(error, "sqlite_errorcode", 0) & 0xFF, str(error))
         if ours is None:
             raise
         raise ours from error

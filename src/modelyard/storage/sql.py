@@ -123,12 +123,12 @@ class SqlTransaction:
         if search.claim:
             refuse_reading(self._writable)
         rows = self._rows(statements, search)
-        items = tuple(table.record.model_validate_json(row.body) for row in rows[: search.limit])
+        items = tuple(table.record.model_validate_json(body) for body, _, _ in rows[: search.limit])
         if len(rows) <= search.limit:
             return Page(items)
-        last = rows[search.limit - 1]
-        place = bool(last.place) if search.sort.kind is FieldKind.BOOLEAN and last.place is not None else last.place
-        return Page(items, write_cursor(query, place, last.id))
+        _, last_id, place = rows[search.limit - 1]
+        place = bool(place) if search.sort.kind is FieldKind.BOOLEAN and place is not None else place
+        return Page(items, write_cursor(query, place, last_id))
 
     def save(self, table: Table[R], record: R) -> R:
         statements = self._for_writing(table)
@@ -181,7 +181,7 @@ class SqlTransaction:
         most, lead = max(SORTED, 2 * search.limit), search.sort.name
         crowds = statements.crowds(search)
         for field, statement, values in crowds:
-            count = int(statement.run(self._connection, values | {"limit": most + 1}).scalar_one())
+            count = int(statement.run(self._connection, values | {"limit": most + 1}).scalar())
             if count <= most:
                 most, lead = count, field
         return lead if crowds else ""
@@ -190,7 +190,7 @@ class SqlTransaction:
         found: list[Any] = []
         for scanning in statements.ways(search):
             statement, values = statements.find(search, segment, scanning)
-            found = list(statement.run(self._connection, values | {"limit": wanted}).all())
+            found = list(statement.run(self._connection, values | {"limit": wanted}).rows)
             if len(found) == wanted:
                 break
         return found
