@@ -36,7 +36,7 @@ def test_the_shipped_policies_pass_their_own_examination() -> None:
 
 def test_every_action_of_the_platform_is_given_to_somebody() -> None:
     everybody = [actor(role) for role in ROLES] + [SYSTEM]
-    others = {"developers": ["d"], "requester": "r", "proposer": "p", "owner": "o"}
+    others = {"developers": ["d"], "requester": "r", "proposer": "p", "owner": "o", "task_roles": list(ROLES)}
     for action in known_actions() - {"read"}:
         assert any(ask(who, action, **others).allowed for who in everybody), action
 
@@ -85,7 +85,7 @@ TABLE: list[tuple[str, set[str]]] = [
 
 @pytest.mark.parametrize(("action", "able"), TABLE)
 def test_each_role_may_do_what_is_its_own(action: str, able: set[str]) -> None:
-    others = approval(["d"], "r") | {"proposer": "p", "owner": "o"}
+    others = approval(["d"], "r") | {"proposer": "p", "owner": "o", "task_roles": list(ROLES)}
     assert {role for role in ROLES if ask(actor(role), action, **others).allowed} == able
 
 

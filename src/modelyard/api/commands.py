@@ -23,6 +23,7 @@ from modelyard.core.bus import Request
 from modelyard.core.messages import Command
 from modelyard.delivery import commands as delivery
 from modelyard.evaluation import commands as evaluation
+from modelyard.evaluation.registration import require_blob
 from modelyard.governance.adoption import artifact_of
 from modelyard.governance.assurance import commands as assurance
 from modelyard.governance.identity import commands as identity
@@ -41,6 +42,12 @@ Prepared = Mapping[str, Any]
 
 def _artifact_of(here: Platform, given: Mapping[str, Any]) -> Prepared:
     return {"artifact": artifact_of(here.storage, here.blobs, here.settings.organisation, given["version"])}
+
+
+def _uploaded(here: Platform, given: Mapping[str, Any]) -> Prepared:
+    """Nothing to add: a document is attached that was uploaded before. Raises NotFound."""
+    require_blob(here.blobs, given["document"])
+    return {}
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,7 @@ ROWS: tuple[Row, ...] = (
     Row("POST", "/tasks/{task}/delegate", tasks.DelegateTask, "tasks"),
     Row("POST", "/tasks/{task}/complete", tasks.CompleteTask, "tasks"),
     Row("POST", "/tasks/{task}/comments", tasks.CommentTask, "tasks"),
-    Row("POST", "/tasks/{task}/attachments", tasks.AttachToTask, "tasks"),
+    Row("POST", "/tasks/{task}/attachments", tasks.AttachToTask, "tasks", prepared=_uploaded),
 )
 """Commands without a row here are given by the platform itself (bootstrap, a monitor's run, a runtime's refusals)."""
 
