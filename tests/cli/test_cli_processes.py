@@ -82,6 +82,16 @@ def test_lint_of_a_form_that_is_not_there_or_is_none(run: Run, fresh: Path) -> N
     assert run("lifecycle", "lint", str(fresh), "--fail-on", "warning").code == 1
 
 
+def test_lint_of_what_a_server_would_not_take(run: Run, fresh: Path) -> None:
+    edited(fresh, 'modelyard:role="operator"', 'modelyard:role="wizard"')
+    edited(fresh, 'modelyard:dueIn="P2D"', 'modelyard:dueIn="soon"')
+    edited(fresh, '"evaluation.run_checks"', '"evaluation.run_cheks"')
+    found = [(row["severity"], row["element"], row["code"]) for row in run("lifecycle", "lint", str(fresh), "-o", "json").json]
+    assert sorted(found) == [
+        ("error", "repair", "task"), ("error", "review", "task"), ("warning", "checks", "unknown-operation"),
+    ]  # fmt: skip
+
+
 def test_lint_of_what_is_no_process(run: Run, fresh: Path, tmp_path: Path) -> None:
     (strange := tmp_path / "strange.bpmn").write_text("<definitions><process")
     said = run("lifecycle", "lint", str(strange), str(fresh), "-o", "json")
@@ -187,7 +197,8 @@ def test_simulate_of_other_assumptions(run: Run, fresh: Path, tmp_path: Path) ->
 def test_cases_that_do_not_end_are_said(run: Run, fresh: Path) -> None:
     fresh.with_name("model-review.simulation.yaml").unlink()
     said = run("lifecycle", "simulate", str(fresh), "--runs", "3")
-    assert said.code == 0
+    assert said.code == 1
+    assert "no case ended" in said.out
     assert "3 of 3 cases did not end" in said.err
     assert run("lifecycle", "simulate", str(fresh), "--runs", "3", "-o", "json").json["lead"]["mean"] is None
 

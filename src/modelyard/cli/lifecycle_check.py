@@ -19,11 +19,13 @@ from modelyard.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from modelyard.bpmn import BpmnError, Definitions
+    from modelyard.bpmn.model import Task
     from modelyard.bpmn.scenarios import Coverage, ScenarioResult
 
 Process = Annotated[Path, Parameter(allow_leading_hyphen=True, help="A BPMN file, or - for stdin.")]
 FINDINGS = "SEVERITY=severity:status FILE=file LINE=line ELEMENT=element CODE=code WHAT=what"
 RESULTS = "RESULT=result:status SCENARIO=name FILE=file LINE=line STEPS=steps FAILURES=failures:count"
+PEOPLE = ("userTask", "manualTask")
 LEVELS = ("error", "warning", "note")
 
 
@@ -94,7 +96,7 @@ def _findings(path: Path) -> Iterator[dict[str, Any]]:
         {"severity": f.severity.value, "file": name, "line": f.line, "element": f.element, "code": f.code, "what": f.text}
         for f in findings(definitions)
     ]
-    yield from sorted([*rows, *_formless(definitions, path, name)], key=lambda row: LEVELS.index(row["severity"]))
+    yield from sorted([*rows, *_refused(definitions, path, name)], key=lambda row: LEVELS.index(row["severity"]))
 
 
 def _unreadable(error: BpmnError, name: str) -> dict[str, Any]:
@@ -102,19 +104,28 @@ def _unreadable(error: BpmnError, name: str) -> dict[str, Any]:
     return place | {"code": "unreadable", "what": error.detail}
 
 
-def _formless(definitions: Definitions, path: Path, name: str) -> Iterator[dict[str, Any]]:
-    """Forms that the file of forms lacks, or that are none. Without such a file only a warning: it may come from elsewhere."""
+def _refused(definitions: Definitions, path: Path, name: str) -> Iterator[dict[str, Any]]:
+    """What a server would not take, or could not do, that is no fault of the process itself."""
     file = beside(path, "forms")
     known = forms_of(file) if file is not None else {}
+    for form, schema in known.items():
+        yield from _malformed(schema, form, str(file))
     for node in _nodes(definitions):
+        row = {"file": name, "line": node.line, "element": node.id}
         form = node.extensions.get("form")
         if form and form not in known:
             where = f"{file.name} has no such form" if file else f"there is no {path.stem}.forms.yaml beside the process"
-            level = "error" if file else "warning"
-            row = {"severity": level, "file": name, "line": node.line, "element": node.id, "code": "no-form"}
-            yield row | {"what": f"it asks for the form {form!r}; {where}"}
-    for form, schema in known.items():
-        yield from _malformed(schema, form, str(file))
+            found = {
+                "severity": "error" if file else "warning",
+                "code": "no-form",
+            }  # without such a file it may come from elsewhere
+            yield row | found | {"what": f"it asks for the form {form!r}; {where}"}
+        if getattr(node, "kind", None) in PEOPLE:
+            yield from (row | {"severity": "error", "code": "task", "what": what} for what in _undoable(node, known))
+        operation = getattr(node, "operation", None)
+        if operation and not _can_be_done(operation):
+            what = f"there is no command {operation!r}, and it reads no records and queues no job"
+            yield row | {"severity": "warning", "code": "unknown-operation", "what": what}
 
 
 def _malformed(schema: Any, form: str, file: str) -> Iterator[dict[str, Any]]:
@@ -125,6 +136,21 @@ def _malformed(schema: Any, form: str, file: str) -> Iterator[dict[str, Any]]:
     except InvalidInput as error:
         row = {"severity": "error", "file": file, "line": None, "element": error.field, "code": "form"}
         yield row | {"what": error.detail}
+
+
+def _undoable(task: Task, forms: dict[str, Any]) -> Iterator[str]:
+    from modelyard.lifecycle.tasks.checking import check_task
+
+    try:
+        check_task(task, forms | {str(task.extensions.get("form")): {}})
+    except InvalidInput as error:
+        yield error.detail.removeprefix(f"user task {task.id!r} (line {task.line}): ")
+
+
+def _can_be_done(operation: str) -> bool:
+    from modelyard.client.routes import COMMANDS
+
+    return operation in COMMANDS or operation.startswith(("job:", "read."))
 
 
 def _print_findings(found: Sequence[dict[str, Any]]) -> None:
@@ -216,8 +242,10 @@ def _lines(definitions: Definitions) -> dict[str, int | None]:
 
 
 def _nodes(definitions: Definitions) -> Iterator[Any]:
+    """Of processes that are to run."""
     from modelyard.bpmn.model import Flow
     from modelyard.bpmn.simulation.scenario import elements_of
 
     for process in definitions.processes:
-        yield from (element for element in elements_of(process.body) if not isinstance(element, Flow))
+        if process.executable:
+            yield from (element for element in elements_of(process.body) if not isinstance(element, Flow))

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from modelyard.cli import render
 from modelyard.cli.bodies import document
 from modelyard.cli.dmn import SHOW, Showing
-from modelyard.cli.errors import DONE, Usage
+from modelyard.cli.errors import DONE, FAILED, Usage
 from modelyard.cli.lifecycle_check import Process
 from modelyard.cli.lifecycle_files import beside, process_of, told
 from modelyard.cli.session import say
@@ -53,16 +53,13 @@ def simulate(
     if compare is None:
         before = _simulated(first, assumed, runs, seed)
         _print_report(before, how)
-        _say_unfinished(before)
-        return DONE
+        return _ended(before)
     second = process_of(compare)
     own = None if scenario else beside(compare, "simulation")
     fitted = (assumed, _scenario(own)) if own else tuple(_fitted(assumed, first, second))
     before, after = (_simulated(each, given, runs, seed) for each, given in zip((first, second), fitted, strict=True))
     _print_comparison(before, after, how)
-    for report in (before, after):
-        _say_unfinished(report)
-    return DONE
+    return max(_ended(before), _ended(after))
 
 
 def _simulated(definitions: Definitions, assumed: Scenario, runs: int, seed: int) -> Report:
@@ -177,7 +174,7 @@ def _print_report(report: Report, how: Showing) -> None:
         return
     out = sys.stdout
     out.write(render.safe(f"{report.process}: {report.cases} cases in {report.runs} runs") + "\n")
-    for line in (_lead(report), _cost(report), *_bottleneck(report)):
+    for line in (_lead(report), _cost(report), *_bottleneck(report)) if _some_ended(report) else ("no case ended",):
         out.write(render.safe(line) + "\n")
     for end, part in report.ends.items():
         out.write(render.safe(f"ends at {end}: {part:.1%}") + "\n")
@@ -279,6 +276,15 @@ def _finite(value: Any) -> Any:
     return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _say_unfinished(report: Report) -> None:
+def _ended(report: Report) -> int:
+    """Says why cases did not end. With none that did there is no answer, and the command has failed."""
     for reason, number in report.unfinished.items():
         say(f"{report.process}: {number} of {report.cases} cases did not end: {reason}")
+    if _some_ended(report):
+        return DONE
+    say("next: say in NAME.simulation.yaml with which `data` cases begin, and how steps end (`outcomes`)")
+    return FAILED
+
+
+def _some_ended(report: Report) -> bool:
+    return sum(report.unfinished.values()) < report.cases

@@ -24,7 +24,7 @@ def filled(form: Mapping[str, Any] | None, given: Mapping[str, Any], sets: Seque
     fields = properties(form)
     found = dict(given)
     for name, text in pairs(sets, "--set").items():
-        found[name] = typed(_known(fields, name, form), text, name)
+        found[name] = typed(_known(fields, name), text, name)
     for name in missing(form, found):
         found[name] = _asked(name, fields.get(name, {}), missing(form, found))
     for name, said in found.items():
@@ -75,12 +75,10 @@ def described(field: Mapping[str, Any]) -> str:
     return ", ".join([" or ".join(words), *more, *limits])
 
 
-def _known(fields: Mapping[str, Any], name: str, form: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _known(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if name in fields:
         found: Mapping[str, Any] = fields[name]
         return found
-    if form is not None and form.get("additionalProperties"):
-        return {"type": ["object"]}  # a value as YAML
     hint = f"its fields: {', '.join(fields)}" if fields else "it has no form; leave --set out"
     raise Usage(f"the task asks for no {name!r}", field=name, hint=hint)
 

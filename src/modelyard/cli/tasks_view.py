@@ -64,6 +64,8 @@ def _heading(task: Json) -> Iterator[str]:
     for name, word in (("due_at", "due"), ("remind_at", "reminds"), ("expires_at", "expires")):
         if task[name] and task["status"] in _LIVE:
             yield f"{word} {render.age(task[name])} ({render.when(task[name])})"
+    if task["escalate_to"] and task["due_at"] and not task["escalated"] and task["status"] in _LIVE:
+        yield f"once it is overdue, {', '.join(task['escalate_to'])} may do it too"
     if task["completed_by"]:
         yield f"completed by {render.short(task['completed_by'])}, {render.ago(task['ended_at'])}"
 
@@ -107,7 +109,8 @@ def _completing(task: Json) -> Iterator[str]:
     if task["operation"]:
         yield f"completing it gives the command {task['operation']} in your name"
     if task["quorum"] > 1:
-        yield f"{task['approvals']} of {task['quorum']} have approved; one rejection ends it"
+        each = f", one of each of {', '.join(task['each'])}" if task["each"] else ""
+        yield f"{task['approvals']} of {task['quorum']} have approved{each}; one rejection ends it"
     sets = "".join(f" --set {name}=…" for name in missing(task["form"], {}))
     yield f"do: modelyard task complete {task['id']}{sets} --verdict approved --comments '…'"
 
