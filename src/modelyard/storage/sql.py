@@ -135,11 +135,11 @@ class SqlTransaction:
         refuse_append_only(table)
         changed = record.model_copy(update={"revision": record.revision + 1})
         row = self._row(statements, changed)
-        if table.unique:
+        new = self._changing(statements, row)
+        if any(name in new for group in table.unique for name in group):
             self._refuse_taken(statements, row, made_from=record)
-        values = row | {"its_id": record.id, "its_revision": record.revision}
-        del values["id"]
-        if statements.save.run(self._connection, values).rowcount == 0:
+        values = new | {"its_id": record.id, "its_revision": record.revision}
+        if statements.save(new).run(self._connection, values).rowcount == 0:
             self._refuse_stale(statements, record)
             raise Busy(f"{table.name}: the same record is being changed elsewhere")
         return changed
@@ -164,6 +164,14 @@ class SqlTransaction:
         layout = statements.layout
         scalars = layout.scalars(record)
         return statements.row(scalars, record.model_dump_json(), layout.words(record) if layout.table.text else ())
+
+    def _changing(self, statements: Statements, row: dict[str, Any]) -> dict[str, Any]:
+        """What of a row is to be set. SQLite writes every index anew whose columns are set, changed or not."""
+        kept = None
+        if self._connection.dialect.name == schema.SQLITE:
+            kept = statements.kept.run(self._connection, {"its_id": row["id"]}).first()
+        before = {} if kept is None else dict(zip(statements.compared, kept, strict=True))
+        return {name: value for name, value in row.items() if name != "id" and (name not in before or before[name] != value)}
 
     def _rows(self, statements: Statements, search: Search) -> list[Any]:
         """One row more than the page has, when there is one."""

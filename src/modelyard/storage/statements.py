@@ -7,7 +7,7 @@ order) differ only in their values, so that both SQLAlchemy and the database can
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -111,8 +111,21 @@ class Statements:
         return self._prepared(self._insert())
 
     @cached_property
-    def save(self) -> Prepared:
-        return self._prepared(self._update().where(self._mine, self._table.c.revision == sa.bindparam("its_revision")))
+    def kept(self) -> Prepared:
+        """All that a row has but its body, in the order of `compared`."""
+        return self._prepared(sa.select(*(self._table.c[name] for name in self.compared)).where(self._mine))
+
+    @cached_property
+    def compared(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self._table.c if column.name not in {"seq", "id", "body"})
+
+    def save(self, columns: Iterable[str]) -> Prepared:
+        """The statement that sets these columns of the row `its_id`, if it still has `its_revision`."""
+        form = ("save", frozenset(columns))
+        if form not in self._found:
+            unchanged = self._table.c.revision == sa.bindparam("its_revision")
+            self._found[form] = self._prepared(self._update(form[1]).where(self._mine, unchanged))
+        return self._found[form]
 
     @cached_property
     def taken(self) -> list[tuple[tuple[str, ...], Prepared]]:
@@ -190,16 +203,16 @@ class Statements:
         return " & ".join(f"'{word}':*" for word in words)
 
     def _insert(self) -> Any:
-        values = self._bound({"seq", "words"})
+        values = self._bound({column.name for column in self._table.c} - {"seq", "words"})
         insert = postgresql.insert if self._dialect == POSTGRESQL else sqlite.insert
         return insert(self._table).values(**values, **self._words_value()).on_conflict_do_nothing()
 
-    def _update(self) -> Any:
-        values = self._bound({"seq", "words", "id"})
-        return sa.update(self._table).values(**values, **self._words_value())
+    def _update(self, columns: frozenset[str]) -> Any:
+        words = self._words_value() if "words" in columns else {}
+        return sa.update(self._table).values(**self._bound(columns - {"words"}), **words)
 
-    def _bound(self, without: set[str]) -> Values:
-        return {column.name: sa.bindparam(column.name) for column in self._table.c if column.name not in without}
+    def _bound(self, columns: Iterable[str]) -> Values:
+        return {name: sa.bindparam(name) for name in sorted(columns)}
 
     def _words_value(self) -> Values:
         if not self.layout.table.text:
