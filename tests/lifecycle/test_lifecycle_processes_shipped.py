@@ -24,10 +24,16 @@ from modelyard.bpmn.lint import lint
 from modelyard.bpmn.model import Activity, CallActivity, Event, Flow, Node, Process, Scope, SubProcess, Task, TaskKind, Trigger
 from modelyard.bpmn.scenarios import ScenarioFile, parse, run
 from modelyard.bpmn.simulation import Outcome, Scenario, simulate
+from modelyard.catalog.model import USE_CASES, VERSION_STATES
 from modelyard.core.messages import SYSTEM, Actor, ActorKind, Command, Subject
+from modelyard.delivery.commands import StopArm
+from modelyard.delivery.model import ENDPOINTS
 from modelyard.governance.identity.model import Role
 from modelyard.governance.policy.cedar import Question, default_text, policies_of
+from modelyard.governance.releases.model import REVOCATIONS
+from modelyard.lifecycle.model import INSTANCES, Instance
 from modelyard.lifecycle.tasks.forms import fill
+from tests.lifecycle.lifecycle_yard import CAST, Yard
 
 FOLDER = Path(modelyard.__file__).parent / "lifecycle" / "processes"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -375,3 +381,91 @@ def test_it_is_described_with_its_picture(name: str) -> None:
     picture = etree.parse(DOCS / "images" / "lifecycles" / f"{name}.svg").getroot()
     shown = {element.get("data-element-id") for element in picture.iter() if element.get("data-element-id")}
     assert set(boxes(name)) <= shown
+
+
+# --- with the real commands -----------------------------------------------------------------------------------------------------
+
+RISK = {
+    "financial_exposure": 2_000_000,
+    "customers_affected": 500,
+    "criticality_of_purpose": "important",
+    "regulatory_use": False,
+    "customer_facing": False,
+    "autonomy": "decides_with_review",
+    "reversibility": "costly",
+    "personal_data": False,
+    "protected_groups": False,
+    "complexity": "high",
+    "opacity": "explainable",
+    "data_quality": "fair",
+    "third_party": False,
+    "concentration_of_dependencies": "medium",
+    "eu_class": "minimal",
+}
+
+
+def ends(yard: Yard, instance: Instance) -> str:
+    """How it ended, with nothing left over of it."""
+    assert yard.incidents(instance) == []
+    assert yard.tasks(instance) == []
+    return yard.instance(instance).status
+
+
+def test_a_use_case_is_taken_in(yard: Yard) -> None:
+    instance = yard.start("use-case-intake", "bea")
+    yard.move()
+    purpose = {"business_problem": "which parts to keep"}
+    yard.complete("bea", "describe", instance, data={"name": "parts", "title": "Spare parts", "purpose": purpose})
+    worth = {"target": 120_000, "baseline": 80_000, "running_cost": 9_000, "formula": "stock saved"}
+    yard.complete("dana", "worth-of", instance, data=worth)
+    yard.complete("vera", "assess", instance, data={"inputs": RISK})
+    assert next(u for u in yard.rows(USE_CASES) if u.name == "parts").value.target == 120_000
+    for role in yard.task("decide", instance).roles:
+        who = next(name for name, held in CAST.items() if held == role)
+        yard.complete(who, "decide", instance, verdict="approved", comments="worth it")
+    assert ends(yard, instance) == "completed"
+    assert next(u for u in yard.rows(USE_CASES) if u.name == "parts").tier == "medium"
+
+
+def test_a_version_is_retired(yard: Yard) -> None:
+    yard.house.serving()
+    instance = yard.start("retirement", "dana", about="version:credit-model@1")
+    yard.move()
+    yard.complete("dana", "propose", instance, data={"reason": "nobody needs it"})
+    yard.complete("bea", "agree", instance, verdict="approved", comments="fine")
+    assert yard.task("replace", instance).data["serving"][0]["role"] == "champion"
+    yard.do("omar", StopArm(endpoint="credit", arm="v1"))
+    yard.complete("omar", "replace", instance, data={"done": "the constant answers"})
+    assert ends(yard, instance) == "completed"
+    assert [state.status for state in yard.rows(VERSION_STATES) if state.model == "credit-model"] == ["retired"]
+
+
+def test_an_emergency_is_acted_upon_first(yard: Yard) -> None:
+    endpoint = yard.house.serving()
+    instance = yard.start("emergency-change", "omar", data={"endpoint": "credit"})
+    yard.move()
+    revoke = {"action": "revoke a release", "release": endpoint.arms[0].release, "why": "it leaks"}
+    yard.complete("omar", "act-now", instance, data=revoke)
+    assert "operator" in yard.task("act-now", instance).data["error"]
+    yard.complete("omar", "act-now", instance, data={"action": "stop an arm", "arm": "v1", "why": "it leaks"})
+    constant = [{"output": "probability", "value": 0.5}]
+    yard.complete("bea", "choose", instance, data={"change": True, "constant": constant})
+    (found,) = yard.rows(ENDPOINTS)
+    assert (found.arms, found.constant) == ((), {"probability": 0.5})
+    yard.complete("vera", "review-it", instance, data={"finding": "right", "more": False})
+    assert ends(yard, instance) == "completed"
+
+
+def test_what_is_not_revalidated_in_time_stops_serving(yard: Yard) -> None:
+    yard.house.serving()
+    yard.move()
+    (instance,) = (i for i in yard.rows(INSTANCES) if i.process == "periodic-revalidation")
+    yard.house.later(days=244)
+    yard.move()
+    assert yard.task("prepare", instance).roles == ("validator",)
+    yard.house.later(days=31)
+    yard.move()
+    (revoked,) = yard.rows(REVOCATIONS)
+    assert revoked.cause == "not revalidated in time"
+    yard.complete("omar", "replace", instance, data={"finding": "the constant answers"})
+    assert ends(yard, instance) == "completed"
