@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from pydantic import BaseModel
@@ -57,6 +57,11 @@ class Request:
     reason: str = ""
     dry_run: bool = False
     trace_id: str = ""
+
+    @cached_property
+    def command_digest(self) -> str:
+        """The digest of the command and its action. Raises ValueError when JSON cannot hold it."""
+        return digest_of({"action": self.command.action, "command": self.command.model_dump(mode="json")})
 
 
 @dataclass(frozen=True)
@@ -243,7 +248,7 @@ class Bus:
         page = tx.find(IDEMPOTENCY, Query(where=(equals("id", _key_id(request)),), sort="id", limit=1))
         if not page.items:
             return None
-        if page.items[0].command_digest != _command_digest(request):
+        if page.items[0].command_digest != request.command_digest:
             raise IdempotencyMismatch(
                 "this idempotency key was used for another request",
                 field="idempotency_key",
@@ -269,7 +274,7 @@ class Bus:
             fields = work.new("idem") | {"id": _key_id(request)}
             work.tx.add(
                 IDEMPOTENCY,
-                Idempotency(**fields, command_digest=_command_digest(request), result=result.model_dump(mode="json")),
+                Idempotency(**fields, command_digest=request.command_digest, result=result.model_dump(mode="json")),
             )
 
     def record_refusal(self, actor: Actor, organisation: str, action: str, subject: Subject, refusal: Refused) -> None:
@@ -324,7 +329,7 @@ def _who_and_what(request: Request, subject: Subject) -> dict[str, Any]:
         "subject_type": subject.type,
         "subject_id": subject.id,
         "reason": request.reason,
-        "command_digest": _command_digest(request),
+        "command_digest": request.command_digest,
         "trace_id": request.trace_id,
     }
 
@@ -339,14 +344,10 @@ def _subject_or_unknown(tx: Transaction, handling: Handling[Any], request: Reque
 def _require_json(request: Request) -> None:
     """What JSON cannot hold (NaN, half a surrogate pair, endless nesting) cannot be kept, digested or answered."""
     try:
-        _command_digest(request)
+        _ = request.command_digest
     except ValueError as error:
         told = str(error).encode("utf-8", "backslashreplace").decode()[:200]
         raise InvalidInput(f"{request.command.action} holds what cannot be kept as JSON: {told}") from error
-
-
-def _command_digest(request: Request) -> str:
-    return digest_of({"action": request.command.action, "command": request.command.model_dump(mode="json")})
 
 
 def _key_id(request: Request) -> str:
