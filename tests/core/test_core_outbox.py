@@ -186,6 +186,25 @@ def test_the_event_of_a_dead_consumer_is_taken_over(storage: Storage, clock: Man
     assert listener.heard == ["e"]
 
 
+def test_who_is_slower_than_its_lease_goes_on_with_what_is_still_its_own(
+    storage: Storage, clock: ManualClock, deliveries: Deliveries
+) -> None:
+    heir, told = Listener(), list[str]()
+
+    def dawdle(envelope: EventEnvelope) -> None:
+        told.append(envelope.id)
+        if envelope.id == "a1":
+            clock.advance(outbox.LEASE)
+            deliveries.run(heir.consumer, limit=2)
+
+    happen(storage, clock, "a1", "a2")
+    happen(storage, clock, "b1", aggregate="model:b")
+    spread(storage, clock, heir.consumer)
+    deliveries.run(Consumer("listener", dawdle))
+    assert (heir.heard, told) == (["a1", "a2"], ["a1", "b1"])
+    assert set(states(storage).values()) == {DeliveryState.DONE}
+
+
 def test_done_deliveries_can_be_forgotten(storage: Storage, clock: ManualClock, deliveries: Deliveries) -> None:
     listener = Listener()
     happen(storage, clock, "a", "b")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,7 +28,9 @@ from modelyard.core.transactions import in_transaction
 
 Afterwards = Callable[[Transaction], None]
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(seconds=30)
+"""For how long events that a killed process had taken wait for another one. Who is slower than that does no harm: what it
+settles late is fenced, and consumers bear being told twice."""
 TRIES = 12
 LONGEST_PAUSE = timedelta(hours=1)
 
@@ -156,7 +159,7 @@ class Deliveries:
         claimed = self._claim(consumer, limit)
         for delivery, envelope in claimed:
             if delivery.aggregate in broken:
-                self._settle(delivery, _waiting_again)
+                self._put_back(delivery)
             elif not self._hand_over(consumer, delivery, envelope):
                 broken.add(delivery.aggregate)
         return len(claimed)
@@ -184,6 +187,10 @@ class Deliveries:
             self._settle(delivery, failed)
             return False
         return True
+
+    def _put_back(self, delivery: Delivery) -> None:
+        with suppress(Fenced):  # who has taken over the event before it may have this one too
+            self._settle(delivery, _waiting_again)
 
     def _settle(self, delivery: Delivery, change: Callable[[Delivery], Delivery], afterwards: Afterwards | None = None) -> None:
         def settle(tx: Transaction) -> None:
