@@ -79,6 +79,8 @@ class Field:
         """The value as it is kept and compared. Raises InvalidInput for a value of another kind, NaN and the like."""
         if value is None:
             return None
+        if type(value) is str and self.kind is FieldKind.TEXT:  # by far the most
+            return self._text(value)
         if isinstance(value, _EXACT[self.kind]) and type(value) is not bool:
             return self._plain(value)
         try:
@@ -265,9 +267,13 @@ def _same_kind(field: Field, value: Any) -> Scalar:
 
 def words(text: str) -> list[str]:
     """Words in normal form: letters and digits without accents or case, at most 64 characters of each."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in folded if not unicodedata.combining(c)).casefold()
+    plain = text.lower() if text.isascii() else _folded(text)
     return [word[:GREATEST_WORD] for word in _WORD.findall(plain)]
+
+
+def _folded(text: str) -> str:
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in folded if not unicodedata.combining(c)).casefold()
 
 
 def _texts(value: Any) -> Iterator[str]:
