@@ -19,13 +19,16 @@ def test_a_process_of_people_and_commands_runs_to_its_end(yard: Yard) -> None:
     judge = service("governance.evaluate_gate", inputs={"version": "version.id"}, outputs={"passes": "result.metrics.passes"})
     yard.publish(text(process("check", "s -> look -> judge -> e", look=person("developer"), judge=judge)))
     instance = yard.start("check", about=f"version:{version.name}")
-    assert instance.about == f"version:{version.id}" and instance.use_case == "credit"
+    assert instance.about == f"version:{version.id}"
+    assert instance.use_case == "credit"
     assert instance.places == ("look",)
     yard.complete("dana", "look")
     ended = yard.instance(instance)
-    assert ended.status is InstanceStatus.COMPLETED and ended.ended_at is not None
+    assert ended.status is InstanceStatus.COMPLETED
+    assert ended.ended_at is not None
     assert yard.data(instance)["passes"] == 0
-    assert not yard.rows(WORK) and not yard.left_over()
+    assert not yard.rows(WORK)
+    assert not yard.left_over()
     assert [step.event for step in yard.rows(STEPS)] == ["started", "task", "done"]
 
 
@@ -37,13 +40,18 @@ def test_what_an_instance_is_about_is_told_to_it(yard: Yard) -> None:
     of_version = yard.data(
         yard.start("p", about=f"version:{version.id}", data={"version": "mine", "note": "hello", "started_by": "x"})
     )
-    assert of_version["version"]["id"] == version.id and of_version["version"]["developer"] == version.developer
-    assert of_version["about"] == f"version:{version.id}" and of_version["tier"] == "medium"
-    assert of_version["note"] == "hello" and of_version["started_by"] == yard.people["omar"].id
+    assert of_version["version"]["id"] == version.id
+    assert of_version["version"]["developer"] == version.developer
+    assert of_version["about"] == f"version:{version.id}"
+    assert of_version["tier"] == "medium"
+    assert of_version["note"] == "hello"
+    assert of_version["started_by"] == yard.people["omar"].id
     of_model = yard.start("p", about="model:credit-model")
-    assert yard.data(of_model)["model"]["name"] == "credit-model" and of_model.use_case == "credit"
+    assert yard.data(of_model)["model"]["name"] == "credit-model"
+    assert of_model.use_case == "credit"
     of_use_case = yard.start("p", about="use_case:credit")
-    assert yard.data(of_use_case)["use_case"]["name"] == "credit" and of_use_case.title == "p: credit"
+    assert yard.data(of_use_case)["use_case"]["name"] == "credit"
+    assert of_use_case.title == "p: credit"
     assert "version" not in yard.data(of_use_case)
 
 
@@ -67,7 +75,9 @@ def test_a_wrong_start_is_told_and_begins_nothing(
     yard.publish(text(process("p", "s -> t -> e", t=person("developer"))))
     with pytest.raises(error, match=told):
         yard.do("omar", StartProcess.model_validate(given))
-    assert not yard.rows(INSTANCES) and not yard.tasks() and not yard.rows(STEPS)
+    assert not yard.rows(INSTANCES)
+    assert not yard.tasks()
+    assert not yard.rows(STEPS)
 
 
 @ON_MEMORY
@@ -101,7 +111,8 @@ def test_one_of_several_starts_is_chosen_and_data_objects_have_their_first_value
     assert yard.start("p").places == ("a",)
     by_hand = yard.start("p", start="told", data={"name": "mine"})
     assert by_hand.places == ("b",)
-    assert yard.data(by_hand)["count"] == 2 and yard.data(by_hand)["name"] == "mine"
+    assert yard.data(by_hand)["count"] == 2
+    assert yard.data(by_hand)["name"] == "mine"
 
 
 @ON_MEMORY
@@ -122,7 +133,8 @@ def test_what_would_make_the_state_too_large_changes_nothing(yard: Yard) -> None
     before = yard.instance(instance)
     with pytest.raises(TooLarge, match="keep less in it"):
         yard.do("omar", ChangeData(instance=instance.id, data={"b": "y" * 3_500_000}))
-    assert yard.instance(instance) == before and len(yard.rows(STEPS)) == 1
+    assert yard.instance(instance) == before
+    assert len(yard.rows(STEPS)) == 1
 
 
 def busy_process() -> str:
@@ -146,8 +158,10 @@ def test_cancelling_leaves_nothing_behind(yard: Yard) -> None:
     yard.mover.do_work()
     assert len(yard.left_over()) >= 10
     cancelled = yard.do("omar", CancelInstance(instance=instance.id, why="no longer wanted"))
-    assert cancelled.status is InstanceStatus.CANCELLED and cancelled.ended_at is not None
-    assert cancelled.places == () and cancelled.standing == {}
+    assert cancelled.status is InstanceStatus.CANCELLED
+    assert cancelled.ended_at is not None
+    assert cancelled.places == ()
+    assert cancelled.standing == {}
     assert not yard.left_over()
     yard.move()
     assert yard.instance(instance).steps == 2
@@ -180,6 +194,7 @@ def test_an_automatic_loop_that_never_ends_is_an_incident_and_other_instances_go
     yard.publish(text(made))
     instance = yard.start("p", data={"turns": 0})
     (incident,) = yard.incidents(instance)
-    assert incident.cause == "loop" and yard.instance(instance).health is Health.BROKEN
+    assert incident.cause == "loop"
+    assert yard.instance(instance).health is Health.BROKEN
     yard.do("omar", CancelInstance(instance=instance.id, why="endless"))
     assert not yard.left_over()

@@ -247,8 +247,9 @@ def _(effect: bpmn.WorkWanted, course: Course) -> None:
 
 
 def _item(effect: bpmn.WorkWanted, course: Course) -> WorkItem:
-    given = as_json(effect.data)
-    more = effect.extensions
+    more, named = effect.extensions, {name for name, _ in course.code.nodes[effect.element].inputs}
+    # What the engine keeps for the turns of a loop is no input that the process names.
+    seen = {name: value for name, value in effect.data.items() if name in named} if named else effect.data
     return WorkItem(
         id=course.named(effect.work),
         **course.kept(),
@@ -258,8 +259,8 @@ def _item(effect: bpmn.WorkWanted, course: Course) -> WorkItem:
         name=effect.name or effect.element,
         kind=effect.kind,
         operation=_operation(effect),
-        arguments=given,
-        strict=bool(course.code.nodes[effect.element].inputs),
+        arguments=as_json(seen),
+        strict=bool(named),
         authority=more.get("authority"),
         not_before=course.work.now,
         retries=_whole(more.get("retries"), 3),

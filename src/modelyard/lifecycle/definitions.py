@@ -9,6 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -18,13 +19,14 @@ import yaml
 from modelyard import bpmn
 from modelyard.bpmn import scenarios as testing
 from modelyard.bpmn.lint import lint
-from modelyard.bpmn.model import Process, Scope, Severity, SubProcess, Task, TaskKind
+from modelyard.bpmn.model import Process, Scope, Severity, SubProcess, Task, TaskKind, Trigger
 from modelyard.core.digests import digest, digest_of
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.records import Query, Transaction, equals, first
 from modelyard.lifecycle.model import DEFINITIONS, SOURCES, DefinitionStatus, ProcessDefinition
 from modelyard.lifecycle.tasks import forms
 from modelyard.lifecycle.tasks.checking import check_task
+from modelyard.lifecycle.timed import times_of
 
 KEPT_COMPILED = 128
 
@@ -60,7 +62,8 @@ def _check(source: str, process: str | None, schemas: str, scenarios: str) -> Ch
     errors = [str(f) for f in findings if f.severity is Severity.ERROR]
     if errors:
         raise InvalidInput("; ".join(errors[:10]), field="source", hint="`modelyard lifecycle lint FILE` shows them all")
-    _compile(definitions, chosen.id)
+    _check_starts(_compile(definitions, chosen.id))
+    _check_authorities(chosen)
     known = json.loads(schemas)
     _check_forms(chosen, known)
     report = _play(definitions, chosen.id, scenarios) if scenarios.strip() else None
@@ -101,20 +104,40 @@ def _compile(definitions: bpmn.Definitions, key: str) -> bpmn.CompiledProcess:
         raise InvalidInput(str(error), field="source") from error
 
 
+def _check_starts(code: bpmn.CompiledProcess) -> None:
+    """Times are looked at in the year 2000, so that the same file is always judged alike."""
+    for start in code.starts:
+        if start.trigger is Trigger.TIMER:
+            times_of(start, datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def _check_authorities(process: Process) -> None:
+    """A step in the name of whoever did a task names a task that there is."""
+    people = {task.id for task in tasks_of(process.body, TaskKind.USER, TaskKind.MANUAL)}
+    for task in tasks_of(process.body, TaskKind.SERVICE):
+        wanted = task.extensions.get("authority")
+        if wanted is not None and wanted not in people:
+            raise InvalidInput(
+                f"service task {task.id!r} (line {task.line}) is done in the name of who did {wanted!r}, which is no user task",
+                field="source",
+                hint="`modelyard:authority` is the id of a user task",
+            )
+
+
 def _check_forms(process: Process, schemas: Mapping[str, Any]) -> None:
     for name, schema in schemas.items():
         forms.check(schema, f"forms.{name}")
-    for task in user_tasks(process.body):
+    for task in tasks_of(process.body, TaskKind.USER, TaskKind.MANUAL):
         check_task(task, schemas)
 
 
-def user_tasks(scope: Scope) -> list[Task]:
-    """Every user and manual task, those of sub-processes included."""
+def tasks_of(scope: Scope, *kinds: TaskKind) -> list[Task]:
+    """Every task of those kinds, those of sub-processes included."""
     found: list[Task] = []
     for node in scope.nodes.values():
         if isinstance(node, SubProcess):
-            found += user_tasks(node.body)
-        elif isinstance(node, Task) and node.kind in (TaskKind.USER, TaskKind.MANUAL):
+            found += tasks_of(node.body, *kinds)
+        elif isinstance(node, Task) and node.kind in kinds:
             found.append(node)
     return found
 

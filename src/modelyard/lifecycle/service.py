@@ -354,7 +354,9 @@ def do_work(bus: Bus, tables: dict[str, Table[Any]], work: Work, command: ask.Do
         table = tables.get(item.operation.removeprefix("read."))
         if table is None:
             raise InvalidInput(f"there is no table {item.operation!r} to read", field="operation")
-        return _done(work, item, {"result": operations.read(work.tx, work.organisation, table, item.arguments)})
+        return _done(
+            work, item, {"result": operations.read(work.tx, work.organisation, table, item.arguments if item.strict else {})}
+        )
     return _command(bus, work, item)
 
 

@@ -49,7 +49,7 @@ def times_of(start: bpmn.Start, now: datetime) -> Times:
 
 def _times(start: bpmn.Start, now: datetime) -> Times:
     text = (start.expression or "").strip()
-    value: Any = text if _ISO.fullmatch(text) else Expression(text, names=()).evaluate({}, lambda: now)
+    value: Any = text if _ISO.fullmatch(text) else Expression(text, names=()).evaluate({}, lambda: now).value
     if start.timer is TimerKind.CYCLE:
         return _cycle(value, now)
     if start.timer is TimerKind.DURATION:
