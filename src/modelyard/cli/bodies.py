@@ -61,7 +61,9 @@ def text_of(path: Path) -> str:
 
 
 def value(text: str, where: str) -> Any:
-    """A value written as YAML (so JSON too). Times stay text. Raises Usage."""
+    """A value written as YAML (so JSON too). Times stay text. Raises Usage, also for what JSON cannot carry."""
+    import json
+
     import yaml
 
     class Plain(yaml.SafeLoader):
@@ -72,7 +74,11 @@ def value(text: str, where: str) -> Any:
         for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     try:
-        return yaml.load(text, Loader=Plain)  # noqa: S506 -- a SafeLoader without dates
+        found = yaml.load(text, Loader=Plain)  # noqa: S506 -- a SafeLoader without dates
+        json.dumps(found, allow_nan=False)
+        return found
+    except TypeError as error:
+        raise Usage(f"{where} is nothing that JSON can carry: {error}", field=where) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         problem = " ".join(str(error).split())[:200]
         raise Usage(f"{where} is not YAML or JSON: {problem}", field=where) from error
