@@ -313,6 +313,13 @@ def test_variables_come_from_a_file_and_from_the_command_line(yard: Run, people:
     assert len(yard("lifecycle", "instances", "--process", notes.key, "-o", "json").json) == 1
 
 
+@pytest.mark.parametrize("value", [".nan", "-.inf", "!!binary aGk=", "{a: [", "!!python/object:x {}"])
+def test_a_variable_that_is_no_json_is_wrong_usage(run: Run, value: str) -> None:
+    said = run("lifecycle", "start", "any", "--data", f"amount={value}")
+    assert said.code == 2
+    assert "at: --data amount" in said.err
+
+
 def test_watching_off_a_terminal_tells_each_step_and_ends_with_the_instance(yard: Run, people: People, notes: Notes) -> None:
     instance, task = started(yard, people, notes)
     done = yard("task", "complete", task, "--set", "findings=bad", "--verdict", "rejected", as_=people["val"])
@@ -432,5 +439,6 @@ def test_times_tell_waiting_and_working(yard: Run, people: People, notes: Notes)
     told = yard("lifecycle", "times", notes.key, "-o", "json").json
     assert (told["ended"], told["bottleneck"]) == ({"completed": 1}, "review")
     assert [(role["role"], role["count"]) for role in told["roles"]] == [("validator", 1)]
-    overview = yard("lifecycle", "times")
-    assert notes.key in overview.out
+    overview = yard("lifecycle", "times", "-o", "json").json
+    assert {row["process"]: row["ended"] for row in overview}[notes.key] == {"completed": 1}
+    assert notes.key in yard("lifecycle", "times").out

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_processes import Notes, on_terminal, started
 from cli_yard import People, Run, Served
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelyard.cli.tasks_form import typed
 
 
 def test_the_inbox_shows_what_one_could_do(yard: Run, people: People, notes: Notes) -> None:
@@ -62,6 +67,8 @@ def test_values_are_typed_as_the_form_asks(yard: Run, people: People, notes: Not
         (("findings=fine", "severity=grave"), "severity", "one of none, low, high"),
         (("findings=fine", "hours=many"), "hours", "a number, at least 0, at most 100"),
         (("findings=fine", "hours=101"), "hours", "at most 100"),
+        (("findings=fine", "hours=nan"), "hours", "a number"),
+        (("findings=fine", "hours=-1e999"), "hours", "a number"),
         (("findings=fine", "again=perhaps"), "again", "yes or no"),
         (("findings=fine", "colour=red"), "colour", "findings, severity, hours, again, tags"),
         (("findings",), "--set", "name=value"),
@@ -150,3 +157,24 @@ def test_a_task_that_is_not_there(yard: Run, people: People) -> None:
         assert said.code == 1
         assert said.err.startswith("error: ")
     assert yard("task", "show", "", as_=people["val"]).code == 2
+
+
+FIELDS = st.one_of(
+    st.tuples(st.just({"type": "integer"}), st.integers(-(10**9), 10**9)),
+    st.tuples(st.just({"type": "number"}), st.floats(-1e9, 1e9)),
+    st.tuples(st.just({"type": "boolean"}), st.booleans()),
+    st.tuples(st.just({"type": "string"}), st.text(max_size=20)),
+    st.tuples(st.just({}), st.text(max_size=20)),
+    st.tuples(st.just({"enum": ["low", 3, True]}), st.sampled_from(["low", 3, True])),
+    st.tuples(st.just({"type": "array"}), st.lists(st.text("abc", min_size=1), min_size=1, max_size=4)),
+    st.tuples(st.just({"type": ["integer", "null"]}), st.one_of(st.none(), st.integers(0, 99))),
+)
+
+
+@given(FIELDS)
+def test_every_value_of_a_form_can_be_typed(field: tuple[dict[str, Any], Any]) -> None:
+    schema, value = field
+    text = "null" if value is None else ",".join(value) if isinstance(value, list) else str(value)
+    found = typed(schema, text, "x")
+    assert found == value
+    assert type(found) is type(value) or schema == {"type": "number"}

@@ -22,7 +22,7 @@ KINDS = {"version": "version", "model": "model", "use_case": "use-case"}
 PLACES = "STEP=name SINCE=since:age FOR=for DUE=due:age DO=do | ELEMENT=element KIND=kind"
 SPREAD = "TIMES=count WAITING=waiting WORKING=working | WAITING-90%=waiting_p90 WORKING-90%=working_p90"
 TIMES = {"steps": f"STEP=name ROLE=role {SPREAD} ELEMENT=element", "roles": f"ROLE=role {SPREAD}"}
-ALL_TIMES = "PROCESS=process RUNNING=running ENDED=ended MEDIAN=median WITHIN-90%=p90 BOTTLENECK=bottleneck"
+ALL_TIMES = "PROCESS=process RUNNING=running ENDED=in_words MEDIAN=median WITHIN-90%=p90 BOTTLENECK=bottleneck"
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _AGAIN = "modelyard lifecycle retry {id}"
 _MEND: Mapping[str, str] = {
@@ -93,7 +93,9 @@ def times(
     session = Session(how)
     if process is None:
         keys = sorted({row["key"] for row in session.find("process-definition", status="published")})
-        rows = [_in_short(session.get(f"/processes/{segment(key)}/times")) for key in keys]
+        rows = [session.get(f"/processes/{segment(key)}/times") for key in keys]
+        if how.output in ("table", "wide"):
+            rows = [_in_short(row) for row in rows]
         render.print_rows(rows, ALL_TIMES, how.output, name="process")
         return DONE
     found = session.get(f"/processes/{segment(process)}/times")
@@ -265,12 +267,12 @@ def _print_steps(steps: Sequence[Json], seen: int) -> int:
 def _in_short(found: Json) -> Json:
     lead = found["lead"] or {}
     ended = ", ".join(f"{number} {status}" for status, number in found["ended"].items())
-    return found | {"ended": ended, "median": lasting(lead.get("median")), "p90": lasting(lead.get("p90"))}
+    return found | {"in_words": ended, "median": lasting(lead.get("median")), "p90": lasting(lead.get("p90"))}
 
 
 def _print_times(found: Json, how: Reading) -> None:
     short = _in_short(found)
-    _put(f"{found['process']}: {found['running']} running; ended: {short['ended'] or 'none yet'}")
+    _put(f"{found['process']}: {found['running']} running; ended: {short['in_words'] or 'none yet'}")
     if found["lead"]:
         _put(f"lead time: median {short['median']}, 90% within {short['p90']}")
     if found["bottleneck"]:

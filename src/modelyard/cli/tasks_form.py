@@ -6,6 +6,7 @@ The server checks everything again; what can be said here is said here, with the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from modelyard.cli.bodies import value
@@ -118,9 +119,10 @@ def _as_text(text: str, _: str) -> Any:
 
 def _as_number(text: str, _: str) -> Any:
     try:
-        return int(text) if text.lstrip("+-").isdecimal() else float(text)
+        found = int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError:
         return None
+    return found if isfinite(found) else None
 
 
 def _as_whole(text: str, _: str) -> Any:
