@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from modelyard.core.records import Query, Record, Table, equals
+from modelyard.core.records import Query, Record, Table, Where, equals
 from modelyard.storage.sql import SqlStorage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,6 +89,9 @@ HERE = equals("organisation", "default")
         (Query(where=(HERE, equals("tier", "unknown")), sort="name"), 0),
         (Query(where=(HERE, equals("tier", "a"), equals("batch", 3)), sort="name"), 6),
         (Query(where=(HERE, equals("batch", 3)), sort="name", descending=True), 10),
+        (Query(where=(HERE, equals("tier", "a"), equals("batch", 3)), sort="id"), 6),
+        (Query(where=(HERE, equals("batch", 3), equals("tier", "a")), sort="created_at"), 6),
+        (Query(where=(HERE, equals("tier", "a"), Where("batch", "in", (3,))), sort="id"), 6),
     ],
 )
 def test_a_page_costs_the_same_at_ten_times_the_size(sizes: tuple[Counted, Counted], query: Query, expected: int) -> None:

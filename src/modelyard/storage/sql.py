@@ -21,7 +21,7 @@ from modelyard.storage.engines import engine_for
 from modelyard.storage.failures import translated
 from modelyard.storage.layout import FieldKind, Layouts, Search, write_cursor
 from modelyard.storage.refusals import already_exists, not_found, refuse_append_only, refuse_reading, stale
-from modelyard.storage.statements import Segment, Statements
+from modelyard.storage.statements import Segment, Statements, in_any_order
 
 SORTED = 300
 """So many rows, found by what a query asks for, are sorted for one page."""
@@ -186,12 +186,14 @@ class SqlTransaction:
     def _lead(self, statements: Statements, search: Search) -> str:
         """The field whose index leads to a page: that of the rarest condition, or that of the order when none is rare; empty to
         let the database choose."""
-        most, lead = max(SORTED, 2 * search.limit), search.sort.name
+        most, lead = max(SORTED, 2 * search.limit), "" if in_any_order(search) else search.sort.name
         crowds = statements.crowds(search)
         for field, statement, values in crowds:
             count = int(statement.run(self._connection, values | {"limit": most + 1}).scalar())
             if count <= most:
                 most, lead = count, field
+            if count <= 1:
+                break
         return lead if crowds else ""
 
     def _rows_of(self, statements: Statements, search: Search, segment: Segment, wanted: int) -> list[Any]:
