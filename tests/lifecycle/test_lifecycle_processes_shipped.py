@@ -7,6 +7,7 @@ import json
 import pkgutil
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -31,8 +32,12 @@ from modelyard.delivery.model import ENDPOINTS
 from modelyard.governance.identity.model import Role
 from modelyard.governance.policy.cedar import Question, default_text, policies_of
 from modelyard.governance.releases.model import REVOCATIONS
+from modelyard.kinds.signature import DataType
 from modelyard.lifecycle.model import INSTANCES, Instance
 from modelyard.lifecycle.tasks.forms import fill
+from modelyard.monitoring import ALERTS, CreateMonitor, Monitor, Watch
+from modelyard.monitoring.commands import RecordRun
+from modelyard.monitoring.model import Figure, FigureLevel, RunFigures, WatchedField
 from tests.lifecycle.lifecycle_yard import CAST, Yard
 
 FOLDER = Path(modelyard.__file__).parent / "lifecycle" / "processes"
@@ -468,4 +473,49 @@ def test_what_is_not_revalidated_in_time_stops_serving(yard: Yard) -> None:
     (revoked,) = yard.rows(REVOCATIONS)
     assert revoked.cause == "not revalidated in time"
     yard.complete("omar", "replace", instance, data={"finding": "the constant answers"})
+    assert ends(yard, instance) == "completed"
+
+
+def found_in(yard: Yard, monitor: Monitor, day: int, level: str) -> None:
+    """A window of a monitor is recorded, as the platform's loop does it."""
+    begin = datetime(2026, 1, day, tzinfo=UTC)
+    figure = Figure(
+        measure="null_rate", field="inputs.amount", level=FigureLevel(level), value=0.4, rows=100, warning=0.1, critical=0.3
+    )
+    figures = RunFigures(rows=100, figures=(figure,))
+    window = {"window_from": begin, "window_to": begin + timedelta(days=1), "as_of": begin + timedelta(days=1)}
+    yard.do(SYSTEM, RecordRun(monitor=monitor.id, found=figures, **window))
+    yard.move()
+
+
+def watched(yard: Yard) -> Monitor:
+    """A version that serves, with a monitor of its own."""
+    endpoint = yard.house.serving()
+    field = WatchedField(path="inputs.amount", type=DataType.FP32, category=False)
+    watch = Watch(measure="null_rate", field="inputs.amount", warning=0.1, critical=0.3)
+    about = {"use_case": "credit", "endpoint": "credit", "version": endpoint.arms[0].manifest}
+    made = yard.do("omar", CreateMonitor(name="guard", fields=(field,), watches=(watch,), **about))
+    assert isinstance(made, Monitor)
+    return made
+
+
+def test_a_critical_alert_is_triaged_and_accepted(yard: Yard) -> None:
+    found_in(yard, watched(yard), 5, "critical")
+    (instance,) = (i for i in yard.rows(INSTANCES) if i.process == "monitoring-response")
+    triage = yard.complete("omar", "triage-it", instance, data={"response": "accept", "cause": "a form was changed"})
+    assert triage.data["version"] == "credit-model@1"
+    yard.complete("bea", "accept", instance, verdict="rejected", comments="look again")
+    yard.complete("omar", "triage-it", instance, data={"response": "accept", "cause": "the form is old"})
+    yard.complete("bea", "accept", instance, verdict="approved", comments="it is as it should be")
+    (alert,) = yard.rows(ALERTS)
+    assert (alert.state, alert.resolution, alert.cause) == ("resolved", "accepted: it is as it should be", "the form is old")
+    assert ends(yard, instance) == "completed"
+
+
+def test_a_warning_that_passes_asks_nobody(yard: Yard) -> None:
+    monitor = watched(yard)
+    found_in(yard, monitor, 5, "warning")
+    (instance,) = (i for i in yard.rows(INSTANCES) if i.process == "monitoring-response")
+    assert yard.tasks(instance) == []
+    found_in(yard, monitor, 6, "ok")
     assert ends(yard, instance) == "completed"
