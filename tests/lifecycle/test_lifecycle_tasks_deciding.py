@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -481,3 +482,9 @@ def test_the_record_is_in_the_audit_of_the_completion(yard: Yard) -> None:
     [record] = [r for r in yard.rows(AUDIT) if r.action == "lifecycle.complete_task"]
     assert (TASK_DECISIONS.name, found.id, found.digest()) in [(c.table, c.id, c.after) for c in record.changes]
     assert {c.table for c in record.changes} >= {TASKS.name, TASK_DECISIONS.name}
+
+
+def test_the_guide_says_where_each_field_of_the_record_is() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "decide-a-task.md").read_text(encoding="utf-8")
+    missing = [name for name in TaskDecision.model_fields if f"`{name}`" not in guide.partition("## The approval record")[2]]
+    assert not missing
