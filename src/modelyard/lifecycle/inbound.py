@@ -5,7 +5,7 @@ first, refused without harm. Nothing here looks at instances that have nothing d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from modelyard.lifecycle.model import MESSAGES, SUBSCRIPTIONS, TIMERS, WORK, Sub
 from modelyard.lifecycle.service import ENDLESS, Endless
 from modelyard.lifecycle.tasks.commands import TendTask
 from modelyard.lifecycle.tasks.model import TASKS, Task
+from modelyard.lifecycle.waiting import waiting_for
 
 AT_ONCE = 50
 QUIET = frozenset(
@@ -166,9 +167,10 @@ class Mover:
             self._tell(envelope, envelope.type, {envelope.aggregate_id, *texts}, envelope.payload)
 
     def _tell(self, envelope: EventEnvelope, name: str, keys: set[str] | None, payload: Mapping[str, Any]) -> None:
-        fits: Callable[[Subscription], bool] = lambda s: s.key is None or (keys is not None and s.key in keys)  # noqa: E731
+        with self._storage.reading() as tx:
+            found = waiting_for(tx, envelope.organisation, name, keys or ())
         waiting: dict[str, list[str]] = {}
-        for subscription in filter(fits, self._waiting(envelope, name, signal=False)):
+        for subscription in found:
             waiting.setdefault(subscription.instance or subscription.id, []).append(subscription.id)
         self._deliver(envelope, name, payload, waiting)
 
@@ -176,14 +178,14 @@ class Mover:
         """To everybody but its sender, who has had it; once to an instance, which tells all its branches."""
         told = envelope.payload
         waiting: dict[str, list[str]] = {}
-        for subscription in self._waiting(envelope, str(told["name"]), signal=True):
+        for subscription in self._signalled(envelope, str(told["name"])):
             if subscription.instance is None or subscription.instance != told["instance"]:
                 waiting.setdefault(subscription.instance or subscription.id, [subscription.id])
         self._deliver(envelope, str(told["name"]), told["payload"], waiting)
 
-    def _waiting(self, envelope: EventEnvelope, name: str, *, signal: bool) -> list[Subscription]:
+    def _signalled(self, envelope: EventEnvelope, name: str) -> list[Subscription]:
         """Who waits at this moment: those who begin to wait because of the event are not told of it again."""
-        where = (equals("organisation", envelope.organisation), equals("name", name), equals("signal", signal))
+        where = (equals("organisation", envelope.organisation), equals("name", name), equals("signal", True))
         with self._storage.reading() as tx:
             return every(tx, SUBSCRIPTIONS, *where)
 

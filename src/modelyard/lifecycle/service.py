@@ -46,6 +46,7 @@ from modelyard.lifecycle.model import (
     engine_id,
 )
 from modelyard.lifecycle.timed import times_of
+from modelyard.lifecycle.waiting import waiting_for
 
 MOST_TOLD = 200
 LONGEST_PAUSE_S = 600.0
@@ -244,8 +245,7 @@ def _resolve(work: Work, id_: str, how: str, why: str, data: dict[str, Any]) -> 
 
 def send_message(work: Work, command: ask.SendMessage) -> Told:
     """Tell all who wait for it, in this transaction. Raises NotFound when nobody does and it is not to be kept."""
-    mine = (equals("organisation", work.organisation), equals("name", command.name), equals("signal", False))
-    waiting = [s for s in every(work.tx, SUBSCRIPTIONS, *mine) if s.instance is None or s.key in (None, command.key)]
+    waiting = waiting_for(work.tx, work.organisation, command.name, [command.key] if command.key is not None else [])
     if len(waiting) > MOST_TOLD:
         raise TooLarge(
             f"{len(waiting)} wait for {command.name!r}, more than {MOST_TOLD}", field="key", hint="give a key, or send a signal"
