@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -442,3 +444,18 @@ def test_times_tell_waiting_and_working(yard: Run, people: People, notes: Notes)
     overview = yard("lifecycle", "times", "-o", "json").json
     assert {row["process"]: row["ended"] for row in overview}[notes.key] == {"completed": 1}
     assert notes.key in yard("lifecycle", "times").out
+
+
+@pytest.mark.parametrize("words", [["lifecycle", "--help"], ["lifecycle", "simulate", "--help"], ["task", "complete", "--help"]])
+def test_help_loads_no_engine(words: list[str]) -> None:
+    program = (
+        "import sys, io, contextlib\n"
+        "from modelyard.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        f"    assert main({words!r}) == 0\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"modelyard.bpmn", "modelyard.dmn", "modelyard.lifecycle", "lxml", "yaml", "httpx", "pydantic", "jsonschema_rs"}
+    assert "cyclopts" in loaded
+    assert heavy & {*loaded} == set()

@@ -178,3 +178,20 @@ def test_every_value_of_a_form_can_be_typed(field: tuple[dict[str, Any], Any]) -
     found = typed(schema, text, "x")
     assert found == value
     assert type(found) is type(value) or schema == {"type": "number"}
+
+
+def test_several_people_decide_one_after_the_other(yard: Run, people: People, notes: Notes) -> None:
+    notes.edited('modelyard:role="validator"', 'modelyard:role="validator,risk_officer" modelyard:quorum="all"')
+    assert yard("lifecycle", "publish", str(notes.file), as_=people["dana"]).code == 8
+    assert yard("lifecycle", "publish", "--definition", f"{notes.key}@2", as_=people["rita"]).code == 0
+    instance, task = started(yard, people, notes)
+    assert "0 of 2 have approved" in yard("task", "show", task).out
+    words = ("task", "complete", task, "--set", "findings=fine", "--verdict", "approved")
+    first = yard(*words, as_=people["val"])
+    assert first.code == 0, first.err
+    assert "1 of 2 have approved" in first.err
+    assert yard(*words, as_=people["val"]).code == 1
+    last = yard(*words, as_=people["rita"])
+    assert last.code == 0, last.err
+    assert "completed" in last.out
+    assert "told" in yard("lifecycle", "show", instance, "-o", "json").json["instance"]["places"]
