@@ -25,7 +25,8 @@ from modelyard.bpmn.lint import lint
 from modelyard.bpmn.model import Activity, CallActivity, Event, Flow, Node, Process, Scope, SubProcess, Task, TaskKind, Trigger
 from modelyard.bpmn.scenarios import ScenarioFile, parse, run
 from modelyard.bpmn.simulation import Outcome, Scenario, simulate
-from modelyard.catalog.model import USE_CASES, VERSION_STATES
+from modelyard.catalog.model import USE_CASES, VERSION_STATES, Version
+from modelyard.core.errors import Refused
 from modelyard.core.messages import SYSTEM, Actor, ActorKind, Command, Subject
 from modelyard.delivery.commands import StopArm
 from modelyard.delivery.model import ENDPOINTS
@@ -33,7 +34,9 @@ from modelyard.governance.identity.model import Role
 from modelyard.governance.policy.cedar import Question, default_text, policies_of
 from modelyard.governance.releases.model import REVOCATIONS
 from modelyard.kinds.signature import DataType
-from modelyard.lifecycle.model import INSTANCES, Instance
+from modelyard.lifecycle.commands import RecordResult
+from modelyard.lifecycle.model import INSTANCES, WORK, Instance
+from modelyard.lifecycle.tasks.commands import CompleteTask
 from modelyard.lifecycle.tasks.forms import fill
 from modelyard.monitoring import ALERTS, CreateMonitor, Monitor, Watch
 from modelyard.monitoring.commands import RecordRun
@@ -518,4 +521,54 @@ def test_a_warning_that_passes_asks_nobody(yard: Yard) -> None:
     (instance,) = (i for i in yard.rows(INSTANCES) if i.process == "monitoring-response")
     assert yard.tasks(instance) == []
     found_in(yard, monitor, 6, "ok")
+    assert ends(yard, instance) == "completed"
+
+
+def checked(yard: Yard, version: Version) -> None:
+    """The worker has checked the version: its evidence is there, and its job is done."""
+    yard.house.evidence(version)
+    (work,) = (w for w in yard.rows(WORK) if w.operation == "evaluation.run_checks")
+    yard.do(SYSTEM, RecordResult(work=work.id, doer=str(work.job), result={"result": {"state": "done", "result": {}}}))
+    yard.move()
+
+
+def test_a_version_is_released_and_rolled_back_on_an_alert(yard: Yard) -> None:
+    monitor = watched(yard)
+    version = yard.house.version(weights=(0.5, 0.5, 0.5))
+    instance = yard.start("model-release", "dana", about=f"version:{version.name}", data={"endpoint": "credit"})
+    yard.move()
+    checked(yard, version)
+    yard.complete("omar", "ask", instance, comments="it passed")
+    for who in ("omar", "dana"):
+        with pytest.raises(Refused):
+            yard.do(who, CompleteTask(task=yard.task("review", instance).id, verdict="approved", comments="mine"))
+    yard.complete("bea", "review", instance, verdict="approved", comments="worth it")
+    yard.complete("omar", "plan", instance, data={"role": "champion", "days": 7})
+    assert [arm.version for arm in yard.rows(ENDPOINTS)[0].arms] == [version.id]
+    about = {"use_case": "credit", "endpoint": "credit", "version": version.manifest_digest}
+    own = yard.do("omar", CreateMonitor(name="own", fields=monitor.fields, watches=monitor.watches, **about))
+    found_in(yard, own, 5, "critical")
+    yard.complete("omar", "roll-back-asked", instance, data={"choice": "roll back"})
+    assert [arm.name for arm in yard.rows(ENDPOINTS)[0].arms] == ["v1"]
+    assert ends(yard, instance) == "completed"
+    assert yard.data(instance)["outcome"] == "rolled back"
+
+
+def test_a_critical_alert_stops_a_challenger_at_once(yard: Yard) -> None:
+    monitor = watched(yard)
+    version = yard.house.version(weights=(0.5, 0.5, 0.5))
+    instance = yard.start("model-release", "dana", about=f"version:{version.name}", data={"endpoint": "credit"})
+    yard.move()
+    checked(yard, version)
+    yard.complete("omar", "ask", instance, comments="it passed")
+    yard.complete("bea", "review", instance, verdict="approved", comments="worth it")
+    yard.complete("omar", "plan", instance, data={"role": "challenger", "share": 0.2, "days": 30})
+    about = {"use_case": "credit", "endpoint": "credit", "version": version.manifest_digest}
+    own = yard.do("omar", CreateMonitor(name="own", fields=monitor.fields, watches=monitor.watches, **about))
+    found_in(yard, own, 5, "warning")
+    assert len(yard.rows(ENDPOINTS)[0].arms) == 2
+    found_in(yard, own, 6, "critical")
+    assert [arm.name for arm in yard.rows(ENDPOINTS)[0].arms] == ["v1"]
+    assert yard.task("look-into", instance).data["alert"]["severity"] == "critical"
+    yard.complete("omar", "look-into", instance, data={"finding": "a form was changed"})
     assert ends(yard, instance) == "completed"
