@@ -135,6 +135,15 @@ def test_a_verdict_that_there_is_not_is_none(yard: Yard) -> None:
         yard.do("vera", CompleteTask(task=task.id, data={"verdict": "perhaps"}))
 
 
+def test_a_verdict_that_a_form_takes_for_granted_is_one(yard: Yard) -> None:
+    schema = {"type": "object", "properties": {"verdict": {"type": "string", "default": "approved"}}}
+    made = process("one", "s -> t -> e", t=user(extensions={"role": "validator", "form": "f"}))
+    yard.publish(text(made), forms={"f": schema})
+    task = yard.task("t", yard.start("one", "vera"))
+    with pytest.raises(Forbidden, match=r"separation\.task-verdict"):
+        yard.do("vera", CompleteTask(task=task.id))
+
+
 OPEN = {"type": "object", "properties": {"approval": {}, "shown": {}}}
 
 
@@ -164,6 +173,7 @@ def test_what_the_process_did_not_name_is_filled_in(yard: Yard) -> None:
     given = {"approval": approval.id, "shown": approval.bound}
     complete(yard, "bea", yard.task("t", instance), comments="x", data=given)
     assert kept(yard, approval).status == "approved"
+    assert decisions(yard)[0].approval == approval.id, "the one that was decided, not the one in scope"
 
 
 def test_a_void_approval_is_refused_and_nothing_is_half_done(yard: Yard) -> None:

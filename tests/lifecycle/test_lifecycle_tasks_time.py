@@ -9,11 +9,12 @@ import pytest
 
 from modelyard.core.errors import Forbidden, WrongState
 from modelyard.core.messages import AUDIT, SYSTEM
-from modelyard.lifecycle.commands import CancelInstance
+from modelyard.lifecycle.commands import CancelInstance, RetryIncident
 from modelyard.lifecycle.model import STAYS, InstanceStatus
 from modelyard.lifecycle.tasks.commands import ClaimTask, CompleteTask, DelegateTask, ReleaseTask, TendTask
-from modelyard.lifecycle.tasks.model import CANDIDACIES, TASKS, Task, TaskStatus
-from tests.bpmn.bpmn_text import boundary, error, process, timer, user
+from modelyard.lifecycle.tasks.model import CANDIDACIES, TASK_DECISIONS, TASKS, Task, TaskStatus
+from tests.bpmn.bpmn_text import boundary, error, process, timer, user, xor
+from tests.life.conftest import START
 from tests.lifecycle.lifecycle_yard import Yard
 from tests.lifecycle.test_lifecycle_tasks import attached, opened, text
 
@@ -152,6 +153,31 @@ def test_an_end_that_nobody_catches_is_an_incident(yard: Yard) -> None:
     assert (incident.element, incident.cause) == ("t", "error")
     assert "expired" in incident.message or "nobody did" in incident.message
     assert yard.instance(task.instance).health == "broken"
+
+
+def test_what_ended_without_a_decision_is_asked_anew(yard: Yard) -> None:
+    task = opened(yard, extensions={"role": "validator", "expiresIn": "PT1H"})
+    later(yard, hours=1)
+    yard.do("omar", RetryIncident(incident=yard.incidents()[0].id))
+    again = yard.task("t")
+    assert again.id != task.id
+    assert again.expires_at == START + timedelta(hours=2)
+    yard.do("vera", CompleteTask(task=again.id))
+    assert yard.instance(task.instance).status is InstanceStatus.COMPLETED
+
+
+def test_a_step_that_comes_again_is_another_task(yard: Yard) -> None:
+    made = process(
+        "turns", 's -> t -> x -[verdict = "rejected"]-> t; x -else-> e', t=user(extensions={"role": "validator"}), x=xor()
+    )
+    yard.publish(text(made))
+    instance = yard.start("turns")
+    for verdict in ("rejected", "rejected", "approved"):
+        yard.do("vera", CompleteTask(task=yard.task("t", instance).id, verdict=verdict))
+    assert yard.instance(instance).status is InstanceStatus.COMPLETED
+    chain = sorted(yard.rows(TASK_DECISIONS), key=lambda d: d.sequence)
+    assert [d.verdict for d in chain] == ["rejected", "rejected", "approved"]
+    assert [d.previous for d in chain] == [None, chain[0].digest(), chain[1].digest()]
 
 
 def test_several_decisions_before_the_end_are_kept_and_not_enough(yard: Yard) -> None:

@@ -10,9 +10,9 @@ from modelyard import bpmn
 from modelyard.catalog.lookup import mine
 from modelyard.core.bus import Bus, Handling, Request, Work
 from modelyard.core.errors import AlreadyExists, Forbidden, NotFound, WrongState
-from modelyard.core.messages import Actor, ActorKind, Subject
+from modelyard.core.messages import Actor, ActorKind, Command, Subject
 from modelyard.core.records import Transaction, equals, every, first
-from modelyard.governance.assurance.commands import RecordEvidence
+from modelyard.governance.assurance.commands import DecideApproval, RecordEvidence
 from modelyard.governance.assurance.model import APPROVALS, ApprovalStatus, Evidence, EvidenceType
 from modelyard.governance.identity.model import IDENTITIES, Identity
 from modelyard.governance.identity.service import roles_of
@@ -115,21 +115,25 @@ def complete_task(bus: Bus, work: Work, command: ask.CompleteTask) -> Task:
     if any(decision.approver == work.actor.id for decision in earlier):
         raise AlreadyExists(f"you have decided task {task.id} already", field="task", hint="one decision each")
     word = record.word_of(command, forms.fill(task.form, command.data))
-    result = _operate(bus, work, task, word)
-    decision = record.keep_decision(work, task, word, command.ticket, earlier)
+    stands_for = _stands_for(bus, task, word) if task.operation is not None else None
+    result = _give(bus, work, task, stands_for, word) if stands_for is not None else None
+    approval = stands_for.approval if isinstance(stands_for, DecideApproval) else None
+    decision = record.keep_decision(work, task, word, earlier, approval=approval, ticket=command.ticket)
     return _go_on(work, task, [*earlier, decision], result)
 
 
-def _operate(bus: Bus, work: Work, task: Task, word: record.Word) -> dict[str, Any] | None:
-    """Give the task's command in the person's own name. What the process names comes before what the person fills in, which comes
+def _stands_for(bus: Bus, task: Task, word: record.Word) -> Command:
+    """The command that is given by completing the task. What the process names comes before what the person fills in, which comes
     before what merely is in scope; verdict, comments and conditions are always the person's."""
-    if task.operation is None:
-        return None
-    kind = bus.command_of(task.operation)
     given = {**word.form, **task.data} if task.strict else {**task.data, **word.form}
-    made = operations.command_from(kind, given | word.said(), strict=False, where=task.element)
+    kind = bus.command_of(str(task.operation))
+    return operations.command_from(kind, given | word.said(), strict=False, where=task.element)
+
+
+def _give(bus: Bus, work: Work, task: Task, command: Command, word: record.Word) -> dict[str, Any]:
+    """In the person's own name."""
     reason = word.comments or f"{task.name} ({task.process}, {task.instance})"
-    return bus.within(work, made, work.actor, reason).model_dump(mode="json")
+    return bus.within(work, command, work.actor, reason).model_dump(mode="json")
 
 
 def _go_on(work: Work, task: Task, decisions: list[TaskDecision], result: dict[str, Any] | None) -> Task:
@@ -293,10 +297,14 @@ def _name(work: Work, identity_id: str) -> str:
 def _subject(tx: Transaction, request: Request, command: Any) -> Subject:
     """What separation of duties looks at: whose the task is, whose it is not, who asked and who built."""
     task = mine(tx, TASKS, command.task, request.organisation)
-    decides = isinstance(command, ask.CompleteTask) and (
-        record.verdict_of(command.verdict, command.data) != "done" or task.quorum > 1
-    )
+    decides = isinstance(command, ask.CompleteTask) and _decides(task, command)
     return Subject(type="task", id=task.id, attributes=attributes_of(tx, request.organisation, task) | {"decides": decides})
+
+
+def _decides(task: Task, command: ask.CompleteTask) -> bool:
+    """Whether completing it like that gives a verdict; a form's default is one, too."""
+    said = record.verdict_of(command.verdict, forms.with_defaults(task.form or {}, command.data))
+    return said != "done" or task.quorum > 1
 
 
 def _developers(tx: Transaction, organisation: str, task: Task) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ def _check_object(schema: Schema, where: str, depth: int) -> None:
 def _check_defaults(schema: Schema, where: str) -> None:
     """A default that its own field refuses would keep everybody from filling in the form."""
     if "default" in schema:
-        faults = _faults(schema, _filled(schema, schema["default"]))
+        faults = _faults(schema, with_defaults(schema, schema["default"]))
         if faults:
             raise InvalidInput(f"the default does not fit: {faults[0][1]}", field=f"{where}.default")
     for name, field in schema.get("properties", {}).items():
@@ -146,7 +146,7 @@ def fill(schema: Schema | None, data: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if len(canonical(data)) > GREATEST_DATA:
         raise TooLarge(f"a form takes at most {GREATEST_DATA} bytes", field="data", hint="attach a document instead")
-    filled: dict[str, Any] = _filled(schema, data)
+    filled: dict[str, Any] = with_defaults(schema, data)
     faults = _faults(schema, filled)
     if faults:
         field, detail = faults[0]
@@ -156,14 +156,14 @@ def fill(schema: Schema | None, data: Mapping[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def _filled(schema: Schema, value: Any) -> Any:
-    """With the defaults of fields that are not there."""
+def with_defaults(schema: Schema, value: Any) -> Any:
+    """What was given, with the defaults of fields that are not there."""
     if isinstance(value, Mapping):
         known = schema.get("properties", {})
         given = {name: field["default"] for name, field in known.items() if "default" in field} | dict(value)
-        return {name: _filled(known[name], item) if name in known else item for name, item in given.items()}
+        return {name: with_defaults(known[name], item) if name in known else item for name, item in given.items()}
     if isinstance(value, list) and "items" in schema:
-        return [_filled(schema["items"], item) for item in value]
+        return [with_defaults(schema["items"], item) for item in value]
     return value
 
 

@@ -230,4 +230,5 @@ def _form(course: Course, name: Any) -> dict[str, Any] | None:
 def _approval(course: Course, effect: bpmn.WorkWanted, given: Mapping[str, Any]) -> Approval | None:
     """The approval that is decided here."""
     asked = given.get("approval") if effect.what == "governance.decide_approval" else None
-    return first(course.work.tx, APPROVALS, equals("id", asked)) if isinstance(asked, str) else None
+    ours = equals("organisation", course.work.organisation)
+    return first(course.work.tx, APPROVALS, ours, equals("id", asked)) if isinstance(asked, str) else None

@@ -13,7 +13,7 @@ from modelyard.catalog.model import VERSIONS
 from modelyard.core.bus import Work
 from modelyard.core.digests import digest_of
 from modelyard.core.errors import InvalidInput, WrongState
-from modelyard.core.records import Query, equals, every, first
+from modelyard.core.records import Query, equals, every
 from modelyard.governance.assurance.model import APPROVALS, Approval
 from modelyard.governance.policy.authorizer import CedarAuthorizer
 from modelyard.lifecycle import subjects
@@ -94,14 +94,16 @@ def role_for(work: Work, task: Task, earlier: Sequence[TaskDecision]) -> str | N
     return able[0]
 
 
-def keep_decision(work: Work, task: Task, word: Word, ticket: str, earlier: Sequence[TaskDecision]) -> TaskDecision:
-    """Add the record, chained to the instance's one before."""
+def keep_decision(
+    work: Work, task: Task, word: Word, earlier: Sequence[TaskDecision], *, approval: str | None, ticket: str
+) -> TaskDecision:
+    """Add the record, chained to the instance's one before. `approval` is the governed one that was decided with it."""
     role = role_for(work, task, earlier)
     about = subjects.find(work.tx, work.organisation, task.about) if task.about is not None else None
     kind, _, subject = (task.about or f"instance:{task.instance}").partition(":")
-    approval = first(work.tx, APPROVALS, equals("id", task.approval)) if task.approval is not None else None
+    governed = work.get(APPROVALS, approval) if approval is not None else None
     before = _before(work, task.instance)
-    from_stage, to_stage, number = _stages(work, task, approval)
+    from_stage, to_stage, number = _stages(work, task, governed)
     decision = TaskDecision(
         **work.new("tdc"),
         task=task.id,
@@ -129,16 +131,16 @@ def keep_decision(work: Work, task: Task, word: Word, ticket: str, earlier: Sequ
         verdict=word.verdict,
         comments=word.comments,
         conditions=word.conditions,
-        evidence=_evidence(work, task, approval),
+        evidence=_evidence(work, task, governed),
         findings=_findings(work, task),
         policy_set=CedarAuthorizer().policy_set(work.tx),
         tier=(about.tier if about is not None else None) or task.tier,
-        ticket=ticket or (approval.ticket if approval is not None else ""),
+        ticket=ticket or (governed.ticket if governed is not None else ""),
         requested_at=task.created_at,
         assigned_at=task.claimed_at,
         expires_at=task.expires_at,
         on_timeout=_on_timeout(task),
-        approval=task.approval,
+        approval=approval,
         form=word.form,
         shown=digest_of({"name": task.name, "about": task.about, "data": task.data, "form": task.form}),
         previous=before.digest() if before else None,
