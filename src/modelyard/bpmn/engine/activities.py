@@ -32,6 +32,9 @@ def begin(d: Draft, token: Token, data: Any) -> None:
         d.close(token.child)
         token.child = None
     inputs: dict[str, Any] = {}
+    if code.inputs:
+        # What an earlier try was given is not what this one sees: an input may have the name of the variable that it is made of.
+        token.data = loops.own(d, token) or None
     for name, feel in code.inputs:
         inputs[name] = d.value(feel, token, inputs)
     if inputs:

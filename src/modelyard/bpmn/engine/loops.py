@@ -70,12 +70,20 @@ def _items(d: Draft, token: Token, loop: LoopCode) -> list[Any]:
 def _turn(d: Draft, scope: ScopeState) -> None:
     scope.turns += 1
     token = d.new_token(scope.id, scope.element, turn=scope.turns)
-    token.data = {"loopCounter": Decimal(scope.turns)}
-    loop = d.nodes[scope.element].loop
-    if loop is not None and loop.item is not None and scope.items is not None:
-        token.data[loop.item] = scope.items[scope.turns - 1]
+    token.data = own(d, token)
     d.taken("entered", token)
     d.later("begin", token.id)
+
+
+def own(d: Draft, token: Token) -> dict[str, Any]:
+    """The variables that a turn begins with; those of what is no turn are none."""
+    if token.turn is None:
+        return {}
+    scope, loop = d.scope(token.scope), d.nodes[token.element].loop
+    counted: dict[str, Any] = {"loopCounter": Decimal(token.turn)}
+    if loop is not None and loop.item is not None and scope.items is not None:
+        counted[loop.item] = scope.items[token.turn - 1]
+    return counted
 
 
 def _count(scope: ScopeState) -> None:
