@@ -146,7 +146,7 @@ def fill(yard: Yard, count: int, organisation: str = "default", **fields: Any) -
 
 
 def test_ten_thousand_open_tasks_take_a_few_statements(yard: Yard, adapter: str) -> None:
-    count = 10_000 if adapter == "sqlite" else 1_000
+    count = 10_000 if adapter == "memory" else 1_000
     fill(yard, count)
     with counted(yard) as tx:
         found = inbox(tx, "default", yard.people["vera"])
