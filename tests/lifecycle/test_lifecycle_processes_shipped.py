@@ -424,6 +424,9 @@ def test_a_use_case_is_taken_in(yard: Yard) -> None:
     yard.move()
     purpose = {"business_problem": "which parts to keep"}
     yard.complete("bea", "describe", instance, data={"name": "parts", "title": "Spare parts", "purpose": purpose})
+    known = next(u for u in yard.rows(USE_CASES) if u.name == "parts")
+    assert yard.instance(instance).about == yard.task("worth-of", instance).about == f"use_case:{known.id}"
+    assert yard.instance(instance).use_case == "parts"
     worth = {"target": 120_000, "baseline": 80_000, "running_cost": 9_000, "formula": "stock saved"}
     yard.complete("dana", "worth-of", instance, data=worth)
     yard.complete("vera", "assess", instance, data={"inputs": RISK})

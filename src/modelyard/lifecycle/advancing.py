@@ -21,7 +21,7 @@ from modelyard.core.records import Query, Where, equals, first
 from modelyard.jobs.commands import CancelJob
 from modelyard.jobs.model import JOBS, JobState
 from modelyard.jobs.service import cancel_job
-from modelyard.lifecycle import events
+from modelyard.lifecycle import events, subjects
 from modelyard.lifecycle.course import Course, Resolution
 from modelyard.lifecycle.definitions import compiled
 from modelyard.lifecycle.durations import keep_stays
@@ -147,12 +147,23 @@ def _take(
 
 def written(course: Course, told: Told) -> Instance:
     """Write a step down, and take what held messages bring at once."""
+    if course.instance.about is None:
+        course.instance = _about(course)
     for effect in course.effects:
         _carry_out(effect, course)
     kept = _keep(course, told)
     for subscription in course.waiting:
         kept = _take_held(course.work, kept, subscription)
     return kept
+
+
+def _about(course: Course) -> Instance:
+    """The instance, about what its variables say since this step, if they say anything."""
+    found = subjects.come_to_be(course.work.tx, course.work.organisation, course.after.data)
+    if found is None:
+        return course.instance
+    title = f"{course.instance.title}: {found.name}"
+    return course.instance.model_copy(update={"about": found.id, "use_case": found.use_case, "title": title})
 
 
 def _take_held(work: Work, instance: Instance, subscription_id: str) -> Instance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +89,18 @@ def _use_case(use_case: UseCase) -> About:
     tier = use_case.tier.value if use_case.tier is not None else None
     data = {"use_case": told, "tier": tier, "about": f"use_case:{use_case.id}"}
     return About(f"use_case:{use_case.id}", use_case.name, use_case.name, tier, use_case.digest(), data)
+
+
+def come_to_be(tx: Transaction, organisation: str, data: Mapping[str, Any]) -> About | None:
+    """What an instance that began about nothing says that it is about by now, in its variable `about`; None while that names
+    nothing that is known."""
+    reference = data.get("about")
+    if not isinstance(reference, str) or reference.partition(":")[0] not in KINDS:
+        return None
+    try:
+        return find(tx, organisation, reference)
+    except NotFound:
+        return None
 
 
 def of_payload(tx: Transaction, organisation: str, payload: dict[str, Any]) -> About | None:
