@@ -190,7 +190,7 @@ def test_an_error_nobody_catches_is_an_incident_and_one_of_a_sub_process_is_caug
     yard.move()
     assert [i.message for i in yard.incidents()] == []
     assert yard.instance(instance).places == ("told",)
-    assert "nothing@3" in yard.data(instance)["error"]
+    assert "no model named 'nothing'" in yard.data(instance)["error"]
 
 
 @ON_MEMORY

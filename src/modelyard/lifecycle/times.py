@@ -93,7 +93,7 @@ def time_to_decision(tx: Transaction, use_case: UseCase, first_decision: datetim
     mine = (equals("organisation", use_case.organisation), equals("use_case", use_case.name))
     began = tx.find(INSTANCES, Query(where=mine, sort="created_at", limit=1)).items
     intake = min((use_case.created_at, *(instance.created_at for instance in began)))
-    stays = [s for s in _newest(tx, *mine) if first_decision is None or s.entered_at <= first_decision]
+    stays = [_until(s, first_decision) for s in _newest(tx, *mine) if first_decision is None or s.entered_at <= first_decision]
     return TimeToDecision(
         use_case=use_case.name,
         intake_at=intake,
@@ -103,6 +103,15 @@ def time_to_decision(tx: Transaction, use_case: UseCase, first_decision: datetim
         working_s=sum(stay.worked_s or 0.0 for stay in stays),
         by_role=_roles(stays),
     )
+
+
+def _until(stay: Stay, end: datetime | None) -> Stay:
+    """The part of a stay that was before a moment. What was worked of it is taken to have been worked first."""
+    if end is None or stay.left_at is None or stay.left_at <= end:
+        return stay
+    total = (end - stay.entered_at).total_seconds()
+    worked = min(stay.worked_s or 0.0, total)
+    return stay.model_copy(update={"left_at": end, "worked_s": worked, "waited_s": total - worked})
 
 
 def _newest(tx: Transaction, *where: Where) -> list[Stay]:
