@@ -9,7 +9,7 @@ CACHE := .cache
 DEMAND ?= postgres,s3,data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-rules test test-all check format lint types contracts up bench lock clean reference
+.PHONY: help demo demo-rules test test-all faults check format lint types contracts up bench lock clean reference
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test: $(READY) ## Run the tests (under ten minutes on two cores)
 
 test-all: $(READY) ## Run everything, with nothing skipped that could run
 	@MODELYARD_DEMAND=$(DEMAND) $(BIN)/pytest -n 2 --dist worksteal
+
+faults: $(READY) ## Kill API and workers under 200 releases, on SQLite and PostgreSQL (a quarter of an hour; SEED=n repeats one)
+	@$(BIN)/python -m tests.faults.campaign --database sqlite $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.faults.campaign --database postgres $(if $(SEED),--seed $(SEED))
 
 check: $(READY) format-check lint types contracts test ## Format, lint, types, import contracts and tests
 
