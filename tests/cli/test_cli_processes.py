@@ -198,6 +198,10 @@ def test_simulate_of_other_assumptions(run: Run, fresh: Path, tmp_path: Path) ->
 
 def test_cases_that_do_not_end_are_said(run: Run, fresh: Path) -> None:
     fresh.with_name("model-review.simulation.yaml").unlink()
+    sampled = run("lifecycle", "simulate", str(fresh), "--runs", "3")
+    assert sampled.code == 0
+    assert "assuming the data of model-review.scenarios.yaml" in sampled.err
+    fresh.with_name("model-review.scenarios.yaml").unlink()
     said = run("lifecycle", "simulate", str(fresh), "--runs", "3")
     assert said.code == 1
     assert "no case ended" in said.out

@@ -24,7 +24,7 @@ from modelyard.bootstrap import READABLE_TABLES, event_types
 from modelyard.bpmn.lint import lint
 from modelyard.bpmn.model import Activity, CallActivity, Event, Flow, Node, Process, Scope, SubProcess, Task, TaskKind, Trigger
 from modelyard.bpmn.scenarios import ScenarioFile, parse, run
-from modelyard.bpmn.simulation import Outcome, Scenario, simulate
+from modelyard.bpmn.simulation import sampled, simulate
 from modelyard.catalog.model import USE_CASES, VERSION_STATES, Version
 from modelyard.core.errors import Refused
 from modelyard.core.messages import SYSTEM, Actor, ActorKind, Command, Subject
@@ -273,26 +273,12 @@ LEAD = {
 
 @each_process
 def test_played_it_ends_in_a_plausible_time(name: str) -> None:
-    report = simulate(definitions(name), scenario=sample(name), runs=60, seed=1)
+    report = simulate(definitions(name), scenario=sampled(scenarios(name)), runs=60, seed=1)
     assert report.unfinished == {}
     low, high = LEAD[name]
     assert low < report.lead.mean / DAY < high
     assert report.cost.mean > 0
     assert report.bottleneck is not None
-
-
-def sample(name: str) -> Scenario:
-    """Begun with the fullest data of a scenario; each piece of work gives the fullest of what it gives there."""
-    steps = [step for scenario in scenarios(name).scenarios for step in scenario.steps if not step.beside.get("refused")]
-    results: dict[str, list[Any]] = {}
-    for step in steps:
-        if step.verb == "complete":
-            results.setdefault(step.given, []).append(step.beside.get("result", {}))
-    outcomes = {
-        element: (Outcome(data=max(found, key=lambda data: (len(data), found.count(data)))),)
-        for element, found in results.items()
-    }
-    return Scenario(data=max((step.given for step in steps if step.verb == "start"), key=len), outcomes=outcomes)
 
 
 # --- diagrams -------------------------------------------------------------------------------------------------------------------

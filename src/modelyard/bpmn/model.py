@@ -161,8 +161,8 @@ class FlowNode:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event(FlowNode):
     """`attached_to` is the activity of a boundary event; `interrupting` also holds for the start of an event sub-process.
-    An event with several definitions waits for any of them (`parallel`: for all). What a caught event carries goes to the variable
-    `result`; without it, each entry to the variable of its name."""
+    An event with several definitions waits for any of them (`parallel`: for all). What a caught event carries goes to the
+    variable `result`; without it, each entry to the variable of its name."""
 
     position: EventPosition
     definitions: tuple[EventDefinition, ...] = ()

@@ -16,7 +16,7 @@ from modelyard.cli.bodies import document
 from modelyard.cli.dmn import SHOW, Showing
 from modelyard.cli.errors import DONE, FAILED, Usage
 from modelyard.cli.lifecycle_check import Process
-from modelyard.cli.lifecycle_files import beside, process_of, told
+from modelyard.cli.lifecycle_files import beside, process_of, scenarios_of, told
 from modelyard.cli.session import say
 from modelyard.core.errors import InvalidInput
 
@@ -41,15 +41,15 @@ def simulate(
     scenario: Annotated[
         Path | None,
         Parameter(
-            help="What is assumed beside what the process says, YAML or JSON; NAME.simulation.yaml beside the process when left"
-            f" out. It has {', '.join(ENTRIES.split())}."
+            help="What is assumed beside what the process says, YAML or JSON; when left out NAME.simulation.yaml beside the
+            process," f" or else the data of NAME.scenarios.yaml. It has {', '.join(ENTRIES.split())}."
         ),
     ] = None,
     how: Showing = SHOW,
 ) -> int:
     """Play a process many times: lead time, waiting and working by step, bottleneck, cost, and where cases end."""
     first = process_of(file)
-    assumed = _scenario(scenario or beside(file, "simulation"))
+    assumed = _assumed(file, scenario)
     if compare is None:
         before = _simulated(first, assumed, runs, seed)
         _print_report(before, how)
@@ -77,12 +77,24 @@ def _simulated(definitions: Definitions, assumed: Scenario, runs: int, seed: int
 # --- what is assumed ------------------------------------------------------------------------------------------------------------
 
 
-def _scenario(path: Path | None) -> Scenario:
+def _assumed(file: Path, given: Path | None) -> Scenario:
+    """What is said, or what stands beside the process, or what its tests begin with and what their steps give."""
+    from modelyard.bpmn.simulation import Scenario, sampled
+
+    said = given or beside(file, "simulation")
+    if said is not None:
+        return _scenario(said)
+    tests = beside(file, "scenarios")
+    if tests is None:
+        return Scenario()
+    say(f"assuming the data of {tests.name}; {file.stem}.simulation.yaml or --scenario would say otherwise")
+    return sampled(scenarios_of(tests).file)
+
+
+def _scenario(path: Path) -> Scenario:
     from modelyard.bpmn import BpmnError
     from modelyard.bpmn.simulation import Scenario
 
-    if path is None:
-        return Scenario()
     said = document(path)
     strange = next((name for name in said if name not in ENTRIES.split()), None)
     if strange is not None:

@@ -7,6 +7,7 @@ compare(report, simulate(other, runs=500)).lines
 
 from modelyard.bpmn.simulation.distributions import Distribution, parse_distribution
 from modelyard.bpmn.simulation.report import Comparison, Difference, Measure, Report, RoleTime, StepTime, compare
+from modelyard.bpmn.simulation.sampling import sampled
 from modelyard.bpmn.simulation.scenario import Outcome, Scenario
 from modelyard.bpmn.simulation.simulate import SimulationLimits, simulate
 
@@ -23,5 +24,6 @@ __all__ = [
     "StepTime",
     "compare",
     "parse_distribution",
+    "sampled",
     "simulate",
 ]
