@@ -23,7 +23,7 @@ from modelyard.lifecycle.tasks.commands import (
     DelegateTask,
     ReleaseTask,
 )
-from modelyard.lifecycle.tasks.model import TASK_DECISIONS, TASKS, Task, TaskStatus
+from modelyard.lifecycle.tasks.model import TASK_DECISIONS, TASK_NOTES, TASKS, Task, TaskStatus
 from modelyard.lifecycle.views import view_task
 from tests.bpmn.bpmn_text import process, user, xml
 from tests.lifecycle.lifecycle_yard import Yard
@@ -392,6 +392,38 @@ def test_a_command_is_given_by_one_person(yard: Yard, quorum: str) -> None:
     given = user(operation="governance.decide_approval", extensions={"role": "validator", "quorum": quorum})
     with pytest.raises(InvalidInput, match="one person"):
         yard.do("dana", ProposeProcess(source=text(process("one", "s -> t -> e", t=given))))
+
+
+@pytest.mark.parametrize("operation", ["governance.aprove", "read", "read.evidence", "job:x", "lifecycle.complete_task"])
+def test_a_task_stands_for_a_command_that_there_is(yard: Yard, operation: str) -> None:
+    given = user(operation=operation, extensions={"role": "validator"})
+    with pytest.raises(InvalidInput, match="command"):
+        yard.do("dana", ProposeProcess(source=text(process("one", "s -> t -> e", t=given))))
+
+
+@pytest.mark.parametrize("said", ["\x00", "a\x00b", "\u202e☃", "'; drop table tasks; --"])
+def test_whatever_is_said_is_kept_or_refused(yard: Yard, said: str) -> None:
+    task = for_role(yard)
+    try:
+        note = yard.do("vera", CommentTask(task=task.id, text=said))
+    except InvalidInput:
+        assert not yard.rows(TASK_NOTES)
+    else:
+        assert [n.text for n in yard.rows(TASK_NOTES)] == [note.text] == [said]
+
+
+@pytest.mark.parametrize("said", ["\x00", "\ud800", "☃" * 50_000, 10**400, 1e308, [[[]]]])
+def test_whatever_is_filled_in_is_kept_or_refused(yard: Yard, said: Any) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "number"]}}}
+    made = process("one", "s -> t -> e", t=user(extensions={"role": "validator", "form": "f"}))
+    yard.publish(text(made), forms={"f": schema})
+    task = yard.task("t", yard.start("one"))
+    try:
+        done = yard.do("vera", CompleteTask(task=task.id, data={"a": said}))
+    except InvalidInput:
+        assert yard.task("t").status is TaskStatus.OPEN
+    else:
+        assert done.result["a"] == said
 
 
 def test_a_refusal_is_in_the_audit_log_once(yard: Yard) -> None:

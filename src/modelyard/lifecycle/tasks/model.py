@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from modelyard.core.records import Record, Table
 from modelyard.lifecycle.model import Digest
@@ -108,7 +108,7 @@ class DueCondition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str = Field(min_length=1, max_length=2000)
-    due: datetime
+    due: AwareDatetime
 
 
 class EvidenceShown(BaseModel):
