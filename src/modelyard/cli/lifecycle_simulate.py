@@ -41,8 +41,8 @@ def simulate(
     scenario: Annotated[
         Path | None,
         Parameter(
-            help="What is assumed beside what the process says, YAML or JSON; when left out NAME.simulation.yaml beside the
-            process," f" or else the data of NAME.scenarios.yaml. It has {', '.join(ENTRIES.split())}."
+            help="What is assumed beside what the process says, YAML or JSON; when left out NAME.simulation.yaml beside it,"
+            f" or else the data of NAME.scenarios.yaml. It has {', '.join(ENTRIES.split())}."
         ),
     ] = None,
     how: Showing = SHOW,
