@@ -196,7 +196,8 @@ class Bus:
         except _DryRunDone as done:
             return done.result
         except Refused as refusal:
-            self._retried(partial(self._record_refusal, handling, request, refusal))
+            refused = refusal.part or request
+            self._retried(partial(self._record_refusal, self._handlings[type(refused.command)], refused, refusal))
             refusal.recorded = True
             raise
 
@@ -215,10 +216,14 @@ class Bus:
             raise InvalidInput(f"nobody handles {type(command).__name__}")
         request = replace(work.request, command=command, actor=actor, idempotency_key=None, reason=reason, dry_run=False)
         _require_json(request)
-        subject = handling.subject(work.tx, request, command)
-        permit = self._authorizer.authorise(work.tx, request, subject)
-        inner = Work(work.tx, request, work.now, work.ids, subject)
-        result = handling.handle(inner, command)
+        try:
+            subject = handling.subject(work.tx, request, command)
+            permit = self._authorizer.authorise(work.tx, request, subject)
+            inner = Work(work.tx, request, work.now, work.ids, subject)
+            result = handling.handle(inner, command)
+        except Refused as refusal:
+            refusal.part = refusal.part or request
+            raise
         self._write_down(inner, permit, result)
         return result
 

@@ -27,7 +27,7 @@ problem details (RFC 9457) in one place, `modelyard.cli` to exit codes in one pl
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ModelyardError(Exception):
@@ -88,10 +88,12 @@ class IdempotencyMismatch(Conflict):
 
 
 class Refused(ModelyardError):
-    """`recorded` says that it is in the audit log already; whoever tells it to the outside records it otherwise."""
+    """`recorded` says that it is in the audit log already; whoever tells it to the outside records it otherwise. `part` is the
+    request that was refused, where that was a part of another."""
 
     code, status = "refused", 403
     recorded = False
+    part: Any = None
 
 
 class Forbidden(Refused):
