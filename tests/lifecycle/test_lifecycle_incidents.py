@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from modelyard.core.bus import Bus
 from modelyard.core.errors import Busy, Forbidden, NotFound, WrongState
@@ -18,14 +16,8 @@ from modelyard.lifecycle.model import INCIDENTS, STEPS, WORK, Health, InstanceSt
 from tests.bpmn.bpmn_text import boundary, each, error, par, process, service, sub, timer, xor
 from tests.lifecycle.lifecycle_yard import Yard, person, text
 
+pytestmark = pytest.mark.usefixtures("logs")
 ON_MEMORY = pytest.mark.parametrize("adapter", ["memory"], indirect=True)
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[Any]]:
-    """What is logged, kept instead of written: what breaks here breaks on purpose."""
-    with capture_logs() as kept:
-        yield kept
 
 
 class Broken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from modelyard.core.messages import SYSTEM
 from modelyard.core.outbox import EVENTS
 from modelyard.lifecycle.commands import DeliverEvent, SendMessage, SendSignal, StartProcess
 from modelyard.lifecycle.model import INSTANCES, MESSAGES, STEPS, SUBSCRIPTIONS, InstanceStatus
+from modelyard.lifecycle.tasks.commands import CompleteTask
 from tests.bpmn.bpmn_text import (
     boundary,
     catch,
@@ -239,6 +241,7 @@ def test_a_signal_goes_to_all_and_to_the_senders_other_branches_once(yard: Yard)
     assert len([i for i in yard.rows(INSTANCES) if i.process == "begins"]) == 2
 
 
+@pytest.mark.usefixtures("logs")
 @ON_MEMORY
 def test_one_that_cannot_take_an_event_in_keeps_no_other_from_it(yard: Yard) -> None:
     yard.move()
@@ -264,6 +267,40 @@ def test_who_was_told_in_the_meantime_is_left_alone(yard: Yard) -> None:
     assert yard.instance(instance).steps == 2
     with pytest.raises(Forbidden):
         yard.do("omar", DeliverEvent(subscriptions=(subscription.id,), event_id="evt_1", name="m"))
+
+
+@pytest.mark.parametrize("adapter", ["sqlite", "postgres"], indirect=True)
+def test_an_event_that_comes_while_somebody_else_steps_the_instance_is_not_lost(yard: Yard) -> None:
+    yard.move()
+    flows = "s -> fork -> t -> e; fork -> here -> e2; fork -> told -> e3"
+    here, told = catch(message("catalog.use_case_registered")), catch(message("m"))
+    yard.publish(text(process("p", flows, fork=par(), t=person("developer"), here=here, told=told)))
+    instances = [yard.start("p") for _ in range(3)]
+    yard.do("dana", RegisterUseCase(name="credit", tier="low"))
+    ready = threading.Barrier(3)
+
+    def hear() -> None:
+        ready.wait()
+        yard.move()
+
+    def do() -> None:
+        ready.wait()
+        for instance in instances:
+            yard.do("dana", CompleteTask(task=yard.task("t", instance).id))
+
+    def send() -> None:
+        ready.wait()
+        yard.do("dana", SendMessage(name="m"))
+
+    at_once = [threading.Thread(target=what) for what in (hear, do, send)]
+    for each in at_once:
+        each.start()
+    for each in at_once:
+        each.join()
+    yard.move()
+    assert statuses(yard, *instances) == ["completed"] * 3
+    assert len(yard.rows(STEPS)) == 12
+    assert not yard.left_over()
 
 
 @ON_MEMORY

@@ -12,7 +12,8 @@ from modelyard.core.errors import Forbidden, NotFound, WrongState
 from modelyard.core.outbox import EVENTS
 from modelyard.governance.audit import verify_records
 from modelyard.jobs.queue import Queue
-from modelyard.lifecycle.commands import CancelInstance, MigrateInstance, RetryIncident, SendMessage
+from modelyard.lifecycle.commands import CancelInstance, MigrateInstance, PublishProcess, RetryIncident, SendMessage, SkipIncident
+from modelyard.lifecycle.definitions import numbered
 from modelyard.lifecycle.model import INSTANCES, STAYS, STEPS, SUBSCRIPTIONS, TIMERS, WORK, InstanceStatus
 from modelyard.lifecycle.replaying import replay
 from modelyard.lifecycle.tasks.commands import ClaimTask
@@ -154,6 +155,41 @@ def test_time_worked_before_the_move_is_counted_once(yard: Yard) -> None:
         steps = process_times(tx, "default", "p").steps
     assert {s.element: (s.waiting.total / 60, s.working.total / 60) for s in steps} == {"t": (10, 5), "u": (0, 7)}
     assert {s.role for s in yard.rows(STAYS)} == {"validator"}
+
+
+@ON_MEMORY
+def test_a_name_that_was_lent_goes_with_its_step_and_to_no_other(yard: Yard) -> None:
+    scan = service("governance.nothing", extensions={"authority": "ask"})
+    first = process(
+        "p",
+        "s -> look -> ask -> wait -> do -> e",
+        look=person("validator"),
+        ask=person("operator"),
+        wait=person("developer"),
+        do=scan,
+    )
+    scan2 = service("governance.issue_release", inputs={"approval": '"apr_1"'}, extensions={"authority": "ask2"})
+    nodes = {"look": person("validator"), "ask2": person("operator"), "wait": person("developer"), "do": scan2}
+    yard.publish(text(first))
+    yard.publish(text(process("p", "s -> look -> ask2 -> wait -> do -> e", **nodes)))
+    with yard.platform.storage.reading() as tx:
+        old = first_of(tx)
+    yard.do("rita", PublishProcess(definition=old.id))
+    instance = yard.start("p")
+    with pytest.raises(WrongState, match="in the name of who did 'look'"):
+        yard.do("omar", MigrateInstance(instance=instance.id, number=2, moves={"look": "ask2"}))
+    yard.complete("vera", "look")
+    yard.complete("omar", "ask")
+    yard.do("omar", MigrateInstance(instance=instance.id, number=2, moves={"ask": "ask2"}))
+    yard.complete("dana", "wait")
+    (incident,) = yard.incidents(instance)
+    assert "not_found" in incident.message, "the approval is not there; that it may be asked for is omar's doing"
+    yard.do("rita", SkipIncident(incident=incident.id, why="seen"))
+    assert yard.instance(instance).status is InstanceStatus.COMPLETED
+
+
+def first_of(tx: Any) -> Any:
+    return numbered(tx, "default", "p", 1)
 
 
 @ON_MEMORY

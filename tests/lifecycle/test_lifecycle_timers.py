@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,9 @@ from modelyard.bpmn.model import TimerKind, Trigger
 from modelyard.core.errors import InvalidInput, NotFound, WrongState
 from modelyard.core.messages import SYSTEM
 from modelyard.lifecycle.commands import ChangeData, FireTimer, ProposeProcess, RetryIncident, SendMessage
+from modelyard.lifecycle.inbound import Mover
 from modelyard.lifecycle.model import INSTANCES, STEPS, TIMERS, InstanceStatus
+from modelyard.lifecycle.tasks.commands import CompleteTask
 from modelyard.lifecycle.timed import times_of
 from tests.bpmn.bpmn_text import boundary, catch, event_based, message, par, process, start, timer
 from tests.lifecycle.lifecycle_yard import Yard, person, text
@@ -46,6 +49,38 @@ def test_what_is_due_is_fired_soonest_first_and_once(yard: Yard) -> None:
     assert steps[:2] == [("started", None), ("timer", "soon")]
     assert sorted(steps[2:]) == [("timer", "late"), ("timer", "then")]
     assert yard.instance(instance).status is InstanceStatus.COMPLETED
+    assert not yard.left_over()
+
+
+@pytest.mark.parametrize("adapter", ["sqlite", "postgres"], indirect=True)
+def test_workers_at_once_fire_a_timer_once_while_others_step_the_same_instance(yard: Yard) -> None:
+    flows = "s -> fork -> a -> e; fork -> b -> e2; fork -> c -> e3; fork -> t -> e4"
+    times = {name: catch(timer("PT1H")) for name in "abc"}
+    yard.publish(text(process("p", flows, fork=par(), t=person("developer"), **times)))
+    instances = [yard.start("p") for _ in range(2)]
+    yard.house.later(hours=1)
+    ready = threading.Barrier(3)
+
+    def fire() -> None:
+        ready.wait()
+        Mover(yard.platform.storage, yard.platform.bus, yard.platform.clock).fire_timers()
+
+    def do() -> None:
+        ready.wait()
+        for instance in instances:
+            yard.do("dana", CompleteTask(task=yard.task("t", instance).id))
+
+    workers = [threading.Thread(target=what) for what in (fire, fire, do)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    yard.move()
+    for instance in instances:
+        assert yard.instance(instance).status is InstanceStatus.COMPLETED
+        steps = sorted((s for s in yard.rows(STEPS) if s.instance == instance.id), key=lambda s: s.number)
+        assert [s.number for s in steps] == [1, 2, 3, 4, 5]
+        assert sorted(s.event for s in steps[1:]) == ["task", "timer", "timer", "timer"]
     assert not yard.left_over()
 
 
@@ -195,6 +230,7 @@ def test_cycles_of_months_go_on_after_what_was_missed() -> None:
     assert times_of(begins("PT1H", TimerKind.DURATION), NOON).after(NOON, NOON) is None
 
 
+@pytest.mark.usefixtures("logs")
 def test_a_timer_that_cannot_be_fired_keeps_no_other_waiting_and_says_why(yard: Yard) -> None:
     grows = process("grows", "s -> late -> t -> e", late=catch(timer("PT1H")), t=person("developer"))
     yard.publish(text(grows))

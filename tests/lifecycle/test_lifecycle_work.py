@@ -179,7 +179,8 @@ def test_with_the_roles_they_have_when_it_is_done(yard: Yard) -> None:
     assert yard.instance(instance).places == ("told",), "an error that the process catches"
     assert not [a for a in yard.rows(AUDIT) if a.action == "governance.issue_release" and a.outcome is AuditOutcome.DONE]
     refusals = [a for a in yard.rows(AUDIT) if a.outcome is AuditOutcome.REFUSED]
-    assert [(a.error_code, a.trace_id) for a in refusals] == [("forbidden", instance.id)]
+    told = [(a.actor, a.action, a.error_code, a.trace_id) for a in refusals]
+    assert told == [(omar, "governance.issue_release", "forbidden", instance.id)], "who it was, and what"
 
 
 @ON_MEMORY
@@ -266,6 +267,7 @@ def test_a_job_that_fails_or_is_cancelled_is_an_error_of_the_process(yard: Yard)
     assert yard.instance(cancelled).places == ("told2",)
 
 
+@pytest.mark.usefixtures("logs")
 @ON_MEMORY
 def test_a_result_that_is_too_large_is_an_error_of_the_step(yard: Yard) -> None:
     instance = run(yard, job_process())

@@ -124,6 +124,13 @@ def _check_authorities(process: Process) -> None:
             )
 
 
+def authorities(process: Process) -> frozenset[str]:
+    """The tasks in whose doers' names something is done."""
+    return frozenset(
+        str(task.extensions["authority"]) for task in tasks_of(process.body, TaskKind.SERVICE) if "authority" in task.extensions
+    )
+
+
 def _check_forms(process: Process, schemas: Mapping[str, Any]) -> None:
     for name, schema in schemas.items():
         forms.check(schema, f"forms.{name}")

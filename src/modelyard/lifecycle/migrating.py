@@ -15,7 +15,7 @@ from modelyard.lifecycle import events
 from modelyard.lifecycle.advancing import Told, written
 from modelyard.lifecycle.commands import MigrateInstance
 from modelyard.lifecycle.course import Course
-from modelyard.lifecycle.definitions import compiled, numbered
+from modelyard.lifecycle.definitions import authorities, compiled, numbered
 from modelyard.lifecycle.model import (
     INCIDENTS,
     INSTANCES,
@@ -51,6 +51,7 @@ def migrate_instance(work: Work, command: MigrateInstance) -> Migrated:
             field="moves",
             hint="say where tokens go: moves={old step: new step}",
         )
+    _lend_nobodys_name(planned, command.moves)
     state, effects = migrate(planned.state, planned, work.now)
     _rename(work, instance, planned)
     moved = instance.model_copy(update={"number": target.number, "definition": target.id, "source": target.source})
@@ -61,6 +62,19 @@ def migrate_instance(work: Work, command: MigrateInstance) -> Migrated:
     told = events.InstanceMigrated(instance=instance.id, process=instance.process, before=instance.number, after=target.number)
     work.emit(told, f"instance:{instance.id}")
     return Migrated(instance=kept, plan=planned.lines)
+
+
+def _lend_nobodys_name(planned: Plan, moves: dict[str, str]) -> None:
+    """Who was asked for one thing has not lent their name for another: a step from which authority is taken was one before.
+    Raises WrongState."""
+    before, after = authorities(planned.old.process), authorities(planned.new.process)
+    for old, new in moves.items():
+        if new in after and old not in before:
+            raise WrongState(
+                f"what is done in the name of who did {new!r} cannot be done in the name of who did {old!r}",
+                field="moves",
+                hint=f"let {new!r} be done once more: cancel the instance and begin again",
+            )
 
 
 def plan_for(tx: Transaction, instance: Instance, target: ProcessDefinition, moves: dict[str, str]) -> Plan:

@@ -11,13 +11,13 @@ from modelyard.core.bus import Work
 from modelyard.core.digests import canonical
 from modelyard.core.errors import InvalidInput, NotApproved, NotFound
 from modelyard.core.messages import SYSTEM, Actor, ActorKind, Command
-from modelyard.core.records import Query, Table, Transaction, Where, equals
+from modelyard.core.records import Query, Table, Transaction, Where, equals, every
 from modelyard.governance.assurance.decisions import answer, compiled
 from modelyard.governance.assurance.gates import source_of
 from modelyard.governance.assurance.service import named
 from modelyard.governance.identity.model import IDENTITIES
 from modelyard.governance.identity.service import roles_of
-from modelyard.lifecycle.model import WorkItem
+from modelyard.lifecycle.model import STEPS, WorkItem
 from modelyard.lifecycle.tasks.model import TASKS, TaskStatus
 
 MOST_READ = 50
@@ -50,7 +50,8 @@ def actor_of(work: Work, item: WorkItem) -> Actor:
     with the roles they hold now. Raises NotApproved when nobody has, NotFound or Forbidden's kin when they no longer may."""
     if item.authority is None:
         return SYSTEM
-    where = (equals("instance", item.instance), equals("element", item.authority), equals("status", TaskStatus.COMPLETED))
+    named = Where("element", "in", names_of(work.tx, item.instance, item.authority))
+    where = (equals("instance", item.instance), named, equals("status", TaskStatus.COMPLETED))
     done = work.tx.find(TASKS, Query(where=where, sort="created_at", descending=True, limit=200)).items
     last = max(done, key=lambda task: task.ended_at or task.created_at, default=None)
     if last is None or last.completed_by is None:
@@ -58,6 +59,15 @@ def actor_of(work: Work, item: WorkItem) -> Actor:
             f"{item.element} is done in the name of who completed {item.authority}, and nobody has", field="authority"
         )
     return person(work.tx, last.completed_by)
+
+
+def names_of(tx: Transaction, instance: str, element: str) -> tuple[str, ...]:
+    """What a step is called, and was called before the instance was migrated."""
+    names = {element}
+    migrations = every(tx, STEPS, equals("instance", instance), equals("event", "migrated"))
+    for step in sorted(migrations, key=lambda step: -step.number):
+        names |= {old for old, new in step.given["moves"].items() if new in names}
+    return tuple(sorted(names))
 
 
 def person(tx: Transaction, identity_id: str) -> Actor:
