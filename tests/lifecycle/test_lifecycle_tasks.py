@@ -394,7 +394,7 @@ def test_a_command_is_given_by_one_person(yard: Yard, quorum: str) -> None:
         yard.do("dana", ProposeProcess(source=text(process("one", "s -> t -> e", t=given))))
 
 
-@pytest.mark.parametrize("operation", ["governance.aprove", "read", "read.evidence", "job:x", "lifecycle.complete_task"])
+@pytest.mark.parametrize("operation", ["governance.aprove", "read", "read.evidence", "job:x"])
 def test_a_task_stands_for_a_command_that_there_is(yard: Yard, operation: str) -> None:
     given = user(operation=operation, extensions={"role": "validator"})
     with pytest.raises(InvalidInput, match="command"):

@@ -187,9 +187,7 @@ def test_a_void_approval_is_refused_and_nothing_is_half_done(yard: Yard) -> None
     with pytest.raises(NotApproved, match="void"):
         complete(yard, "bea", task, comments="fine")
     new = [r for r in yard.rows(AUDIT) if r.outcome == "refused" and r not in refused]
-    assert [(r.action, r.actor, r.error_code) for r in new] == [
-        ("lifecycle.complete_task", yard.people["bea"].id, "not_approved")
-    ]
+    assert [(r.actor, r.error_code) for r in new] == [(yard.people["bea"].id, "not_approved")], "once"
     again = yard.task("t")
     assert (again.status, again.id) == (TaskStatus.OPEN, before.id)
     assert not yard.rows(APPROVAL_DECISIONS)

@@ -10,7 +10,6 @@ from modelyard.bpmn.model import Task
 from modelyard.core.errors import InvalidInput
 from modelyard.governance.identity.model import Role
 from modelyard.governance.policy.cedar import READ, known_actions
-from modelyard.lifecycle.operations import MAY_CALL, OWN
 from modelyard.lifecycle.tasks.opening import later, priority_of, quorum_of
 from modelyard.lifecycle.values import texts
 
@@ -53,8 +52,6 @@ def _check_command(task: Task, where: str) -> None:
         raise InvalidInput(
             f"{where}: there is no command {command!r}", field="source", hint="see the API reference for their names"
         )
-    if command.startswith(OWN) and command not in MAY_CALL:
-        raise InvalidInput(f"{where}: a process cannot give the command {command}", field="source")
 
 
 def _check_numbers(task: Task, where: str) -> None:
