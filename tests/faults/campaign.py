@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -30,16 +31,16 @@ from tests.faults.faults_yard import Founded, Monkey, Office, found, running
 
 @dataclass(frozen=True)
 class Plan:
-    """`living` is how long a program lives after it has started (seconds, from and to), `most` how many kills there are. After
-    `under_fire_s` the killing ends, whatever has ended by then; `rest_s` is how long coming to rest may take."""
+    """`living` is how long a program lives once it is up (seconds, from and to), `most` how many kills there are. After
+    `under_fire_s` the killing ends, whatever has ended by then; `rest_s` is how long coming to rest may take after that."""
 
     releases: int
     seed: int
-    living: tuple[float, float] = (0.3, 5.0)
+    living: tuple[float, float] = (0.3, 6.0)
     most: int = 1_000_000
     lease: float | None = None
     under_fire_s: float = 300.0
-    rest_s: float = 300.0
+    rest_s: float = 400.0
 
 
 @dataclass
@@ -73,9 +74,10 @@ def _run(storage: Storage, founded: Founded, plan: Plan) -> Outcome:
     with running(founded, plan.lease) as (all_, starting):
         began = time.monotonic()
         with Office(founded, asked, plan.seed) as office:
-            with Monkey(all_, starting, plan.living, plan.seed, plan.most) as monkey:
+            url = founded.settings.url
+            with Monkey(all_, url, plan.living, plan.seed, plan.most, plan.under_fire_s) as monkey:
                 office.begin_all()
-                _await(lambda: not left(storage), plan.under_fire_s)
+                _await(lambda: not left(storage), began + plan.under_fire_s - time.monotonic())
                 outcome.figures["instances left when the killing ended"] = left(storage)
             fire = time.monotonic() - began
             _await(lambda: not unrest(storage), plan.rest_s)
@@ -132,10 +134,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--releases", type=int, default=200)
     parser.add_argument("--database", default="sqlite")
     parser.add_argument("--seed", type=int, default=None, help="repeats a campaign: the same wishes and lives of programs")
-    parser.add_argument("--fire", type=float, default=300.0, help="seconds after which the killing ends at the latest")
+    parser.add_argument("--fire", type=float, default=270.0, help="seconds after which the killing ends at the latest")
     given = parser.parse_args(arguments)
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
     print(f"python -m tests.faults.campaign --releases {given.releases} --database {given.database} --seed {seed}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
     plan = Plan(given.releases, seed, under_fire_s=given.fire)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelyard-faults-")))

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -157,49 +156,26 @@ class Nursery:
     """Where programs come from; see `tests.faults.nursery`. Whatever it brought up ends with it."""
 
     def __init__(self) -> None:
-        self._lock, self._pids = threading.Lock(), set[int]()
-        command = [sys.executable, "-m", "tests.faults.nursery"]
+        self._lock = threading.Lock()
         alone = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # a process with threads forks badly
+        command = [sys.executable, "-m", "tests.faults.nursery"]
+        # In a session of its own: Ctrl-C is for the campaign, which closes it.
         self._process = subprocess.Popen(
-            command, env=alone, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            command, env=alone, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True
         )
-        assert self._answer() == "ready"
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().strip() == "ready"
 
-    def bring_up(self, **asked: Any) -> int:
+    def ask(self, what: str, told: Any) -> Any:
         with self._lock:
             assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            assert self._process.stdout is not None
+            self._process.stdin.write(json.dumps({what: told}) + "\n")
             self._process.stdin.flush()
-            pid = int(self._answer())
-            self._pids.add(pid)
-        return pid
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().decode().strip()
-
-    def bury(self, pid: int) -> None:
-        """SIGKILL to a program and all that it started, as a host that dies would; returns when it is gone."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        pause = threading.Event()
-        while lives(pid):
-            pause.wait(0.005)
-        self._pids.discard(pid)
+            return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
-        for pid in list(self._pids):
-            self.bury(pid)
-        self._process.kill()
         self._process.communicate()
-
-
-def lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @dataclass
@@ -213,14 +189,11 @@ class Program:
     pid: int = 0
 
     def start(self) -> None:
-        self.pid = self.nursery.bring_up(**self.asked)
+        self.pid = self.nursery.ask("bring up", self.asked)
 
-    def kill(self) -> None:
-        self.nursery.bury(self.pid)
-
-    @property
-    def runs(self) -> bool:
-        return lives(self.pid)
+    def kill(self) -> bool:
+        """SIGKILL; says whether it still ran."""
+        return bool(self.nursery.ask("bury", self.pid))
 
 
 def programs(founded: Founded, nursery: Nursery, lease: float | None) -> list[Program]:
@@ -249,24 +222,22 @@ def running(founded: Founded, lease: float | None) -> Iterator[tuple[list[Progra
         for program in all_:
             program.start()
         while not answers(f"{founded.settings.url}/health/ready"):
-            assert all_[0].runs, log_of(founded, "api").read_text()
-            assert time.monotonic() < began + PATIENCE, "the API does not answer"
+            assert time.monotonic() < began + PATIENCE, log_of(founded, "api").read_text()
             pause.wait(0.05)
         yield all_, time.monotonic() - began
 
 
 class Monkey:
-    """Kills each program again and again, and starts it at once. A program lives `living` seconds (from, to) after the time that
-    it takes to start; one in seven is killed while it is starting. Ends after `most` kills, or when it is told to."""
+    """Kills each program again and again, and starts it at once. A program lives `living` seconds (from, to) from when it is up;
+    one in seven is killed while it is starting. Ends after `most` kills, after `lasting` seconds, or when it is told to."""
 
-    def __init__(self, all_: list[Program], starting: float, living: tuple[float, float], seed: int, most: int) -> None:
+    def __init__(self, all_: list[Program], url: str, living: tuple[float, float], seed: int, most: int, lasting: float) -> None:
         self._stop, self._lock, self._left = threading.Event(), threading.Lock(), most
-        self._starting, self._living = starting, living
+        self._url, self._living, self._end = url, living, time.monotonic() + lasting
+        self._starting = 0.0
         self._threads = [
-            threading.Thread(
-                target=self._hunt, args=(program, random.Random(f"{seed}:{program.name}")), name=f"kill {program.name}"
-            )
-            for program in all_
+            threading.Thread(target=self._hunt, args=(each, random.Random(f"{seed}:{each.name}")), name=f"kill {each.name}")
+            for each in all_
         ]
         self.died: list[str] = []
 
@@ -280,28 +251,32 @@ class Monkey:
         for thread in self._threads:
             thread.join()
 
-    @property
-    def tired(self) -> bool:
-        return self._left <= 0
-
     def _hunt(self, program: Program, chance: random.Random) -> None:
-        life = chance.uniform(*self._living)
-        while not self._stop.wait(life):
+        while not self._stop.wait(chance.uniform(*self._living)):
             with self._lock:
-                if self._left <= 0:
-                    return
                 self._left -= 1
-            if not program.runs:
-                self.died.append(f"{program.name} ended by itself")
-            program.kill()
-            program.kills += 1
-            program.start()
-            life = self._life(chance)
+                if self._left < 0 or time.monotonic() > self._end:
+                    return
+            self._kill(program)
+            while chance.random() < 1 / 7 and not self._stop.wait(chance.uniform(0.0, self._starting)):
+                self._kill(program)
+            self._until_up(program)
 
-    def _life(self, chance: random.Random) -> float:
-        if chance.random() < 1 / 7:
-            return chance.uniform(0.0, self._starting)
-        return self._starting + chance.uniform(*self._living)
+    def _kill(self, program: Program) -> None:
+        if not program.kill():
+            self.died.append(f"{program.name} ended by itself")
+        program.kills += 1
+        program.start()
+
+    def _until_up(self, program: Program) -> None:
+        """An API says that it is up; a worker is taken to need as long as the last API did."""
+        began = time.monotonic()
+        if program.name != "api":
+            self._stop.wait(self._starting)
+            return
+        while not answers(f"{self._url}/health/ready") and not self._stop.wait(0.1):
+            pass
+        self._starting = time.monotonic() - began
 
 
 # --- people
@@ -388,7 +363,7 @@ class Office:
         self.wishes = {f"version:{wish.version}": wish for wish in wishes}
         url = founded.settings.url
         self.people = {name: Person(name, url, token, self) for name, token in founded.tokens.items()}
-        self.starters = [Person(name, url, founded.tokens[name], self) for name in ("omar", "otto", "bea", "bob")]
+        self.starters = [Person(name, url, founded.tokens[name], self) for name in ("omar", "otto") * 2]
         self._threads = [threading.Thread(target=self._work, args=(person,), name=name) for name, person in self.people.items()]
 
     def __enter__(self) -> Office:
