@@ -1,6 +1,8 @@
-"""Starting, stepping, saving and loading life cycles, against SpiffWorkflow; many turns of a loop; gateways in a row.
+"""Life cycles against SpiffWorkflow: the engine alone, steps with all that is kept of them; and many live instances at once.
 
-    python -m benchmarks.lifecycle            (BENCH_ROUNDS makes it shorter)
+    python -m benchmarks.lifecycle                   everything (BENCH_ROUNDS makes it shorter)
+    python -m benchmarks.lifecycle kept crowd due    some of engine, kept, crowd, due
+    BENCH_DATABASE=postgresql python -m benchmarks.lifecycle crowd        on a PostgreSQL server of its own
 
 Both sides run in processes of their own, the peer in an environment of its own (`locks/`), on the same files; a round is a
 turn of each, and what is told are ratios within a round. First both must do the same tasks in the same order."""
@@ -10,13 +12,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.lifecycle import kept
+from benchmarks.lifecycle.approval import APPROVAL, GIVEN, SOURCE
 from benchmarks.lifecycle.cases import GATEWAYS, LOOP, RELEASE, bpmn
+from benchmarks.lifecycle.databases import databases
 from benchmarks.peers import ENVS, UV, Caller
 from benchmarks.rounds import Sample, Spread, interleaved, ratio, stamp
 
@@ -47,12 +53,16 @@ def environment() -> Path:
     return python
 
 
-def main() -> None:
+def main(parts: Sequence[str] = ()) -> None:
     print(stamp())
+    known: dict[str, Callable[[], None]] = {"engine": _engine, "kept": _kept, "crowd": _crowd, "due": _due}
+    for part in parts or known:
+        known[part]()
+
+
+def _engine() -> None:
     with ExitStack() as stack:
-        ours = stack.enter_context(Caller(Path(sys.executable), "benchmarks.lifecycle.ours"))
-        spiff = stack.enter_context(Caller(environment(), "benchmarks.lifecycle.spiff"))
-        sides = {OURS: ours, SPIFF: spiff}
+        sides = _sides(stack)
         for case in (RELEASE, LOOP, GATEWAYS):
             for side in sides.values():
                 side.do("reading", case=case, source=bpmn(case))
@@ -62,8 +72,43 @@ def main() -> None:
         _turns(sides)
 
 
-def _agree(sides: Mapping[str, Caller], case: str) -> None:
-    traces = {name: side.do("trace", case=case) for name, side in sides.items()}
+def _sides(stack: ExitStack) -> dict[str, Caller]:
+    ours = stack.enter_context(Caller(Path(sys.executable), "benchmarks.lifecycle.ours"))
+    return {OURS: ours, SPIFF: stack.enter_context(Caller(environment(), "benchmarks.lifecycle.spiff"))}
+
+
+def _kept() -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        database = stack.enter_context(databases())
+        sides = _sides(stack)
+        for name, side in sides.items():
+            side.do("reading", case=APPROVAL, source=SOURCE)
+            side.do("opening", path=str(folder / f"{name}.db"))
+        _agree(sides, APPROVAL, GIVEN)
+        house = stack.enter_context(Caller(Path(sys.executable), "benchmarks.lifecycle.house"))
+        house.do("opening", folder=str(folder / "house"), database=database("kept"))
+        kept.race(sides[SPIFF], sides[OURS], house, ROUNDS)
+
+
+def _crowd() -> None:
+    from benchmarks.lifecycle import crowd  # not above: this package is read in the peer's environment too
+
+    print("\nsteps among many live instances, milliseconds of processor time")
+    with TemporaryDirectory() as folder, databases() as database:
+        crowd.steps(Path(folder), ROUNDS, database)
+
+
+def _due() -> None:
+    from benchmarks.lifecycle import crowd
+
+    print("\ntimers that are due among many that wait, milliseconds of processor time")
+    with TemporaryDirectory() as folder, databases() as database:
+        crowd.due(Path(folder), ROUNDS, database)
+
+
+def _agree(sides: Mapping[str, Caller], case: str, data: dict[str, Any] | None = None) -> None:
+    traces = {name: side.do("trace", case=case, data=data) for name, side in sides.items()}
     if traces[OURS] != traces[SPIFF]:
         raise SystemExit(f"{case}: {traces} differ")
     print(f"\n{case}: {len(traces[OURS])} tasks; milliseconds of processor time, and how many times less ours takes")

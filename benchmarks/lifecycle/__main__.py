@@ -1,5 +1,7 @@
-"""`python -m benchmarks.lifecycle`"""
+"""`python -m benchmarks.lifecycle [part …]`"""
+
+import sys
 
 from benchmarks.lifecycle import main
 
-main()
+main(sys.argv[1:])

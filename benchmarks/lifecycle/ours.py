@@ -19,8 +19,8 @@ class Ours(Side):
     def compile(self, source: str, case: str) -> CompiledProcess:
         return compile_process(read(source.encode()))
 
-    def start(self, process: CompiledProcess) -> State:
-        return step(process, None, Started(at=AT))[0]
+    def start(self, process: CompiledProcess, data: dict[str, Any] | None = None) -> State:
+        return step(process, None, Started(at=AT, data=data or {}))[0]
 
     def waiting(self, instance: State) -> list[str]:
         return sorted(wait.element for wait in instance.waits.values())
