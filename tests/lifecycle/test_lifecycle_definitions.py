@@ -157,7 +157,7 @@ def test_one_that_is_too_large_is_told_before_it_is_read() -> None:
         (
             "a: &a [x,x,x,x,x,x,x,x,x]\n"
             + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(f'*{chr(97 + n)}' for _ in range(9))}]\n" for n in range(12)),
-            "",
+            ".",
         ),
         ("[" * 5000, "."),
         ("!!python/object/apply:os.system ['true']", "cannot be played"),
