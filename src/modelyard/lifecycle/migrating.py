@@ -81,6 +81,12 @@ def plan_for(tx: Transaction, instance: Instance, target: ProcessDefinition, mov
     """What would become of each token. Raises WrongState when there is nothing to move, or the move cannot be understood."""
     if instance.status is not InstanceStatus.RUNNING:
         raise WrongState(f"instance {instance.id} has ended: it is {instance.status.value}", field="instance")
+    if target.published_at is None:
+        raise WrongState(
+            f"version {target.number} of {target.key} was never put in force",
+            field="number",
+            hint="let another person publish it",
+        )
     if target.id == instance.definition:
         raise WrongState(f"instance {instance.id} is of version {target.number} already", field="number")
     old = compiled(tx, instance.organisation, instance.source, instance.process)

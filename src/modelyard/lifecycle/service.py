@@ -17,6 +17,7 @@ from modelyard.core.digests import digest_of
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound, TooLarge, WrongState
 from modelyard.core.messages import Subject
 from modelyard.core.records import Query, Table, Transaction, equals, every, first
+from modelyard.governance.policy.cedar import known_actions
 from modelyard.jobs.model import Job, JobState
 from modelyard.jobs.queue import Order, enqueue
 from modelyard.lifecycle import commands as ask
@@ -171,8 +172,27 @@ def _start_on(work: Work, definition: ProcessDefinition) -> None:
 
 def start_process(work: Work, command: ask.StartProcess) -> Instance:
     definition = published(work.tx, work.organisation, command.process)
+    _require_no_event(work, definition, command.start)
     about = subjects.find(work.tx, work.organisation, command.about) if command.about else None
     return _begin(work, definition, command.data, about, start=command.start, title=command.title)
+
+
+def _require_no_event(work: Work, definition: ProcessDefinition, start: str | None) -> None:
+    """A start that waits for an event of the platform is not made to believe in one."""
+    code = compiled(work.tx, work.organisation, definition.source, definition.key)
+    for way in code.starts:
+        if start is not None and start in (way.element, way.name) and way.trigger is Trigger.MESSAGE:
+            _require_own_name(way.name or "", "start")
+
+
+def _require_own_name(name: str, field: str) -> None:
+    """What happened on the platform is told by the platform alone: processes act on it in the platform's name. Raises
+    InvalidInput."""
+    rooms = {action.partition(".")[0] for action in known_actions() if "." in action}
+    if name.partition(".")[0] in rooms and "." in name:
+        raise InvalidInput(
+            f"{name!r} is an event of the platform, which only the platform tells of", field=field, hint="use a name of your own"
+        )
 
 
 def _begin(
@@ -244,7 +264,9 @@ def _resolve(work: Work, id_: str, how: str, why: str, data: dict[str, Any]) -> 
 
 
 def send_message(work: Work, command: ask.SendMessage) -> Told:
-    """Tell all who wait for it, in this transaction. Raises NotFound when nobody does and it is not to be kept."""
+    """Tell all who wait for it, in this transaction. Raises NotFound when nobody does and it is not to be kept,
+    InvalidInput for the name of a platform event."""
+    _require_own_name(command.name, "name")
     waiting = waiting_for(work.tx, work.organisation, command.name, [command.key] if command.key is not None else [])
     if len(waiting) > MOST_TOLD:
         raise TooLarge(
