@@ -98,6 +98,8 @@ class SqlTransaction:
     def __init__(self, connection: sa.Connection, layouts: Layouts, statements: dict[str, Statements], *, writable: bool) -> None:
         self._connection, self._layouts, self._statements = connection, layouts, statements
         self._writable, self._ended = writable, False
+        # What was read stays what it is until this transaction changes it; subjects, handlers and the audit ask for the same.
+        self._bodies: dict[tuple[str, str], str] = {}
 
     def end(self) -> None:
         self._ended = True
@@ -112,9 +114,12 @@ class SqlTransaction:
 
     def get(self, table: Table[R], record_id: str) -> R:
         statements = self._of(table)
-        body = statements.get.run(self._connection, {"its_id": _plain_id(record_id)}).scalar()
+        body = self._bodies.get((table.name, record_id))
         if body is None:
-            raise not_found(table, record_id)
+            body = statements.get.run(self._connection, {"its_id": _plain_id(record_id)}).scalar()
+            if body is None:
+                raise not_found(table, record_id)
+            self._bodies[table.name, record_id] = body
         return table.record.model_validate_json(body)
 
     def find(self, table: Table[R], query: Query) -> Page[R]:
@@ -133,6 +138,7 @@ class SqlTransaction:
     def save(self, table: Table[R], record: R) -> R:
         statements = self._for_writing(table)
         refuse_append_only(table)
+        self._bodies.pop((table.name, record.id), None)
         changed = record.model_copy(update={"revision": record.revision + 1})
         row = self._row(statements, changed)
         new = self._changing(statements, row)
@@ -147,6 +153,7 @@ class SqlTransaction:
     def remove(self, table: Table[R], record_id: str) -> None:
         statements = self._for_writing(table)
         refuse_append_only(table)
+        self._bodies.pop((table.name, record_id), None)
         if statements.remove.run(self._connection, {"its_id": _plain_id(record_id)}).rowcount == 0:
             raise not_found(table, record_id)
 
