@@ -48,7 +48,7 @@ class Found:
 class Prepared:
     """A statement compiled once: executing it again costs what the driver costs.
 
-    SQLite is in this process, and SQLAlchemy's way to it takes five times as long as its answer: the driver is asked itself.
+    SQLite is in this process, and SQLAlchemy's way to it takes three times as long as the driver's: that one is asked itself.
     PostgreSQL's takes a network's round trip anyway, and SQLAlchemy knows when its connections are lost."""
 
     def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
