@@ -40,7 +40,7 @@ class Plan:
     most: int = 1_000_000
     lease: float | None = None
     under_fire_s: float = 300.0
-    rest_s: float = 400.0
+    rest_s: float = 1200.0
 
 
 @dataclass

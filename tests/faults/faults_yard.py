@@ -24,7 +24,9 @@ from modelyard.client import Client
 from modelyard.core.bus import Request
 from modelyard.core.errors import ModelyardError, TimedOut, Unavailable, WrongState
 from modelyard.core.messages import SYSTEM, Actor, Command
+from modelyard.core.outbox import distribute
 from modelyard.core.records import Query
+from modelyard.core.transactions import in_transaction
 from modelyard.delivery.commands import CreateEndpoint
 from modelyard.evaluation.registration import Declared, Registration, prepare
 from modelyard.governance import bootstrap_administrator, bootstrap_gates, bootstrap_keys
@@ -81,9 +83,17 @@ def found(folder: Path, database: str, releases: int) -> Founded:
         for proposal in proposals():
             proposed = _do(platform, actors["omar"], proposal)
             _do(platform, actors["rita"], PublishProcess(definition=proposed.id))
-        return Founded(settings, tokens, _versions(platform, actors, folder, releases))
+        versions = _versions(platform, actors, folder, releases)
+        _forget_what_happened(platform)
+        return Founded(settings, tokens, versions)
     finally:
         platform.close()
+
+
+def _forget_what_happened(platform: Platform) -> None:
+    """The events so far go into the log of events; nobody is told of them."""
+    while in_transaction(platform.storage, lambda tx: distribute(tx, (), platform.clock.now())):
+        pass
 
 
 def _do(platform: Platform, who: Actor, command: Command) -> Any:
