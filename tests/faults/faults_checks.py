@@ -228,8 +228,8 @@ class Findings:
         return Counter({what: int(number) for what, number in found.items()})
 
     def _reported(self, wish: Wish, number: int) -> int:
-        """How many jobs recorded their first (scan) or second (report) finding: those that are done, and those that lost their last
-        worker only after that."""
+        """How many jobs recorded their first (scan) or second (report) finding: those that are done, and those that lost their
+        last worker only after that."""
         mine = [job for job in self.jobs if job.payload["version"] == wish.version]
         action = "governance.record_evidence"
         kept = {job.id: digest_of(["default", SYSTEM.id, action, f"{job.id}-{number}"]) in self.answered for job in mine}
