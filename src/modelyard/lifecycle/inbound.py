@@ -19,7 +19,7 @@ from modelyard.core.records import Query, R, Storage, Table, Transaction, Where,
 from modelyard.core.transactions import in_transaction
 from modelyard.jobs.model import JOBS
 from modelyard.lifecycle.commands import DeliverEvent, DoWork, FireTimer, RecordFailure, RecordResult
-from modelyard.lifecycle.model import MESSAGES, SUBSCRIPTIONS, TIMERS, WORK, Subscription, Timer, WorkItem
+from modelyard.lifecycle.model import INSTANCES, MESSAGES, SUBSCRIPTIONS, TIMERS, WORK, Subscription, Timer, WorkItem
 from modelyard.lifecycle.service import ENDLESS, Endless
 from modelyard.lifecycle.tasks.commands import TendTask
 from modelyard.lifecycle.tasks.model import TASKS, Task
@@ -40,6 +40,7 @@ QUIET = frozenset(
     )
 )
 """Events that are too many, or too much about life cycles themselves, to be messages to them."""
+TOLD_BY_INSTANCES = frozenset(("lifecycle.message_sent", "lifecycle.signal_sent"))
 PASSING = (Unavailable, TimedOut)
 REST = timedelta(minutes=5)
 """How long what could not even fail as it should is left alone."""
@@ -193,12 +194,13 @@ class Mover:
         """Tell each instance once, also when the event is handed over again. One that cannot take it in keeps no other from being
         told; the event is then handed over again."""
         failures: list[Exception] = []
+        by = self._cause(envelope)
         for who, subscriptions in waiting.items():
             command = DeliverEvent(
                 subscriptions=tuple(subscriptions[:MOST_BRANCHES]),
                 event_id=envelope.id,
                 name=name,
-                by=envelope.actor,
+                by=by,
                 payload=dict(payload),
             )
             try:
@@ -212,6 +214,13 @@ class Mover:
                 failures.append(error)
         if failures:
             raise failures[0]
+
+    def _cause(self, envelope: EventEnvelope) -> str:
+        """Whose doing an event is; what an instance tells is the doing of who began it."""
+        sender = envelope.payload.get("instance") if envelope.type in TOLD_BY_INSTANCES else None
+        with self._storage.reading() as tx:
+            found = first(tx, INSTANCES, equals("id", sender)) if sender is not None else None
+        return found.started_by if found is not None else envelope.actor
 
     def _job_ended(self, envelope: EventEnvelope) -> None:
         ended = {"jobs.job_done": None, "jobs.job_failed": "job_failed", "jobs.job_cancelled": "job_cancelled"}

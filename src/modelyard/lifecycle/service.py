@@ -15,7 +15,7 @@ from modelyard.bpmn.model import Trigger
 from modelyard.core.bus import Bus, Handling, Request, Work
 from modelyard.core.digests import digest_of
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound, TooLarge, WrongState
-from modelyard.core.messages import Subject
+from modelyard.core.messages import ActorKind, Subject
 from modelyard.core.records import Query, Table, Transaction, equals, every, first
 from modelyard.governance.policy.cedar import known_actions
 from modelyard.jobs.model import Job, JobState
@@ -173,8 +173,16 @@ def _start_on(work: Work, definition: ProcessDefinition) -> None:
 def start_process(work: Work, command: ask.StartProcess) -> Instance:
     definition = published(work.tx, work.organisation, command.process)
     _require_no_event(work, definition, command.start)
-    about = subjects.find(work.tx, work.organisation, command.about) if command.about else None
-    return _begin(work, definition, command.data, about, start=command.start, title=command.title)
+    reference = command.about or subjects.meant(command.data)
+    about = subjects.find(work.tx, work.organisation, reference) if reference else None
+    return _begin(work, definition, command.data, about, start=command.start, title=command.title, by=_asker(work))
+
+
+def _asker(work: Work) -> str:
+    """Whose doing a start is. Where the platform gives it as a step of an instance, theirs who began that one: its tasks are kept
+    from them just the same."""
+    given_by = first(work.tx, INSTANCES, equals("id", work.request.trace_id)) if work.actor.kind is ActorKind.SYSTEM else None
+    return given_by.started_by if given_by is not None else work.actor.id
 
 
 def _require_no_event(work: Work, definition: ProcessDefinition, start: str | None) -> None:

@@ -91,6 +91,19 @@ def _use_case(use_case: UseCase) -> About:
     return About(f"use_case:{use_case.id}", use_case.name, use_case.name, tier, use_case.digest(), data)
 
 
+def meant(data: Mapping[str, Any]) -> str | None:
+    """What somebody who begins a process says that it is about, by its variables: `about`, or a record as the process would be
+    told of it. What they say of that record is not taken from them."""
+    about = data.get("about")
+    if isinstance(about, str) and about.partition(":")[0] in KINDS:
+        return about
+    for kind in KINDS:
+        record = data.get(kind)
+        if isinstance(record, Mapping) and isinstance(record.get("id"), str):
+            return f"{kind}:{record['id']}"
+    return None
+
+
 def come_to_be(tx: Transaction, organisation: str, data: Mapping[str, Any]) -> About | None:
     """What an instance that began about nothing says that it is about by now, in its variable `about`; None while that names
     nothing that is known."""
@@ -99,7 +112,7 @@ def come_to_be(tx: Transaction, organisation: str, data: Mapping[str, Any]) -> A
         return None
     try:
         return find(tx, organisation, reference)
-    except NotFound:
+    except (NotFound, InvalidInput):
         return None
 
 
