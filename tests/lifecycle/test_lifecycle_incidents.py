@@ -40,7 +40,7 @@ class Broken:
 def scanning(yard: Yard, **extensions: str) -> Any:
     yard.house.use_case()
     version = yard.house.version()
-    inputs = {"version": "version.id", "type": '"scan"', "metrics": "{dangers: 0}"}
+    inputs = {"version": "version.id", "type": '"document"', "metrics": "{pages: 7}"}
     scan = service("governance.record_evidence", inputs=inputs, result="scan", extensions=extensions)
     flows = "s -> fork -> scan -> e; fork -> look -> e2; late -> e3"
     yard.publish(text(process("p", flows, fork=par(), scan=scan, look=person("developer"), late=boundary("scan", error("odd")))))

@@ -159,7 +159,7 @@ def test_time_worked_before_the_move_is_counted_once(yard: Yard) -> None:
 
 @ON_MEMORY
 def test_a_name_that_was_lent_goes_with_its_step_and_to_no_other(yard: Yard) -> None:
-    scan = service("governance.nothing", extensions={"authority": "ask"})
+    scan = service("governance.issue_release", inputs={"approval": '"apr_1"'}, extensions={"authority": "ask"})
     first = process(
         "p",
         "s -> look -> ask -> wait -> do -> e",

@@ -47,11 +47,11 @@ JUDGE = service("governance.evaluate_gate", inputs={"version": "version.id"}, ou
 def test_a_command_takes_its_inputs_and_gives_its_result_to_a_variable(yard: Yard) -> None:
     yard.house.use_case()
     version = yard.house.version()
-    inputs = {"version": "version.id", "type": '"scan"', "metrics": "{dangers: 0}"}
+    inputs = {"version": "version.id", "type": '"document"', "metrics": "{pages: 7}"}
     made = process("p", "s -> scan -> e", scan=service("governance.record_evidence", inputs=inputs, result="scan"))
     ended = run(yard, made, about=f"version:{version.name}")
     assert ended.status is InstanceStatus.COMPLETED
-    (kept,) = evidence(yard, "scan")
+    (kept,) = evidence(yard, "document")
     assert yard.data(ended)["scan"]["id"] == kept.id
     (audit,) = [a for a in yard.rows(AUDIT) if a.action == "governance.record_evidence"]
     assert (audit.actor, audit.trace_id) == ("system", ended.id)
@@ -62,11 +62,11 @@ def test_a_command_takes_its_inputs_and_gives_its_result_to_a_variable(yard: Yar
 def test_without_inputs_the_variables_that_are_fields_are_taken(yard: Yard) -> None:
     yard.house.use_case()
     version = yard.house.version()
-    data = {"type": "scan", "metrics": {"dangers": 0}, "unrelated": 1}
+    data = {"type": "document", "metrics": {"pages": 7}, "unrelated": 1}
     made = process("p", "s -> scan -> e", scan=service("governance.record_evidence"))
     ended = run(yard, made, data={"version": version.id, **data})
     assert ended.status is InstanceStatus.COMPLETED
-    assert len(evidence(yard, "scan")) == 1
+    assert len(evidence(yard, "document")) == 1
 
 
 @ON_MEMORY
@@ -296,7 +296,7 @@ def test_work_that_is_not_wanted_any_more_cancels_its_job(yard: Yard) -> None:
 def scanning(yard: Yard) -> Any:
     yard.house.use_case()
     version = yard.house.version()
-    inputs = {"version": "version.id", "type": '"scan"', "metrics": "{dangers: 0}"}
+    inputs = {"version": "version.id", "type": '"document"', "metrics": "{pages: 7}"}
     yard.publish(
         text(
             process("p", "s -> scan -> t -> e", scan=service("governance.record_evidence", inputs=inputs), t=person("developer"))
@@ -321,7 +321,7 @@ def test_two_workers_at_once_do_a_piece_of_work_once(yard: Yard) -> None:
     for each_ in workers:
         each_.join()
     yard.move()
-    assert len(evidence(yard, "scan")) == len(instances)
+    assert len(evidence(yard, "document")) == len(instances)
     for instance in instances:
         assert yard.instance(instance).places == ("t",)
         assert [s.event for s in yard.rows(STEPS) if s.instance == instance.id] == ["started", "done"]
@@ -346,9 +346,9 @@ def test_a_crash_at_any_point_does_no_effect_twice(yard: Yard, point: str) -> No
     dying = assemble(before.settings, before.storage, clock=before.clock, faults=FaultAt(point, crash))
     with pytest.raises(Crash):
         Mover(before.storage, dying.bus, before.clock).do_work()
-    assert len(evidence(yard, "scan")) == (1 if point == "bus.committed" else 0)
+    assert len(evidence(yard, "document")) == (1 if point == "bus.committed" else 0)
     yard.move()
-    assert len(evidence(yard, "scan")) == 1
+    assert len(evidence(yard, "document")) == 1
     assert yard.instance(instance).places == ("t",)
     assert yard.instance(instance).steps == 2
 

@@ -147,7 +147,8 @@ def _go_on(work: Work, task: Task, decisions: list[TaskDecision], result: dict[s
     if not ended:
         return work.save(TASKS, task.model_copy(update=so_far))
     outcome = _outcome(decisions) | ({"result": result} if result is not None else {})
-    task = opening.end_task(work, task, TaskStatus.COMPLETED, **so_far, completed_by=last.approver, result=outcome)
+    said = {"completed_by": last.approver, "scopes": tuple(sorted(work.actor.scopes)), "result": outcome}
+    task = opening.end_task(work, task, TaskStatus.COMPLETED, **so_far, **said)
     event = bpmn.WorkCompleted(at=work.now, work=task.work, result=outcome)
     details = {"task": task.id, "verdict": last.verdict}
     advance(work, work.get(INSTANCES, task.instance), event, what="task", element=task.element, details=details)

@@ -29,6 +29,18 @@ from modelyard.lifecycle.tasks.checking import check_task
 from modelyard.lifecycle.timed import times_of
 
 KEPT_COMPILED = 128
+WITNESSED = frozenset(
+    (
+        "evaluation.record_comparison",
+        "monitoring.record_run",
+        "governance.record_refusals",
+        "governance.register_key",
+        "governance.bootstrap_administrator",
+        "governance.bootstrap_gates",
+        "governance.bootstrap_runtime",
+    )
+)
+"""What the platform says of what it did or saw itself; a step says it in a person's name or not at all."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +128,24 @@ def _check_authorities(process: Process) -> None:
     people = {task.id for task in tasks_of(process.body, TaskKind.USER, TaskKind.MANUAL)}
     for task in tasks_of(process.body, TaskKind.SERVICE):
         wanted = task.extensions.get("authority")
+        if wanted is None:
+            require_giver(task.operation, f"service task {task.id!r} (line {task.line})")
         if wanted is not None and wanted not in people:
             raise InvalidInput(
                 f"service task {task.id!r} (line {task.line}) is done in the name of who did {wanted!r}, which is no user task",
                 field="source",
                 hint="`modelyard:authority` is the id of a user task",
             )
+
+
+def require_giver(operation: str | None, where: str) -> None:
+    """Raises InvalidInput for a command that a step cannot give in the platform's name."""
+    if operation in WITNESSED:
+        raise InvalidInput(
+            f"{where}: {operation} is not given in the platform's name by a process",
+            field="source",
+            hint="name a user task with `modelyard:authority`",
+        )
 
 
 def authorities(process: Process) -> frozenset[str]:

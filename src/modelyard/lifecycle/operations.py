@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from modelyard.bpmn.model import TaskKind
 from modelyard.core.bus import Work
 from modelyard.core.digests import canonical
 from modelyard.core.errors import InvalidInput, NotApproved, NotFound
@@ -17,14 +18,20 @@ from modelyard.governance.assurance.gates import source_of
 from modelyard.governance.assurance.service import named
 from modelyard.governance.identity.model import IDENTITIES
 from modelyard.governance.identity.service import roles_of
+from modelyard.lifecycle.definitions import compiled as ready
+from modelyard.lifecycle.definitions import numbered, require_giver, tasks_of
 from modelyard.lifecycle.model import STEPS, WorkItem
-from modelyard.lifecycle.tasks.model import TASKS, TaskStatus
+from modelyard.lifecycle.tasks.model import TASKS, Task, TaskStatus
 
 MOST_READ = 50
 OWN = "lifecycle."
 MAY_CALL = ("lifecycle.start_process", "lifecycle.send_signal")
 """Of the commands on life cycles, those that a step may give: the others would step its own instance while it is being
 stepped."""
+
+MEASURED = ("scan", "translation", "test_report", "comparison", "validation")
+WRITING = ("data", "retry", "skip")
+"""Steps by which somebody writes variables of an instance as they like."""
 
 
 def command_from(kind: type[Command], given: Mapping[str, Any], *, strict: bool, where: str) -> Command:
@@ -47,10 +54,13 @@ def command_from(kind: type[Command], given: Mapping[str, Any], *, strict: bool,
 
 def actor_of(work: Work, item: WorkItem) -> Actor:
     """In whose name a piece of work is done: the platform's, or that of the person who last completed the user task it names,
-    with the roles they hold now. Raises NotApproved when nobody has, NotFound or Forbidden's kin when they no longer may."""
+    with the roles they hold now, narrowed as their token was. Raises NotApproved when nobody has, or not for this, NotFound or
+    Forbidden's kin when they no longer may."""
     if item.authority is None:
+        _require_no_witness(item)
         return SYSTEM
-    named = Where("element", "in", names_of(work.tx, item.instance, item.authority))
+    names = names_of(work.tx, item.instance, item.authority)
+    named = Where("element", "in", names)
     where = (equals("instance", item.instance), named, equals("status", TaskStatus.COMPLETED))
     done = work.tx.find(TASKS, Query(where=where, sort="created_at", descending=True, limit=200)).items
     last = max(done, key=lambda task: task.ended_at or task.created_at, default=None)
@@ -58,7 +68,49 @@ def actor_of(work: Work, item: WorkItem) -> Actor:
         raise NotApproved(
             f"{item.element} is done in the name of who completed {item.authority}, and nobody has", field="authority"
         )
-    return person(work.tx, last.completed_by)
+    _require_lent(work, item, last, names)
+    _require_unchanged(work, item, last)
+    return person(work.tx, last.completed_by).model_copy(update={"scopes": frozenset(last.scopes)})
+
+
+def _require_no_witness(item: WorkItem) -> None:
+    """What the platform says that it measured is what its own checks measured, not what variables of a process say. Raises
+    InvalidInput."""
+    require_giver(item.operation, item.element)
+    if item.operation == "governance.record_evidence" and item.arguments.get("type") in MEASURED:
+        raise InvalidInput(
+            f"{item.element}: evidence of the type {item.arguments['type']} is not given in the platform's name by a process",
+            field="type",
+            hint="name a user task with `modelyard:authority`, or let the platform's checks find it",
+        )
+
+
+def _require_lent(work: Work, item: WorkItem, task: Task, names: tuple[str, ...]) -> None:
+    """Who did a task lent their name for what its version of the process said; another, to which the instance was migrated since,
+    does not add to it."""
+    definition = numbered(work.tx, work.organisation, item.process, task.number)
+    process = ready(work.tx, work.organisation, definition.source, definition.key).process
+    services = tasks_of(process.body, TaskKind.SERVICE)
+    if not any(each.operation == item.operation and each.extensions.get("authority") in names for each in services):
+        raise NotApproved(
+            f"{item.element} gives {item.operation} in the name of who completed {item.authority}, which was no part of it then",
+            field="authority",
+            hint="let it be decided again",
+        )
+
+
+def _require_unchanged(work: Work, item: WorkItem, task: Task) -> None:
+    """Nobody's name is lent for what another wrote into the process after the task was put before them."""
+    since = Where("number", "gt", task.opened_step)
+    steps = every(work.tx, STEPS, equals("instance", item.instance), Where("event", "in", WRITING), since)
+    changed = next((step for step in steps if step.by != task.completed_by and step.given.get("data")), None)
+    if changed is not None:
+        raise NotApproved(
+            f"{item.element} is done in the name of who completed {item.authority}, and somebody else has changed "
+            f"{', '.join(sorted(changed.given['data']))} since they were asked",
+            field="authority",
+            hint="let it be decided again",
+        )
 
 
 def names_of(tx: Transaction, instance: str, element: str) -> tuple[str, ...]:

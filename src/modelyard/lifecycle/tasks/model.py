@@ -33,7 +33,8 @@ class Task(Record):
     `form` is the JSON Schema of what is to be filled in, `data` what the person is shown; with `strict` the process named it
     itself. `operation` is the command that is given in the person's name when the task is completed, in the same transaction.
     `quorum` is how many must approve by `rule`, `each` the roles of which one is asked for each, `decided_by` who has decided
-    so far. `next_at` is the next reminder, escalation or expiry."""
+    so far. `next_at` is the next reminder, escalation or expiry. `opened_step` is the instance's step that asked for it, `scopes`
+    what the token of who completed it was narrowed to."""
 
     instance: str
     process: str
@@ -72,6 +73,8 @@ class Task(Record):
     worked_s: float = 0.0
     ended_at: datetime | None = None
     completed_by: str | None = None
+    opened_step: int = 0
+    scopes: tuple[str, ...] = ()
     result: dict[str, Any] | None = None
 
 

@@ -69,6 +69,7 @@ def open_task(course: Course, effect: bpmn.WorkWanted) -> Task:
         form=_form(course, more.get("form")),
         data=_shown(approval, {name: value for name, value in given.items() if name not in meant}),
         strict=strict,
+        opened_step=course.instance.steps + 1,
         operation=effect.what,
         approval=approval.id if approval is not None else None,
         quorum=quorum,
