@@ -323,12 +323,14 @@ class Person:
                 self._pause.wait(self.chance.uniform(0.1, 0.4))
 
     def do(self, command: Command, key: str) -> dict[str, Any] | None:
-        """None when it is no longer to be done."""
+        """None when it is no longer to be done. Raises Unavailable and TimedOut when patience is over."""
         try:
             told = self.insist(command.action, lambda: self._client.do(command, reason="campaign", key=key))
         except WrongState:
             self.worked.done[f"{command.action} (too late)"] += 1
             return None
+        except (Unavailable, TimedOut):
+            raise
         except ModelyardError as error:
             self.worked.surprises.append(f"{self.name}: {command.action} {key}: {type(error).__name__}: {error}")
             return None
@@ -344,11 +346,17 @@ class Person:
         mine = [task for task in mine if task.id not in self._decided]
         self.chance.shuffle(mine)
         for task in mine[:10]:
+            try:
+                self._decide(task)
+            except (Unavailable, TimedOut):
+                continue  # it is told of as a surprise, and stays in the inbox
             self._decided.add(task.id)
-            if task.quorum == 1 and self.chance.random() < 0.3:
-                self.do(ClaimTask(task=task.id), f"claim-{task.id}")
-            self.do(_answer(task, self._wishes[str(task.about)]), f"done-{task.id}")
         return len(mine)
+
+    def _decide(self, task: Task) -> None:
+        if task.quorum == 1 and self.chance.random() < 0.3:
+            self.do(ClaimTask(task=task.id), f"claim-{task.id}")
+        self.do(_answer(task, self._wishes[str(task.about)]), f"done-{task.id}")
 
     def close(self) -> None:
         self._client.close()
