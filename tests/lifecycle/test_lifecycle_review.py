@@ -21,7 +21,7 @@ from modelyard.lifecycle.commands import (
 from modelyard.lifecycle.definitions import numbered
 from modelyard.lifecycle.model import INSTANCES, MESSAGES
 from modelyard.lifecycle.tasks.commands import CompleteTask
-from tests.bpmn.bpmn_text import catch, message, process, service, start, throw
+from tests.bpmn.bpmn_text import boundary, catch, error, message, process, service, start, throw, xor
 from tests.lifecycle.lifecycle_yard import Yard, person, text
 
 ON_MEMORY = pytest.mark.parametrize("adapter", ["memory"], indirect=True)
@@ -218,3 +218,47 @@ def test_nobody_gives_a_clean_scan_by_way_of_a_process(yard: Yard) -> None:
     (incident,) = yard.incidents(scan)
     assert "scan is not given in the platform's name" in incident.message
     assert yard.rows(EVIDENCE) == []
+
+
+@ON_MEMORY
+def test_a_loop_that_catches_its_own_end_is_an_incident(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard.lifecycle.service.LONGEST_RUN", 5)
+    look = service("read.models", inputs={"id": '"none"'})
+    yard.publish(text(process("p", "s -> m -> look -> m; any -> m", m=xor(), look=look, any=boundary("look", error()))))
+    instance = yard.start("p")
+    yard.move(100)
+    (incident,) = yard.incidents(instance)
+    assert "does it never end" in incident.message
+    assert yard.instance(instance).steps < 12
+
+
+@ON_MEMORY
+def test_tasks_that_cannot_be_tended_keep_no_other_waiting(yard: Yard, monkeypatch: pytest.MonkeyPatch, logs: list[Any]) -> None:
+    yard.publish(text(process("p", "s -> t -> e", t=person("validator", extensions={"remindIn": "PT1H"}))))
+    for _ in range(3):
+        yard.start("p")
+        yard.house.later(seconds=1)
+    bad, good = [task.id for task in yard.tasks()[:2]], yard.tasks()[2].id
+    whole = yard.platform.bus.handle
+
+    def handle(request: Any) -> Any:
+        if getattr(request.command, "task", None) in bad:
+            raise OSError("its data are broken")
+        return whole(request)
+
+    monkeypatch.setattr(yard.platform.bus, "handle", handle)
+    yard.house.later(hours=2)
+    assert [yard.mover.tend_tasks(limit=2) for _ in range(2)] == [0, 1]
+    assert next(t for t in yard.tasks() if t.id == good).remind_at is None
+    assert len(logs) == 2
+    monkeypatch.undo()
+    yard.house.later(minutes=6)
+    assert yard.mover.tend_tasks(limit=2) == 2
+
+
+@ON_MEMORY
+def test_who_puts_a_life_cycle_forward_is_told_of_commands_that_there_are_not(yard: Yard) -> None:
+    made = process("p", "s -> a -> b -> e", a=service("no.such"), b=service("read.models"))
+    (warning,) = yard.publish(text(made)).warnings
+    assert "'a'" in warning
+    assert "no command 'no.such'" in warning

@@ -23,6 +23,7 @@ from modelyard.bpmn.model import Process, Scope, Severity, SubProcess, Task, Tas
 from modelyard.core.digests import digest, digest_of
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.records import Query, Transaction, equals, first
+from modelyard.governance.policy.cedar import known_actions
 from modelyard.lifecycle.model import DEFINITIONS, SOURCES, DefinitionStatus, ProcessDefinition
 from modelyard.lifecycle.tasks import forms
 from modelyard.lifecycle.tasks.checking import check_task
@@ -84,7 +85,7 @@ def _check(source: str, process: str | None, schemas: str, scenarios: str) -> Ch
         name=chosen.name or chosen.id,
         source=digest(source.encode()),
         bundle=bundle_of(source, process, known, scenarios),
-        warnings=tuple(str(f) for f in findings),
+        warnings=(*(str(f) for f in findings), *_unknown_commands(chosen)),
         tested=len(report.results) if report else 0,
         coverage=report.coverage.share if report else 0.0,
     )
@@ -136,6 +137,16 @@ def _check_authorities(process: Process) -> None:
                 field="source",
                 hint="`modelyard:authority` is the id of a user task",
             )
+
+
+def _unknown_commands(process: Process) -> list[str]:
+    """Steps that will be incidents, unless the platform learns their command."""
+    named = [(task, str(task.operation)) for task in tasks_of(process.body, TaskKind.SERVICE)]
+    return [
+        f"warning: line {task.line}, {task.id!r}: there is no command {operation!r} [unknown-command]"
+        for task, operation in named
+        if ":" not in operation and not operation.startswith("read.") and operation not in known_actions()
+    ]
 
 
 def require_giver(operation: str | None, where: str) -> None:

@@ -6,7 +6,7 @@ first, refused without harm. Nothing here looks at instances that have nothing d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -54,6 +54,7 @@ class Mover:
 
     def __init__(self, storage: Storage, bus: Bus, clock: Clock) -> None:
         self._storage, self._bus, self._clock = storage, bus, clock
+        self._resting: dict[str, datetime] = {}
 
     # --- times
 
@@ -75,7 +76,10 @@ class Mover:
 
     def tend_tasks(self, limit: int = AT_ONCE) -> int:
         """Remind, escalate and end tasks whose time has come."""
-        return sum(self._tend(task) for task in self._due(TASKS, "next_at", limit))
+        now = self._clock.now()
+        self._resting = {task: until for task, until in self._resting.items() if until > now}
+        due = self._due(TASKS, "next_at", limit + len(self._resting))
+        return sum(self._tend(task) for task in due if task.id not in self._resting)
 
     def _tend(self, task: Task) -> bool:
         try:
@@ -84,6 +88,7 @@ class Mover:
             raise
         except Exception as error:  # noqa: BLE001 -- the next task is not kept waiting for it; it is tried again
             _log.error("a task cannot be tended", task=task.id, exc_info=error)
+            self._resting[task.id] = self._clock.now() + REST
             return False
 
     def forget_messages(self, limit: int = AT_ONCE) -> int:

@@ -465,7 +465,10 @@ def _known(work: Work, id_: str) -> WorkItem:
 def record_failure(work: Work, command: ask.RecordFailure) -> Worked:
     """A business error goes to who catches it, a technical one is tried again and then an incident."""
     item = _tried(work, command) if command.doer is None else _done_by(work, command.work, command.doer)
-    if command.code is None and item.attempts < item.retries:
+    endless = command.code == ENDLESS and work.get(INSTANCES, item.instance).unattended > LONGEST_RUN
+    if endless:  # it was told once; caught again and again, it would never end either
+        command = command.model_copy(update={"code": None})
+    if command.code is None and not endless and item.attempts < item.retries:
         pause = min(2.0 ** (item.attempts + 1), LONGEST_PAUSE_S)
         later = {"attempts": item.attempts + 1, "not_before": work.now + timedelta(seconds=pause), "error": command.message}
         work.tx.save(WORK, item.model_copy(update=later))
