@@ -17,11 +17,16 @@ from modelyard.governance.bootstrap import BootstrapGates, BootstrapRuntime
 from modelyard.governance.identity.commands import BootstrapAdministrator
 from modelyard.governance.policy.cedar import known_actions
 from modelyard.governance.releases.commands import RecordRefusals
+from modelyard.lifecycle.commands import DeliverEvent, DoWork, FireTimer, RecordFailure, RecordResult
+from modelyard.lifecycle.tasks.commands import TendTask
 from modelyard.monitoring.commands import RecordRun
 
 ROOT = Path(__file__).parents[2]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-WITHOUT_A_ROW = {BootstrapAdministrator, BootstrapGates, BootstrapRuntime, RecordRefusals, RecordRun, RegisterVersion}
+WITHOUT_A_ROW = {
+    *(BootstrapAdministrator, BootstrapGates, BootstrapRuntime, RecordRefusals, RecordRun, RegisterVersion),
+    *(DeliverEvent, DoWork, FireTimer, RecordFailure, RecordResult, TendTask),
+}
 
 
 SELF_HARM = ("governance_deactivate_identity", "governance_revoke_token", "governance_revoke_role")

@@ -131,6 +131,10 @@ class Yard:
         assert len(found) == 1, f"{len(found)} tasks {element}; there are {[t.element for t in self.tasks()]}"
         return found[0]
 
+    def completion(self, element: str, instance: Instance) -> CompleteTask:
+        """The command that does the task of that step of an instance."""
+        return CompleteTask(task=self.task(element, instance).id)
+
     def complete(self, who: str, element: str, instance: Instance | None = None, **given: Any) -> Task:
         """Do the task, and let the worker do what follows."""
         done = self.do(who, CompleteTask(task=self.task(element, instance).id, **given))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.catalog.commands import RegisterUseCase
+from modelyard.catalog.commands import RegisterModel, RegisterUseCase
 from modelyard.core.errors import Forbidden, InvalidInput, NotFound, TooLarge
 from modelyard.core.messages import SYSTEM
 from modelyard.core.outbox import EVENTS
@@ -30,6 +30,7 @@ from tests.bpmn.bpmn_text import (
     throw,
     timer,
 )
+from tests.life.conftest import DANA
 from tests.lifecycle.lifecycle_yard import Yard, person, text
 
 ON_MEMORY = pytest.mark.parametrize("adapter", ["memory"], indirect=True)
@@ -172,12 +173,14 @@ def test_events_of_the_platform_are_messages(yard: Yard) -> None:
     yard.move()
     before = {envelope.id for envelope in yard.rows(EVENTS)}
     told = process("told", "s -> t -> e", s=start(message("catalog.use_case_registered")), t=person("developer"))
-    waits = process("waits", "s -> here -> e", here=catch(message("catalog.model_registered", "name")))
+    waits = process("waits", "s -> here -> e", here=catch(message("catalog.model_registered", "whose")))
     yard.publish(text(told))
     yard.publish(text(waits))
-    right, wrong = (yard.start("waits", data={"name": name}) for name in ("credit-model", "other"))
-    yard.house.use_case()
+    use_case = yard.house.do(DANA, RegisterUseCase(name="credit"))
+    right, wrong, named = (yard.start("waits", data={"whose": whose}) for whose in (use_case.id, "other", "credit-model"))
+    yard.house.do(DANA, RegisterModel(name="credit-model", use_case="credit", kind="ml"))
     yard.move()
+    assert statuses(yard, named) == ["running"], "what somebody called it is no way to reach whom they like"
     assert statuses(yard, right, wrong) == ["completed", "running"]
     (begun,) = [i for i in yard.rows(INSTANCES) if i.process == "told"]
     assert begun.about is not None

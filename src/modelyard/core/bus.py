@@ -9,8 +9,10 @@ its own, then raised. A dry run does everything and keeps nothing. Contention is
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -43,7 +45,10 @@ from modelyard.core.records import DEFAULT_ORGANISATION, Page, Query, R, Storage
 
 C = TypeVar("C", bound=Command)
 GREATEST_KEY = 200
-TRIES = 8
+TRIES = 14
+PATIENT = 2
+"""So many tries are made beside others; from then on those that were in each other's way go one after the other, since a database
+that serialises by optimism lets none through for certain while all try at once."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,7 @@ class Bus:
         self._storage, self._authorizer, self._clock, self._ids = storage, authorizer, clock, ids
         self._faults = faults or NoFaults()
         self._handlings: dict[type[Command], Handling[Any]] = {}
+        self._turn = threading.Lock()
 
     def register(self, *handlings: Handling[Any]) -> None:
         for handling in handlings:
@@ -228,7 +234,18 @@ class Bus:
         return result
 
     def _retried(self, attempt: Callable[[], Any]) -> Any:
-        return retrying(attempt, times=TRIES, pause=_back_off, retry_on=Busy)
+        failed = 0
+
+        def try_it() -> Any:
+            with self._turn if failed >= PATIENT else nullcontext():
+                return attempt()
+
+        def pause(number: int) -> None:
+            nonlocal failed
+            failed = number
+            _back_off(number)
+
+        return retrying(try_it, times=TRIES, pause=pause, retry_on=Busy)
 
     def _attempt(self, handling: Handling[Any], request: Request) -> BaseModel:
         with self._storage.transaction() as tx:

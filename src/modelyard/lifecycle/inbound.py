@@ -11,8 +11,9 @@ from typing import Any
 
 import structlog
 
-from modelyard.core.bus import Bus, Request
+from modelyard.core.bus import GREATEST_KEY, Bus, Request
 from modelyard.core.clock import Clock
+from modelyard.core.digests import digest
 from modelyard.core.errors import Conflict, ModelyardError, NotFound, TimedOut, Unavailable
 from modelyard.core.messages import SYSTEM, Command, EventEnvelope
 from modelyard.core.records import Query, R, Storage, Table, Transaction, Where, equals, every, first
@@ -41,12 +42,24 @@ QUIET = frozenset(
 )
 """Events that are too many, or too much about life cycles themselves, to be messages to them."""
 TOLD_BY_INSTANCES = frozenset(("lifecycle.message_sent", "lifecycle.signal_sent"))
+_NAMED = (
+    "alert approval champion endpoint evidence gate identity incident instance job model monitor release task use_case version"
+)
+IDENTIFIERS = frozenset(_NAMED.split())
+"""Fields of events that name a record."""
 PASSING = (Unavailable, TimedOut)
 REST = timedelta(minutes=5)
 """How long what could not even fail as it should is left alone."""
 MOST_BRANCHES = 1000
 """Of one instance that wait for the same message."""
 _log = structlog.get_logger(__name__)
+
+
+def keys_of(envelope: EventEnvelope) -> set[str]:
+    """By what an event can be waited for: its aggregate's id, and the ids and names of records that its payload holds; never the
+    free texts in it, which somebody wrote who may not speak for what they name."""
+    named = {v for n, v in envelope.payload.items() if isinstance(v, str) and (n in IDENTIFIERS or n.endswith("_id"))}
+    return {envelope.aggregate_id, *named}
 
 
 class Mover:
@@ -169,8 +182,7 @@ class Mover:
             self._tell(envelope, str(told["name"]), keys, told["payload"])
             return
         if envelope.type not in QUIET:
-            texts = {value for value in envelope.payload.values() if isinstance(value, str)}
-            self._tell(envelope, envelope.type, {envelope.aggregate_id, *texts}, envelope.payload)
+            self._tell(envelope, envelope.type, keys_of(envelope), envelope.payload)
 
     def _tell(self, envelope: EventEnvelope, name: str, keys: set[str] | None, payload: Mapping[str, Any]) -> None:
         with self._storage.reading() as tx:
@@ -284,7 +296,13 @@ def _told(error: Exception) -> str:
 
 
 def _request(command: Command, organisation: str, why: str, trace: str, key: str | None = None) -> Request:
-    return Request(command=command, actor=SYSTEM, organisation=organisation, reason=why, trace_id=trace, idempotency_key=key)
+    return Request(
+        command=command, actor=SYSTEM, organisation=organisation, reason=why, trace_id=trace, idempotency_key=_short(key)
+    )
+
+
+def _short(key: str | None) -> str | None:
+    return key if key is None or len(key) <= GREATEST_KEY else digest(key.encode())
 
 
 def _before(field: str, now: Any, limit: int, *, claim: bool = False) -> Query:

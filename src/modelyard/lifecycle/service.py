@@ -517,7 +517,7 @@ def about_instance(tx: Transaction, instance: Instance) -> Subject:
 def _of_incident(tx: Transaction, request: Request, command: ask.RetryIncident | ask.SkipIncident) -> Subject:
     incident = tx.get(INCIDENTS, command.incident)
     instance = tx.get(INSTANCES, incident.instance)
-    attributes = about_instance(tx, instance).attributes
+    attributes = about_instance(tx, instance).attributes | {"sets_data": bool(command.data)}
     return Subject(type="process_incident", id=incident.id, attributes=attributes)
 
 

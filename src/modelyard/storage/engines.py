@@ -55,7 +55,7 @@ def _sqlite(url: URL, patience: float, durable: bool) -> sa.Engine:
 
 
 def _postgresql(url: URL, patience: float) -> sa.Engine:
-    options = f"-c lock_timeout={int(patience * 1000)} -c idle_in_transaction_session_timeout=60000"
+    options = f"-c lock_timeout={int(patience * 1000)} -c idle_in_transaction_session_timeout=60000 -c enable_seqscan=off"
     return sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=POOL,

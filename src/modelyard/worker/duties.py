@@ -14,7 +14,7 @@ from modelyard.core import leases
 from modelyard.core.bus import Request
 from modelyard.core.errors import Conflict
 from modelyard.core.messages import SYSTEM, Command, EventEnvelope
-from modelyard.core.outbox import Consumer, Deliveries, distribute
+from modelyard.core.outbox import Consumer, Deliveries, distribute, prune
 from modelyard.core.records import equals, every
 from modelyard.core.transactions import in_transaction
 from modelyard.delivery.commands import PublishRoutes
@@ -37,6 +37,7 @@ SEQUENCER = "audit-sequencer"
 SWEEPER = "release-sweep"
 WATCHMAN = "monitors"
 REFRESH = timedelta(minutes=5)
+REMEMBERED = timedelta(days=30)
 
 
 def worker_name() -> str:
@@ -80,6 +81,7 @@ def loops(platform: Platform) -> list[Loop]:
         Loop("work", 0.2, lambda: mover.do_work() > 0),
         Loop("timers", 0.5, lambda: mover.fire_timers() > 0),
         Loop("tasks", 5.0, lambda: mover.tend_tasks() > 0),
+        Loop("housekeeping", 300.0, lambda: forget_deliveries(platform)),
         Loop("messages", 60.0, lambda: mover.forget_messages() > 0),
     ]
 
@@ -103,6 +105,12 @@ def hand_over(platform: Platform, deliveries: Deliveries, consumers: list[Consum
     moved = in_transaction(platform.storage, lambda tx: distribute(tx, consumers, now))
     handled = sum(deliveries.run(consumer) for consumer in consumers)
     return moved + handled > 0
+
+
+def forget_deliveries(platform: Platform) -> bool:
+    """Drop inboxes of what was handled long ago; says whether there may be more. The log of events keeps the events."""
+    before = platform.clock.now() - REMEMBERED
+    return in_transaction(platform.storage, lambda tx: prune(tx, before)) > 0
 
 
 def _republish(platform: Platform, envelope: EventEnvelope) -> None:
