@@ -19,7 +19,7 @@ from modelyard.core.outbox import Consumer, Deliveries
 from modelyard.core.records import Query, Where, equals, every
 from modelyard.lifecycle.commands import DoWork, ProposeProcess, PublishProcess, StartProcess
 from modelyard.lifecycle.deciding import complete_task
-from modelyard.lifecycle.inbound import Mover
+from modelyard.lifecycle.inbound import QUIET, Mover
 from modelyard.lifecycle.model import INSTANCES, WORK
 from modelyard.lifecycle.service import do_work, start_process
 from modelyard.lifecycle.tasks.commands import CompleteTask
@@ -40,7 +40,7 @@ class House:
         self.platform = build(Settings(home=Path(folder), database=database), clock=clock)
         self.mover = Mover(self.platform.storage, self.platform.bus, self.platform.clock)
         self._deliveries = Deliveries(self.platform.storage, self.platform.clock)
-        self._consumer = Consumer("lifecycle", self.mover.hear)
+        self._consumer = Consumer("lifecycle", self.mover.hear, passes_over=QUIET)
 
     def do(self, actor: Actor, command: Command) -> Any:
         return self.platform.bus.handle(Request(command=command, actor=actor, reason=WHY))

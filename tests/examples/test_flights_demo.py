@@ -30,7 +30,9 @@ def test_a_model_goes_through_its_whole_life(rows: pa.Table, tmp_path: Path) -> 
     assert "lost by version 3" in told
     assert "audit log in order" in told
     assert "live records agree with the log" in told
-    assert done.stderr.count("is forbidden by policy separation.approver") == 2
+    assert "flight-delay@1 released, flight-delay@2 champion, flight-delay@3 rolled back" in told
+    assert "intake to first decision" in told
+    assert done.stderr.count("is forbidden by policy separation.task") == 2
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from modelyard.governance.identity.commands import CreateIdentity, GrantRole
 from modelyard.governance.identity.model import IDENTITIES, Identity, Role
 from modelyard.lifecycle.commands import ProposeProcess, PublishProcess, StartProcess
 from modelyard.lifecycle.definitions import compiled
-from modelyard.lifecycle.inbound import Mover
+from modelyard.lifecycle.inbound import QUIET, Mover
 from modelyard.lifecycle.model import (
     INCIDENTS,
     INSTANCES,
@@ -78,7 +78,7 @@ class Yard:
         self.people["root"] = root
         self.mover = Mover(platform.storage, platform.bus, platform.clock)
         self.deliveries = Deliveries(platform.storage, platform.clock, jitter=lambda: 0.0)
-        self.consumer = Consumer("lifecycle", self.mover.hear)
+        self.consumer = Consumer("lifecycle", self.mover.hear, passes_over=QUIET)
 
     @property
     def platform(self) -> Platform:

@@ -37,15 +37,16 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Consumer:
-    """Who wants events. `types` None means all. `handle` must bear being told twice (use the event's id as idempotency key);
-    it may return what is to be done in the transaction that marks the event handled."""
+    """Who wants events. `types` None means all but those it `passes_over`. `handle` must bear being told twice (use the event's
+    id as idempotency key); it may return what is to be done in the transaction that marks the event handled."""
 
     name: str
     handle: Callable[[EventEnvelope], Afterwards | None]
     types: frozenset[str] | None = None
+    passes_over: frozenset[str] = frozenset()
 
     def wants(self, envelope: EventEnvelope) -> bool:
-        return self.types is None or envelope.type in self.types
+        return envelope.type not in self.passes_over and (self.types is None or envelope.type in self.types)
 
 
 class DeliveryState(StrEnum):

@@ -181,8 +181,7 @@ class Mover:
             keys = None if told["key"] is None else {str(told["key"])}
             self._tell(envelope, str(told["name"]), keys, told["payload"])
             return
-        if envelope.type not in QUIET:
-            self._tell(envelope, envelope.type, keys_of(envelope), envelope.payload)
+        self._tell(envelope, envelope.type, keys_of(envelope), envelope.payload)
 
     def _tell(self, envelope: EventEnvelope, name: str, keys: set[str] | None, payload: Mapping[str, Any]) -> None:
         with self._storage.reading() as tx:

@@ -24,7 +24,7 @@ from modelyard.governance.audit import Sequencer
 from modelyard.governance.releases.commands import RevokeRelease
 from modelyard.governance.releases.service import sweep
 from modelyard.jobs import Queue
-from modelyard.lifecycle.inbound import Mover
+from modelyard.lifecycle.inbound import QUIET, Mover
 from modelyard.monitoring.loop import Watchman
 from modelyard.trust import Purpose
 from modelyard.worker.jobs import run_next
@@ -68,7 +68,7 @@ def loops(platform: Platform) -> list[Loop]:
     consumers = [
         Consumer("routes", partial(_republish, platform), frozenset({"governance.release_revoked"})),
         Consumer("monitors", partial(watch_arms, platform), frozenset({"delivery.arms_changed"})),
-        Consumer("lifecycle", mover.hear),
+        Consumer("lifecycle", mover.hear, passes_over=QUIET),
     ]
     return [
         Loop("audit", 0.3, lambda: sequence(platform)),
