@@ -117,6 +117,7 @@ def _fresh(server: str) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.mark.slow  # the fault campaign's short form kills APIs and workers every day
 def test_commands_from_everywhere_with_a_crash_in_the_middle(many: Many) -> None:
     dana, omar = many.caller("dana"), many.caller("omar")
     counter = dana.ask("POST", "/use-cases", {"name": "counter", "description": "0", "tier": "low"}, "counter").json()
