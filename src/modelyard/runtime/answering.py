@@ -12,11 +12,11 @@ from modelyard.core.errors import InvalidInput, ModelyardError, NotFound
 from modelyard.decisions import DecisionIds, Pseudonyms, Rows
 from modelyard.kinds.signature import DataType
 from modelyard.runtime import inputs, protocol
+from modelyard.runtime.asked import Asked, Column, Said
 from modelyard.runtime.engine import LogWriter
 from modelyard.runtime.errors import NoAnswer
 from modelyard.runtime.inputs import Columns
 from modelyard.runtime.metrics import Metrics
-from modelyard.runtime.protocol import InferRequest, TensorIn, TensorOut
 from modelyard.runtime.routing import draw
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
 from modelyard.trust.statements import Stale
@@ -47,13 +47,11 @@ class Call:
 
     table: Table
     endpoint: ServedEndpoint
-    request: InferRequest
-    tensors: dict[str, TensorIn]
+    asked: Asked
     rows: int
     keys: list[str] | str | None
     subjects: list[str] | None
     event_times: list[int] | None
-    trace: str | None
     started: float
     read: dict[int, tuple[int, Columns]]
 
@@ -65,7 +63,7 @@ class Call:
         """The rows as the arm's model takes them; read once for all arms that share a model."""
         plan = arm.model.plan
         if id(plan) not in self.read:
-            self.read[id(plan)] = plan.read(self.tensors)
+            self.read[id(plan)] = plan.read(self.asked.given)
         rows, columns = self.read[id(plan)]
         if rows != self.rows:
             raise InvalidInput(f"{rows} rows, other inputs have {self.rows}", field="inputs")
@@ -87,40 +85,32 @@ class Answering:
         self._log, self._ids, self._pseudonyms = log, ids, pseudonyms
         self._metrics, self._expired, self._most_rows = metrics, expired, most_rows
 
-    async def answer(
-        self, table: Table, name: str, version: str | None, body: bytes, trace: str | None
-    ) -> tuple[bytes, Call, list[str]]:
-        """The response's bytes, and for shadows the call and its decision ids. What it says is in the log by then.
+    async def answer(self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float) -> tuple[Said, Call]:
+        """The answer, and the call for shadows. What it says is in the log by then. `started` is when the request came.
 
         Raises InvalidInput, NotFound, NoAnswer, or what the log raises.
         """
-        started = perf_counter()
-        endpoint = endpoint_of(table, name)
-        call = self._call(table, endpoint, protocol.decode_request(body), trace, started)
-        parts = [await self._part(call, *draft) for draft in self._draw(call, version)]
+        call = self._call(table, endpoint, asked, started)
+        parts = [await self._part(call, *draft) for draft in self._draw(call, asked.version)]
         wanted = self._wanted(call, parts)
         ids = self._ids.mint(call.rows)
         await self._log.append([self._logged(call, part, ids) for part in parts])
-        return self._response(call, parts, wanted, ids), call, ids
+        return self._said(call, parts, wanted, ids), call
 
-    def _call(self, table: Table, endpoint: ServedEndpoint, request: InferRequest, trace: str | None, started: float) -> Call:
-        tensors = inputs.by_name(request.inputs)
-        endpoint.check_inputs(list(tensors))
-        shape = request.inputs[0].shape
-        rows = shape[0] if shape else 0
+    def _call(self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float) -> Call:
+        endpoint.check_inputs(list(asked.given))
+        rows = asked.rows
         if not 0 < rows <= self._most_rows:
-            raise InvalidInput(f"{rows} rows; 1 to {self._most_rows} are answered at once", field=request.inputs[0].name)
-        parameters = request.parameters
+            raise InvalidInput(f"{rows} rows; 1 to {self._most_rows} are answered at once", field=next(iter(asked.given), None))
+        parameters = asked.parameters
         return Call(
             table,
             endpoint,
-            request,
-            tensors,
+            asked,
             rows,
             protocol.routing_keys(parameters, rows),
             protocol.subjects(parameters, rows),
             protocol.event_times(parameters, rows),
-            trace,
             started,
             {},
         )
@@ -206,10 +196,10 @@ class Answering:
             raise NoAnswer(f"endpoint {call.endpoint.routes.name!r} cannot answer: {'; '.join(reasons)}")
         contract = call.endpoint.contract
         if contract is not None:
-            rows, columns = contract.plan.read(call.tensors)
+            rows, columns = contract.plan.read(call.asked.given)
             names = contract.plan.names
         else:
-            rows, names, columns = inputs.untyped(call.tensors)
+            rows, names, columns = inputs.untyped(call.asked.given)
         if rows != call.rows:
             raise InvalidInput(f"{rows} rows, other inputs have {call.rows}", field="inputs")
         if places is not None:
@@ -222,28 +212,26 @@ class Answering:
         """The names of the outputs to send. Raises InvalidInput for one that the caller asks for and nobody gives."""
         given = [spec.name for spec in call.endpoint.outputs] or list(parts[0].outputs)
         everywhere = [name for name in given if all(name in part.outputs for part in parts)]
-        if not call.request.outputs:
+        if not call.asked.outputs:
             return everywhere
-        for ref in call.request.outputs:
-            if ref.name not in everywhere:
-                raise InvalidInput(f"there is no output {ref.name!r:.80}", field="outputs", hint=f"{', '.join(given)}")
-        return list(dict.fromkeys(ref.name for ref in call.request.outputs))
+        for name in call.asked.outputs:
+            if name not in everywhere:
+                raise InvalidInput(f"there is no output {name!r:.80}", field="outputs", hint=f"{', '.join(given)}")
+        return list(dict.fromkeys(call.asked.outputs))
 
     def _logged(self, call: Call, part: Part, ids: Sequence[str]) -> Rows:
         """The part as rows of the decision log."""
         return decision_rows(call, part, _picked(ids, part.places), self._pseudonyms)
 
-    def _response(self, call: Call, parts: list[Part], wanted: list[str], ids: list[str]) -> bytes:
+    def _said(self, call: Call, parts: list[Part], wanted: list[str], ids: list[str]) -> Said:
         name = call.endpoint.routes.name
         for part in parts:
             arm, role = ("", "constant") if part.arm is None else (part.arm.name, part.arm.role.value)
             self._metrics.decisions[name, arm, role] += part.count
         groups = [_group(part) for part in parts]
-        outputs = [_tensor(call, parts, output) for output in wanted]
+        outputs = [_column(call, parts, output) for output in wanted]
         version = groups[0].version if len(groups) == 1 else None
-        answered = protocol.Answered(ids, groups, call.table.epoch)
-        response = protocol.InferResponse(name, version, call.request.id or ids[0], answered, outputs)
-        return protocol.encode(response)
+        return Said(name, version, call.asked.id or ids[0], ids, groups, call.table.epoch, call.rows, outputs)
 
 
 def endpoint_of(table: Table, name: str) -> ServedEndpoint:
@@ -275,8 +263,8 @@ def decision_rows(
         "reason": part.reason,
         "latency": perf_counter() - call.started,
         "queue_time": part.queue_time,
-        "request": call.request.id,
-        "trace": call.trace,
+        "request": call.asked.id,
+        "trace": call.asked.trace,
     }
     if arm is not None:
         shared |= {"version": arm.version, "manifest": arm.manifest, "release": arm.release}
@@ -308,7 +296,7 @@ def _group(part: Part) -> protocol.Group:
     return protocol.Group(part.arm.name, part.arm.version, part.arm.role.value, part.places, part.reason)
 
 
-def _tensor(call: Call, parts: list[Part], name: str) -> TensorOut:
+def _column(call: Call, parts: list[Part], name: str) -> Column:
     """One output of all parts, rows in the order of the request."""
     if len(parts) == 1 and parts[0].places is None:
         values = parts[0].outputs[name]
@@ -319,14 +307,8 @@ def _tensor(call: Call, parts: list[Part], name: str) -> TensorOut:
                 values[place] = value
     spec = next((s for s in call.endpoint.outputs if s.name == name), None)
     if spec is None:
-        return TensorOut(name, _datatype(values[0]), [call.rows], values)
-    return TensorOut(name, spec.type.value, [call.rows, *spec.shape], _flat(values, len(spec.shape)))
-
-
-def _flat(values: list[Any], depth: int) -> list[Any]:
-    for _ in range(depth):
-        values = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    return values
+        return Column(name, _datatype(values[0]), (), values)
+    return Column(name, spec.type.value, spec.shape, values)
 
 
 def _datatype(value: Any) -> str:

@@ -7,10 +7,13 @@ from typing import Any, Protocol
 
 import structlog
 
-from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, TooLarge, Unavailable
+from modelyard.core.errors import ModelyardError, NotFound, TooLarge, Unavailable
 from modelyard.runtime import metrics as exposition
 from modelyard.runtime import protocol
 from modelyard.runtime.answering import Answering, endpoint_of
+from modelyard.runtime.asked import Headers
+from modelyard.runtime.errors import MethodNotAllowed
+from modelyard.runtime.forms import DEFAULT, door, is_door
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.spool import RefusalSpool
@@ -21,11 +24,6 @@ _JSON = [("content-type", "application/json")]
 _CLOSING = [*_JSON, ("connection", "close")]
 _TEXT = [("content-type", exposition.CONTENT_TYPE)]
 _LOG = structlog.get_logger("modelyard.runtime")
-_BINARY = "inference-header-content-length"
-
-
-class Headers(Protocol):
-    def get(self, name: str) -> str | None: ...
 
 
 class Scope(Protocol):
@@ -35,14 +33,6 @@ class Scope(Protocol):
     method: str
     path: str
     headers: Headers
-
-
-class MethodNotAllowed(InvalidInput):
-    code, status = "method_not_allowed", 405
-
-
-class UnsupportedMedia(InvalidInput):
-    code, status = "unsupported_media", 415
 
 
 class App:
@@ -58,7 +48,7 @@ class App:
         """One request."""
         started = perf_counter()
         path = scope.path
-        if path.startswith("/v2/models/") and path.endswith("/infer"):
+        if is_door(path):
             await self._infer(scope, proto, path, started)
             return
         try:
@@ -71,22 +61,26 @@ class App:
             proto.response_bytes(status, _JSON if scope.method == "GET" else await self._unread(scope, proto), body)
 
     async def _infer(self, scope: Scope, proto: Any, path: str, started: float) -> None:
-        table, call = self.table, None
+        table, call, form = self.table, None, DEFAULT
         ids: list[str] = []
-        name, version = "", None
-        headers, body = _JSON, None
+        name, body = "", None
         try:
-            name, version = _target(path)
+            found = door(path)
+            name, form = found.endpoint, found.form
             if scope.method != "POST":
                 raise MethodNotAllowed(f"{scope.method} is not how to ask for an inference", hint="POST")
             if table is None:
                 raise Unavailable("no route snapshot has been accepted yet")
-            _require_json(scope)
+            endpoint = endpoint_of(table, name)
             body = await self._body(scope, proto)
-            answer, call, ids = await self._answering.answer(table, name, version, body, _trace(scope))
-            status = 200
+            asked = form.read(body, scope.headers, endpoint.specs)
+            asked.version, asked.trace = found.version, _trace(scope)
+            said, call = await self._answering.answer(table, endpoint, asked, started)
+            ids, status = said.ids, 200
+            headers, answer = form.write(said, scope.headers)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
-            status, answer = _problem(error)
+            status, told = _told(error)
+            headers, answer = form.refuse(status, told)
             if body is None:
                 headers = await self._unread(scope, proto)
         proto.response_bytes(status, headers, answer)
@@ -184,23 +178,6 @@ class App:
         }
 
 
-def _target(path: str) -> tuple[str, str | None]:
-    steps = path.removeprefix("/v2/models/").split("/")
-    if len(steps) == 2 and steps[0]:
-        return steps[0], None
-    if len(steps) == 4 and steps[1] == "versions" and steps[0] and steps[2]:
-        return steps[0], steps[2]
-    raise NotFound("there is no such path")
-
-
-def _require_json(scope: Scope) -> None:
-    kind = scope.headers.get("content-type")
-    if kind is not None and "json" not in kind.lower():
-        raise UnsupportedMedia(f"content type {kind:.80} is not read here", hint="application/json")
-    if scope.headers.get(_BINARY) is not None:
-        raise UnsupportedMedia("binary tensors are not read here", hint="send the data as JSON")
-
-
 def _trace(scope: Scope) -> str | None:
     """The trace id of a W3C `traceparent` header."""
     header = scope.headers.get("traceparent")
@@ -210,12 +187,16 @@ def _trace(scope: Scope) -> str | None:
     return parts[1][:32] if len(parts) >= 4 else None
 
 
-def _problem(error: Exception) -> tuple[int, bytes]:
+def _told(error: Exception) -> tuple[int, str]:
     if not isinstance(error, ModelyardError):
         _LOG.error("a request failed", exc_info=error)
-        return 500, protocol.encode({"error": "the runtime failed; its log says why"})
-    status = 400 if error.status == 422 else error.status
-    return status, protocol.encode({"error": str(error)})
+        return 500, "the runtime failed; its log says why"
+    return 400 if error.status == 422 else error.status, str(error)
+
+
+def _problem(error: Exception) -> tuple[int, bytes]:
+    status, told = _told(error)
+    return status, protocol.encode({"error": told})
 
 
 def _can_answer(endpoint: ServedEndpoint) -> bool:

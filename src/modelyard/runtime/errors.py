@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.core.errors import Refused, Unavailable
+from modelyard.core.errors import InvalidInput, Refused, Unavailable
 
 
 class NoAnswer(Unavailable):
@@ -21,3 +21,15 @@ class IncompatibleOutputs(Refused):
     """An arm does not give the outputs that callers of its endpoint rely on."""
 
     code = "incompatible_outputs"
+
+
+class UnsupportedMedia(InvalidInput):
+    """A body in a form that is not read here."""
+
+    code, status = "unsupported_media", 415
+
+
+class MethodNotAllowed(InvalidInput):
+    """A path that exists, asked for in a way that it does not answer."""
+
+    code, status = "method_not_allowed", 405

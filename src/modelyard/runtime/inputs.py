@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from math import prod
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ import numpy as np
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds.contract import Batch
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
+from modelyard.runtime.asked import Given
 from modelyard.runtime.protocol import TensorIn
 
 Columns = list[list[Any]]
@@ -51,6 +52,33 @@ class FieldPlan:
             if len(values) == rows:
                 return values
         return None
+
+    def take(self, given: Given) -> tuple[int, list[Any]]:
+        """How many rows, and a value for each. Raises InvalidInput naming the field."""
+        if isinstance(given, TensorIn):
+            return self.read(given)
+        values = self._converted(given)
+        if self._check is not None:
+            self._check(list(chain.from_iterable(values)) if self.spec.shape else values)
+        return len(values), values
+
+    def _converted(self, given: np.ndarray[Any, Any] | list[Any]) -> list[Any]:
+        """Values that came with types of their own, as this field's: a vector flat, whatever its shape."""
+        rows = len(given)
+        if isinstance(given, np.ndarray):
+            if prod(given.shape[1:]) != self.size:
+                raise self._wrong(
+                    f"has shape {list(given.shape)[:8]}, should be [{', '.join(['rows', *map(str, self.spec.shape)])}]"
+                )
+            given = given.reshape(rows, self.size).tolist() if self.spec.shape else given.reshape(rows).tolist()
+        kind = list[list[self._item]] if self.spec.shape else list[self._item]  # type: ignore[name-defined]
+        try:
+            values: list[Any] = msgspec.convert(given, kind)
+        except msgspec.ValidationError as error:
+            raise self._wrong(f"is not right: {error}") from error
+        if self.spec.shape and any(len(value) != self.size for value in values):
+            raise self._wrong(f"should have {self.size} values a row")
+        return values
 
     def read(self, tensor: TensorIn) -> tuple[int, list[Any]]:
         """How many rows, and a value for each. Raises InvalidInput naming the field."""
@@ -107,16 +135,16 @@ class InputPlan:
         self.names = list(self.fields)
         self._blocks = _blocks(signature.inputs)
 
-    def read(self, tensors: dict[str, TensorIn]) -> tuple[int, Columns]:
+    def read(self, given: Mapping[str, Given]) -> tuple[int, Columns]:
         """How many rows, and the columns. Raises InvalidInput naming the field that is missing or wrong."""
         columns: Columns = []
         rows = 0
         for name, field in self.fields.items():
-            tensor = tensors.get(name)
-            if tensor is None:
+            value = given.get(name)
+            if value is None:
                 raise InvalidInput(f"input {name!r} is missing", field=name, hint=f"needed: {', '.join(self.names)}")
-            quick = field.quick(tensor, rows)
-            count, values = (rows, quick) if quick is not None else field.read(tensor)
+            quick = field.quick(value, rows) if isinstance(value, TensorIn) else None
+            count, values = (rows, quick) if quick is not None else field.take(value)
             if columns and count != rows:
                 raise InvalidInput(f"input {name!r} has {count} rows, {self.names[0]!r} has {rows}", field=name)
             rows = count
@@ -154,29 +182,28 @@ def rows_of(columns: Columns, places: Sequence[int]) -> Columns:
     return [[column[place] for place in places] for column in columns]
 
 
-def by_name(tensors: Sequence[TensorIn]) -> dict[str, TensorIn]:
-    """Inputs by name. Raises InvalidInput when a name comes twice."""
-    named = {tensor.name: tensor for tensor in tensors}
-    if len(named) < len(tensors):
-        raise InvalidInput("an input is given twice", field="inputs")
-    return named
-
-
-def untyped(tensors: dict[str, TensorIn]) -> tuple[int, list[str], Columns]:
+def untyped(given: Mapping[str, Given]) -> tuple[int, list[str], Columns]:
     """Rows and columns of a request nobody has a signature for (an endpoint that lives on its constant alone)."""
     rows = 0
     columns: Columns = []
-    for name, tensor in tensors.items():
-        count = tensor.shape[0] if tensor.shape else 0
-        try:
-            values = msgspec.json.decode(tensor.data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInput(f"input {name!r} is not right: {error}", field=name) from error
-        if not isinstance(values, list) or len(values) != count or not count or (columns and count != rows):
+    for name, value in given.items():
+        count, values = _untyped(name, value)
+        if len(values) != count or not count or (columns and count != rows):
             raise InvalidInput(f"input {name!r}: shape and data do not fit", field=name, hint="one value a row")
         rows = count
         columns.append(values)
-    return rows, list(tensors), columns
+    return rows, list(given), columns
+
+
+def _untyped(name: str, value: Given) -> tuple[int, list[Any]]:
+    if not isinstance(value, TensorIn):
+        plain: list[Any] = value.tolist() if isinstance(value, np.ndarray) else value
+        return len(plain), plain
+    try:
+        values = msgspec.json.decode(value.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"input {name!r} is not right: {error}", field=name) from error
+    return (value.shape[0] if value.shape else 0), values if isinstance(values, list) else []
 
 
 def _accepted(kind: DataType) -> set[DataType]:

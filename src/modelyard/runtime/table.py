@@ -48,11 +48,14 @@ class ServedEndpoint:
     stale_at: float
     inputs: frozenset[str] = field(init=False)
     contract: ModelServer | None = field(init=False)
+    specs: dict[str, FieldSpec] = field(init=False)
 
     def __post_init__(self) -> None:
         models = [arm.model for arm in self.arms]
         object.__setattr__(self, "inputs", frozenset(name for model in models for name in model.plan.names))
         object.__setattr__(self, "contract", models[0] if models else None)
+        taken = models[0].predictor.signature.inputs if models else ()
+        object.__setattr__(self, "specs", {spec.name: spec for spec in taken})
 
     @property
     def arms(self) -> tuple[ServingArm, ...]:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from modelyard.core.digests import DIGEST
 
@@ -23,6 +31,10 @@ ROUTES_TYPE: Final = "https://modelyard.dev/statements/routes/v1"
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _without_defaults(plain: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in plain.items() if name not in defaults or value != defaults[name]}
 
 
 class ArmRole(StrEnum):
@@ -42,6 +54,37 @@ class Stale(StrEnum):
     REFUSE = "refuse"
 
 
+class OnInvalid(StrEnum):
+    """What happens to rows that do not fit the signature: the caller is told, or a fallback that can read them answers and
+    the decision is marked."""
+
+    REJECT = "reject"
+    FALLBACK = "fallback"
+
+
+class OnUnlogged(StrEnum):
+    """What happens when the decision log cannot be written: no answer, or an answer that says that it is not logged."""
+
+    REFUSE = "refuse"
+    ANSWER = "answer"
+
+
+class ColdStart(StrEnum):
+    """What a request gets while the arm's environment or process is still starting."""
+
+    WAIT = "wait"
+    FALLBACK = "fallback"
+
+
+class Protection(StrEnum):
+    """How a field's values enter the decision log: as they are, not at all, as a keyed hash, or encrypted."""
+
+    KEEP = "keep"
+    MASK = "mask"
+    HASH = "hash"
+    ENCRYPT = "encrypt"
+
+
 class EvidenceRef(_Document):
     """Evidence that the release stands on: its type, id and digest."""
 
@@ -59,7 +102,8 @@ class ApprovalRef(_Document):
 
 
 class Release(_Document):
-    """The predicate of a release statement. The statement's subject is the version manifest's digest."""
+    """The predicate of a release statement. The statement's subject is the version manifest's digest. `network` grants a model
+    that runs in a process of its own the use of the network."""
 
     id: str
     organisation: str
@@ -80,6 +124,12 @@ class Release(_Document):
     issued_at: AwareDatetime
     not_before: AwareDatetime
     until: AwareDatetime
+    network: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As for `EndpointRoutes`: a grant that is not given is not written."""
+        return _without_defaults(plain(self), {"network": False})
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
@@ -105,8 +155,36 @@ class Constant(_Document):
     outputs: dict[str, Any]
 
 
+class RoutingRule(_Document):
+    """Requests for which `when` holds (FEEL over the inputs of the row, by name) go to the live arm of that name; the first
+    rule that holds decides, before shares are drawn."""
+
+    when: str = Field(min_length=1, max_length=4000)
+    arm: str
+
+
+class EndpointPolicy(_Document):
+    """How an endpoint answers. Times are seconds; limits hold for each worker process.
+
+    `timeout` is how long an arm may take before a fallback answers; `latency_target` bounds how long rows may wait to be
+    answered together; `concurrency` is how many requests are answered at once and `queue` how many may wait for that, others
+    are turned away with 503. `sticky_by` names the input whose value is the routing key of requests that bring none.
+    `protect` says by field name, or by the role of the field with `role:` before it, how values enter the decision log."""
+
+    invalid: OnInvalid = OnInvalid.REJECT
+    unlogged: OnUnlogged = OnUnlogged.REFUSE
+    cold_start: ColdStart = ColdStart.WAIT
+    timeout: float | None = Field(default=None, gt=0, le=600)
+    latency_target: float | None = Field(default=None, gt=0, le=60)
+    concurrency: int | None = Field(default=None, ge=1, le=100_000)
+    queue: int | None = Field(default=None, ge=0, le=1_000_000)
+    sticky_by: str | None = None
+    rules: tuple[RoutingRule, ...] = Field(default=(), max_length=100)
+    protect: dict[str, Protection] = Field(default_factory=dict)
+
+
 class EndpointRoutes(_Document):
-    """Desired state of one endpoint. `fallbacks` names the arms of role fallback to try in order; then `constant`.
+    """Desired state of one endpoint. The arms of role fallback are tried in their order, then `constant` answers.
     `greatest_age` is how old (seconds) a snapshot may be before `stale` applies."""
 
     name: str
@@ -118,6 +196,12 @@ class EndpointRoutes(_Document):
     sticky_salt: str = ""
     greatest_age: float = Field(gt=0)
     stale: Stale = Stale.REFUSE
+    policy: EndpointPolicy = EndpointPolicy()
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is not used is not written, so that runtimes that do not know it go on reading snapshots."""
+        return _without_defaults(plain(self), {"policy": EndpointPolicy().model_dump(mode="json")})
 
 
 class RouteSnapshot(_Document):

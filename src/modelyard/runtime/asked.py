@@ -1,0 +1,82 @@
+"""What is asked and what is said, whatever the wire: forms (JSON or binary tensors, records, CSV, gRPC) read and write these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from modelyard.runtime.protocol import Group, Parameters, TensorIn
+
+Given = TensorIn | np.ndarray[Any, Any] | list[Any]
+"""The values of one input as a form read them: JSON that waits for its type, an array whose first axis is the rows, or a list
+with one value a row (a vector is a list, a missing value is None)."""
+
+Values = list[Any] | np.ndarray[Any, Any]
+"""The values of one field, one a row."""
+
+ReplyHeaders = list[tuple[str, str]]
+
+
+class Headers(Protocol):
+    """A request's headers; names in lower case."""
+
+    def get(self, name: str) -> str | None: ...
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request. `rows` is what the form counted; `outputs` are the names asked for (all when None). `deadline` is when its
+    caller gives up (`time.perf_counter` seconds), `trace` a W3C trace id. `version` asks for one live version by name."""
+
+    given: Mapping[str, Given]
+    rows: int
+    id: str | None = None
+    version: str | None = None
+    parameters: Parameters | None = None
+    outputs: list[str] | None = None
+    deadline: float | None = None
+    trace: str | None = None
+
+
+@dataclass(slots=True)
+class Column:
+    """One output: `shape` is that of a row's value, `values` has one a row."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    values: Values
+
+
+@dataclass(slots=True)
+class Said:
+    """The answer to one request; what it says is in the decision log. `ids` has one decision id a row."""
+
+    endpoint: str
+    version: str | None
+    id: str
+    ids: list[str]
+    groups: list[Group]
+    epoch: int
+    rows: int
+    outputs: list[Column] = field(default_factory=list)
+
+
+class Form(Protocol):
+    """A way to write requests and answers. Stateless; called in the event loop, so it must be quick."""
+
+    def read(self, body: bytes, headers: Headers, inputs: Mapping[str, Any]) -> Asked:
+        """The request in a body; `inputs` are the field specs (`FieldSpec`) by name that the endpoint's model takes, empty when
+        no model is there. Raises InvalidInput (400), UnsupportedMedia (415) or TooLarge (413)."""
+        ...
+
+    def write(self, said: Said, headers: Headers) -> tuple[ReplyHeaders, bytes]:
+        """The answer as headers and a body; `headers` are the request's (for what it accepts)."""
+        ...
+
+    def refuse(self, status: int, error: str) -> tuple[ReplyHeaders, bytes]:
+        """An error in the shape that this form's callers expect."""
+        ...
