@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
-from modelyard.core.errors import ModelyardError
+from modelyard.core.errors import ModelyardError, Unavailable
 from modelyard.runtime.compose import Settings, hosted
 from modelyard.trust import TrustRoots
 
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         pseudonym_key_file=options.pseudonym_key_file,
         policy_file=options.policy_file,
         largest_body=options.largest_body,
+        host=options.host,
+        grpc_port=options.grpc_port,
     )
     try:
         _check(settings)
@@ -39,6 +42,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("modelyard.runtime", description="Serves released model versions.")
     parser.add_argument("--home", type=Path, required=True, help="where cache, spool and decision log are kept")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument(
+        "--grpc-port", type=int, help="also answer the Open Inference Protocol over gRPC (needs the extra `grpc`)"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--source", required=True, help="address of the control plane, or a folder it publishes to")
     parser.add_argument("--trust-roots", type=Path, required=True, help="JSON file of the public keys to trust")
@@ -59,6 +65,8 @@ def _check(settings: Settings) -> None:
     for path in (settings.token_file, settings.pseudonym_key_file, settings.policy_file):
         if path is not None:
             path.read_bytes()
+    if settings.grpc_port is not None and find_spec("grpc") is None:
+        raise Unavailable("gRPC needs grpcio", hint="pip install 'modelyard[grpc]'")
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> None:

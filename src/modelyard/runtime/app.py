@@ -146,7 +146,7 @@ class App:
             endpoint.version(steps[2])
         if not ready:
             return protocol.encode(_metadata(endpoint))
-        if not _can_answer(endpoint):
+        if not endpoint.can_answer(time()):
             raise Unavailable(f"endpoint {steps[0]!r} cannot answer now")
         return protocol.encode({"name": steps[0], "ready": True})
 
@@ -197,15 +197,6 @@ def _told(error: Exception) -> tuple[int, str]:
 def _problem(error: Exception) -> tuple[int, bytes]:
     status, told = _told(error)
     return status, protocol.encode({"error": told})
-
-
-def _can_answer(endpoint: ServedEndpoint) -> bool:
-    now = time()
-    policy = endpoint.policy(now)
-    if policy is Stale.REFUSE:
-        return False
-    arms = endpoint.fallbacks if policy is Stale.FALLBACK else [a for a in endpoint.arms if a not in endpoint.shadows]
-    return endpoint.routes.constant is not None or any(now < arm.until for arm in arms)
 
 
 def _metadata(endpoint: ServedEndpoint) -> dict[str, Any]:

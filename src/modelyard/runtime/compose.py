@@ -24,6 +24,7 @@ from modelyard.runtime.answering import Answering
 from modelyard.runtime.app import App
 from modelyard.runtime.cache import Cache
 from modelyard.runtime.engine import LogWriter
+from modelyard.runtime.grpc import GrpcServer
 from modelyard.runtime.loading import Models
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.ports import Source
@@ -35,6 +36,7 @@ from modelyard.runtime.table import ServedEndpoint, ServingArm, Table
 from modelyard.trust import TrustRoots
 
 _log = structlog.get_logger("modelyard.runtime")
+_GRACE = 10.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Settings:
     largest_body: int = 64 << 20
     most_rows: int = 100_000
     shadow_capacity: int = 50_000
+    host: str = "127.0.0.1"
+    grpc_port: int | None = None
 
 
 class Runtime:
@@ -72,6 +76,8 @@ class Runtime:
         self._shadows = Shadows(writer, ids, pseudonyms, metrics, settings.shadow_capacity)
         answering = Answering(writer, ids, pseudonyms, metrics, self._ended, settings.most_rows)
         self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body)
+        self._settings = settings
+        self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app)
         models = self._models = Models(cache, source, self._predicting, _policy(settings))
         self._reconciler = Reconciler(settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop)
         self.app.refusals = lambda: self._reconciler.refusals
@@ -85,8 +91,15 @@ class Runtime:
         for thread in self._threads:
             thread.start()
 
+    async def listen(self) -> None:
+        """Open the port for gRPC, if one is set; the port for HTTP is the server's. Raises Unavailable."""
+        if self._grpc is not None and self._settings.grpc_port is not None:
+            await self._grpc.start(self._settings.host, self._settings.grpc_port)
+
     async def drain(self) -> None:
-        """Give up what no caller waits for."""
+        """Finish the calls under way by gRPC; give up what no caller waits for."""
+        if self._grpc is not None:
+            await self._grpc.stop(_GRACE)
         await self._shadows.stop()
 
     def stop(self) -> None:
@@ -155,6 +168,7 @@ class Hosted:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         sys.setswitchinterval(0.001)
+        loop.run_until_complete(self._runtime.listen())
         self._runtime.start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -173,6 +187,12 @@ def hosted(settings: Settings) -> Any:
         if lock is not None:
             return Hosted(replace(settings, name=f"{settings.name}-{number}"), lock)
     raise AssertionError("numbers do not end")
+
+
+def _grpc(settings: Settings, answering: Answering, shadows: Shadows, metrics: Metrics, app: App) -> GrpcServer | None:
+    if settings.grpc_port is None:
+        return None
+    return GrpcServer(answering, shadows, metrics, lambda: app.table, settings.largest_body)
 
 
 def _source(settings: Settings, stop: threading.Event) -> Source:

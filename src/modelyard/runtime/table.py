@@ -81,6 +81,14 @@ class ServedEndpoint:
         """What to do at this moment: SERVE unless the snapshot is too old."""
         return Stale.SERVE if now < self.stale_at else self.routes.stale
 
+    def can_answer(self, now: float) -> bool:
+        """Whether somebody may answer at this moment: an arm in force, or the constant."""
+        policy = self.policy(now)
+        if policy is Stale.REFUSE:
+            return False
+        arms = self.fallbacks if policy is Stale.FALLBACK else [arm for arm in self.arms if arm not in self.shadows]
+        return self.routes.constant is not None or any(now < arm.until for arm in arms)
+
     def check_inputs(self, names: Sequence[str]) -> None:
         """Raises InvalidInput for an input that no arm knows."""
         if self.inputs:

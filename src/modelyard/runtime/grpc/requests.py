@@ -1,0 +1,89 @@
+"""From a request message to what is asked, and from what is said to a response message. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from modelyard.core.errors import InvalidInput
+from modelyard.runtime.asked import Asked, Given, Said
+from modelyard.runtime.grpc import tensors
+from modelyard.runtime.grpc.messages import messages
+from modelyard.runtime.protocol import Parameters
+
+_LISTS = frozenset({"routing_keys", "subject", "event_time"})
+"""Parameters that may hold one value a row: gRPC's parameters are scalars, so such a list comes as JSON text."""
+
+
+def read(request: Any) -> Asked:
+    """What a ModelInferRequest asks. Raises InvalidInput that says what is wrong and where."""
+    if not request.inputs:
+        raise InvalidInput("no inputs", field="inputs")
+    shape = request.inputs[0].shape
+    return Asked(
+        given=_given(request),
+        rows=shape[0] if shape else 0,
+        id=request.id or None,
+        version=request.model_version or None,
+        parameters=_parameters(request.parameters),
+        outputs=[output.name for output in request.outputs] or None,
+    )
+
+
+def _given(request: Any) -> dict[str, Given]:
+    raw = request.raw_input_contents
+    if raw and len(raw) != len(request.inputs):
+        raise InvalidInput(f"{len(raw)} raw contents for {len(request.inputs)} inputs", field="raw_input_contents")
+    given: dict[str, Given] = {}
+    for place, tensor in enumerate(request.inputs):
+        if tensor.name in given:
+            raise InvalidInput("an input is given twice", field=tensor.name)
+        if raw and tensor.HasField("contents"):
+            raise InvalidInput(f"input {tensor.name!r} has typed contents beside raw ones", field=tensor.name)
+        given[tensor.name] = (
+            tensors.from_raw(tensor.name, tensor.datatype, tensor.shape, raw[place])
+            if raw
+            else tensors.from_contents(tensor.name, tensor.datatype, tensor.shape, tensor.contents)
+        )
+    return given
+
+
+def _parameters(given: Mapping[str, Any]) -> Parameters | None:
+    """Those that mean something here; others are ignored, as the protocol asks."""
+    plain: dict[str, Any] = {}
+    for name in Parameters.__struct_fields__:
+        if name in given:
+            which = given[name].WhichOneof("parameter_choice")
+            plain[name] = _listed(name, getattr(given[name], which)) if which else None
+    try:
+        return msgspec.convert(plain, Parameters) if plain else None
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"parameters are not right: {error}", field="parameters") from error
+
+
+def _listed(name: str, value: Any) -> Any:
+    if name not in _LISTS or not isinstance(value, str) or not value.startswith("["):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"a list that is no JSON: {error}", field=f"parameters.{name}") from error
+
+
+def write(said: Said, raw: bool) -> Any:
+    """The response: contents raw when the request's were (or when a type travels only so), else typed. Decision ids and groups are JSON texts in `parameters`."""
+    kinds = messages()
+    response = kinds["ModelInferResponse"](model_name=said.endpoint, model_version=said.version or "", id=said.id)
+    response.parameters["decision_ids"].string_param = msgspec.json.encode(said.ids).decode()
+    response.parameters["groups"].string_param = msgspec.json.encode(said.groups).decode()
+    response.parameters["epoch"].int64_param = said.epoch
+    raw = raw or any(column.datatype not in tensors.TYPED for column in said.outputs)
+    for column in said.outputs:
+        tensor = response.outputs.add(name=column.name, datatype=column.datatype, shape=[said.rows, *column.shape])
+        if raw:
+            response.raw_output_contents.append(tensors.to_raw(column.datatype, column.values))
+        else:
+            tensors.into_contents(column.datatype, column.values, tensor.contents)
+    return response

@@ -1,0 +1,192 @@
+"""The service: what comes by gRPC goes through the same answering as what comes by HTTP. Runs in the event loop of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter, time
+from typing import Any
+
+import structlog
+
+from modelyard.core.errors import ModelyardError, NotFound, Unavailable
+from modelyard.runtime.answering import Answering, endpoint_of
+from modelyard.runtime.grpc import requests
+from modelyard.runtime.grpc.messages import HEALTH_SERVICE, METHODS, SERVICE, messages
+from modelyard.runtime.metrics import Metrics
+from modelyard.runtime.shadows import Shadows
+from modelyard.runtime.table import ServedEndpoint, Table
+
+_LOG = structlog.get_logger("modelyard.runtime")
+_SERVING, _NOT_SERVING = 1, 2
+_VERSION = "0.1.0"
+
+
+@dataclass
+class GrpcServer:
+    """One worker's service. `table` gives what is served now. Several workers share the port."""
+
+    answering: Answering
+    shadows: Shadows
+    metrics: Metrics
+    table: Callable[[], Table | None]
+    largest_message: int
+    _server: Any = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; the port that was taken. Raises Unavailable when grpcio is missing or the port is not free."""
+        try:
+            import grpc
+        except ImportError as error:
+            raise Unavailable("gRPC needs grpcio", hint="pip install 'modelyard[grpc]'") from error
+        options = [
+            ("grpc.max_receive_message_length", self.largest_message),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 1),
+        ]
+        self._server = grpc.aio.server(options=options)
+        self._server.add_generic_rpc_handlers(self._handlers(grpc))
+        try:
+            taken: int = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise Unavailable(f"port {port} is taken", field="grpc_port", hint="choose another with --grpc-port") from error
+        await self._server.start()
+        return taken
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls; give those under way so many seconds."""
+        if self._server is not None:
+            await self._server.stop(grace)
+
+    def _handlers(self, grpc: Any) -> tuple[Any, ...]:
+        kinds = messages()
+
+        def handler(method: Callable[..., Awaitable[Any]], name: str) -> Any:
+            return grpc.unary_unary_rpc_method_handler(
+                self._guarded(grpc, method), kinds[f"{name}Request"].FromString, kinds[f"{name}Response"].SerializeToString
+            )
+
+        calls: dict[str, Callable[..., Awaitable[Any]]] = {
+            "ServerLive": self._live,
+            "ServerReady": self._ready,
+            "ModelReady": self._model_ready,
+            "ServerMetadata": self._server_metadata,
+            "ModelMetadata": self._model_metadata,
+            "ModelInfer": self._infer,
+        }
+        return (
+            grpc.method_handlers_generic_handler(SERVICE, {name: handler(calls[name], name) for name in METHODS}),
+            grpc.method_handlers_generic_handler(HEALTH_SERVICE, {"Check": handler(self._check, "HealthCheck")}),
+        )
+
+    def _guarded(self, grpc: Any, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """The method with errors told as status and sentence."""
+
+        async def call(request: Any, context: Any) -> Any:
+            try:
+                return await method(request, context)
+            except ModelyardError as error:
+                code, told = _status(grpc, error), str(error)
+            except Exception as error:  # noqa: BLE001 - the last line of defence
+                _LOG.error("a request failed", exc_info=error)
+                code, told = grpc.StatusCode.INTERNAL, "the runtime failed; its log says why"
+            return await context.abort(code, told)
+
+        return call
+
+    async def _infer(self, request: Any, context: Any) -> Any:
+        started = perf_counter()
+        name, table = request.model_name, self._table()
+        known = name if name in table.endpoints else ""
+        status = 500
+        try:
+            asked = requests.read(request)
+            asked.deadline, asked.trace = _deadline(context, started), _trace(context)
+            said, call = await self.answering.answer(table, endpoint_of(table, name), asked, started)
+            response = requests.write(said, raw=bool(request.raw_input_contents))
+            status = 200
+        except ModelyardError as error:
+            status = error.status
+            raise
+        finally:
+            self.metrics.requests[known, status] += 1
+            self.metrics.latency[known].observe(perf_counter() - started)
+        if call.endpoint.shadows:
+            self.shadows.mirror(call, said.ids)
+        return response
+
+    async def _live(self, request: Any, context: Any) -> Any:
+        return messages()["ServerLiveResponse"](live=True)
+
+    async def _ready(self, request: Any, context: Any) -> Any:
+        return messages()["ServerReadyResponse"](ready=self.table() is not None)
+
+    async def _model_ready(self, request: Any, context: Any) -> Any:
+        endpoint = self._asked_for(request)
+        return messages()["ModelReadyResponse"](ready=endpoint.can_answer(time()))
+
+    async def _server_metadata(self, request: Any, context: Any) -> Any:
+        return messages()["ServerMetadataResponse"](name="modelyard", version=_VERSION, extensions=[])
+
+    async def _model_metadata(self, request: Any, context: Any) -> Any:
+        endpoint, kinds = self._asked_for(request), messages()
+        signature = endpoint.contract.predictor.signature if endpoint.contract else None
+        versions = dict.fromkeys(slot.arm.version for slot in endpoint.live if slot.arm)
+        found = kinds["ModelMetadataResponse"](name=endpoint.routes.name, versions=list(versions), platform="modelyard")
+        for side in ("inputs", "outputs"):
+            for spec in getattr(signature, side, ()):
+                getattr(found, side).add(name=spec.name, datatype=spec.type.value, shape=[-1, *spec.shape])
+        return found
+
+    async def _check(self, request: Any, context: Any) -> Any:
+        """The server's health, or with a service that of the endpoint of that name (of our service: the server's)."""
+        table = self.table()
+        healthy = table is not None
+        if request.service and request.service != SERVICE:
+            endpoint = table.endpoints.get(request.service) if table else None
+            if endpoint is None:
+                raise NotFound(f"there is no endpoint {request.service[:80]!r}", field="service")
+            healthy = endpoint.can_answer(time())
+        return messages()["HealthCheckResponse"](status=_SERVING if healthy else _NOT_SERVING)
+
+    def _asked_for(self, request: Any) -> ServedEndpoint:
+        endpoint = endpoint_of(self._table(), request.name)
+        if request.version:
+            endpoint.version(request.version)
+        return endpoint
+
+    def _table(self) -> Table:
+        table = self.table()
+        if table is None:
+            raise Unavailable("no route snapshot has been accepted yet")
+        return table
+
+
+def _status(grpc: Any, error: ModelyardError) -> Any:
+    codes = grpc.StatusCode
+    by_status = {
+        401: codes.UNAUTHENTICATED,
+        403: codes.PERMISSION_DENIED,
+        404: codes.NOT_FOUND,
+        409: codes.FAILED_PRECONDITION,
+        413: codes.OUT_OF_RANGE,
+        503: codes.UNAVAILABLE,
+        504: codes.DEADLINE_EXCEEDED,
+        507: codes.RESOURCE_EXHAUSTED,
+    }
+    return by_status.get(error.status, codes.INVALID_ARGUMENT if error.status < 500 else codes.INTERNAL)
+
+
+def _deadline(context: Any, started: float) -> float | None:
+    """When the caller gives up, on the clock of `perf_counter`."""
+    left = context.time_remaining()
+    return None if left is None else started + left
+
+
+def _trace(context: Any) -> str | None:
+    """The trace id of a W3C `traceparent` in the call's metadata."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "traceparent":
+            parts = str(value).split("-")
+            return parts[1][:32] if len(parts) >= 4 else None
+    return None
