@@ -18,7 +18,6 @@ from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.spool import RefusalSpool
 from modelyard.runtime.table import ServedEndpoint, Table
-from modelyard.trust.statements import Stale
 
 _JSON = [("content-type", "application/json")]
 _CLOSING = [*_JSON, ("connection", "close")]

@@ -73,7 +73,8 @@ def _listed(name: str, value: Any) -> Any:
 
 
 def write(said: Said, raw: bool) -> Any:
-    """The response: contents raw when the request's were (or when a type travels only so), else typed. Decision ids and groups are JSON texts in `parameters`."""
+    """The response: contents raw when the request's were (or when a type travels only so), else typed. Decision ids and groups
+    are JSON texts in `parameters`."""
     kinds = messages()
     response = kinds["ModelInferResponse"](model_name=said.endpoint, model_version=said.version or "", id=said.id)
     response.parameters["decision_ids"].string_param = msgspec.json.encode(said.ids).decode()
