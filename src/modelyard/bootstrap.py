@@ -117,6 +117,7 @@ class Settings(BaseModel):
     port: int = Field(default=7900, ge=1, le=65535)
     runtime_host: str = "127.0.0.1"
     runtime_port: int = Field(default=7901, ge=1, le=65535)
+    runtime_grpc_port: int | None = Field(default=None, ge=1, le=65535)
     runtime_home: Path | None = None
     allow_unsafe_formats: bool = False
     trusted_types: tuple[str, ...] = ()

@@ -124,6 +124,8 @@ def _programs(settings: Settings, token: Path) -> list[Program]:
         *("--trust-roots", str(settings.home / "keys" / ROOTS)),
         *("--token-file", str(token)),
     ]
+    if settings.runtime_grpc_port is not None:
+        runtime += ["--grpc-port", str(settings.runtime_grpc_port)]
     if settings.allow_unsafe_formats or settings.trusted_types:
         runtime += ["--policy-file", str(settings.home / POLICY)]
     return [
