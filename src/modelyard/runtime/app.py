@@ -76,10 +76,10 @@ class App:
             asked.version, asked.trace = found.version, _trace(scope)
             said, call = await self._answering.answer(table, endpoint, asked, started)
             ids, status = said.ids, 200
-            headers, answer = form.write(said, scope.headers)
+            headers, answer = form.write(said, asked)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, told = _told(error)
-            headers, answer = form.refuse(status, told)
+            headers, answer = form.refuse(status, told, error)
             if body is None:
                 headers = await self._unread(scope, proto)
         proto.response_bytes(status, headers, answer)

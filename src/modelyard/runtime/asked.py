@@ -29,7 +29,8 @@ class Headers(Protocol):
 @dataclass(slots=True)
 class Asked:
     """One request. `rows` is what the form counted; `outputs` are the names asked for (all when None). `deadline` is when its
-    caller gives up (`time.perf_counter` seconds), `trace` a W3C trace id. `version` asks for one live version by name."""
+    caller gives up (`time.perf_counter` seconds), `trace` a W3C trace id. `version` asks for one live version by name. `reply` is
+    what the form that read it keeps to write the answer."""
 
     given: Mapping[str, Given]
     rows: int
@@ -39,6 +40,7 @@ class Asked:
     outputs: list[str] | None = None
     deadline: float | None = None
     trace: str | None = None
+    reply: Any = None
 
 
 @dataclass(slots=True)
@@ -73,10 +75,10 @@ class Form(Protocol):
         no model is there. Raises InvalidInput (400), UnsupportedMedia (415) or TooLarge (413)."""
         ...
 
-    def write(self, said: Said, headers: Headers) -> tuple[ReplyHeaders, bytes]:
-        """The answer as headers and a body; `headers` are the request's (for what it accepts)."""
+    def write(self, said: Said, asked: Asked) -> tuple[ReplyHeaders, bytes]:
+        """The answer to what this form read, as headers and a body."""
         ...
 
-    def refuse(self, status: int, error: str) -> tuple[ReplyHeaders, bytes]:
-        """An error in the shape that this form's callers expect."""
+    def refuse(self, status: int, error: str, cause: Exception | None = None) -> tuple[ReplyHeaders, bytes]:
+        """An error in the shape that this form's callers expect; `cause` may say more (its field, what to do)."""
         ...

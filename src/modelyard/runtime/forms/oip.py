@@ -33,7 +33,7 @@ class OpenInference:
             outputs=None if not request.outputs else [ref.name for ref in request.outputs],
         )
 
-    def write(self, said: Said, headers: Headers) -> tuple[ReplyHeaders, bytes]:
+    def write(self, said: Said, asked: Asked) -> tuple[ReplyHeaders, bytes]:
         """See `Form.write`."""
         outputs = [
             TensorOut(c.name, c.datatype, [said.rows, *c.shape], flat(c.values, len(c.shape))) for c in said.outputs
@@ -41,7 +41,7 @@ class OpenInference:
         answered = Answered(said.ids, said.groups, said.epoch)
         return JSON, protocol.encode(InferResponse(said.endpoint, said.version, said.id, answered, outputs))
 
-    def refuse(self, status: int, error: str) -> tuple[ReplyHeaders, bytes]:
+    def refuse(self, status: int, error: str, cause: Exception | None = None) -> tuple[ReplyHeaders, bytes]:
         """See `Form.refuse`."""
         return JSON, protocol.encode({"error": error})
 
