@@ -1,0 +1,241 @@
+"""Collecting: the control plane brings every machine's shipped segments under its own log's root, each once, so that readers,
+monitors and the compactor find them as if they had been written there.
+
+What was taken in is noted by writer and number, durably, after it is: a collector may be killed anywhere, and what the
+compactor has removed since is not brought again. A segment in pieces that nobody has continued for a while is ended and put
+together (see `shipping_frames`), so that what a lost machine acknowledged is there as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+import structlog
+
+from modelyard.core.errors import NotFound
+from modelyard.core.faults import Faults, NoFaults
+from modelyard.decisions import layout
+from modelyard.decisions.errors import LogDamaged, storage_error
+from modelyard.decisions.files import try_lock, write_atomically
+from modelyard.decisions.layout import SegmentPath
+from modelyard.decisions.shipping_frames import (
+    END,
+    FRAMES,
+    SEGMENTS,
+    WRITERS,
+    Pieces,
+    SegmentConflict,
+    by_segment,
+    check_whole,
+    create_same,
+    data_name,
+    decode_segment,
+    seal_name,
+)
+from modelyard.decisions.shipping_stores import SegmentStore, Stored
+
+SETTLE = timedelta(seconds=30)
+_log = structlog.get_logger("modelyard.decisions")
+_Placed = list[tuple[int, Stored]]
+
+
+@dataclass
+class Collected:
+    """What one turn did: segments brought here, of these put together from pieces, and what could not be, by segment."""
+
+    brought: int = 0
+    rebuilt: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class Taken:
+    """Which segments of a writer were taken in: ranges of numbers, in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ranges: list[tuple[int, int]] = (
+            msgspec.json.decode(path.read_bytes(), type=list[tuple[int, int]]) if path.exists() else []
+        )
+
+    def __contains__(self, number: int) -> bool:
+        return any(first <= number <= last for first, last in self._ranges)
+
+    @property
+    def unbroken(self) -> int:
+        """Every segment up to this one was taken in."""
+        return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 1 else 0
+
+    @property
+    def last(self) -> int:
+        """The greatest number that was taken in."""
+        return self._ranges[-1][1] if self._ranges else 0
+
+    def add(self, number: int) -> None:
+        """Durable on return."""
+        joined: list[tuple[int, int]] = []
+        for first, last in sorted([*self._ranges, (number, number)]):
+            if joined and first <= joined[-1][1] + 1:
+                joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+            else:
+                joined.append((first, last))
+        write_atomically(self._path, msgspec.json.encode(joined))
+        self._ranges = joined
+
+
+class Collector:
+    """Brings segments from a store under a root; `state` is a folder of its own, beside the root and as durable.
+
+    A segment in pieces is ended when it has not grown for `settle`. That is safe at any value: a writer that goes on does so
+    in its next segment. Not safe for several threads; of several processes on one root one collects.
+    """
+
+    def __init__(
+        self,
+        store: SegmentStore,
+        root: Path,
+        state: Path,
+        *,
+        settle: timedelta = SETTLE,
+        faults: Faults | None = None,
+        elapsed: Callable[[], float] = monotonic,
+    ) -> None:
+        self._store, self._root, self._state, self._settle = store, root, state, settle.total_seconds()
+        self._faults, self._elapsed = faults or NoFaults(), elapsed
+        self._grown: dict[tuple[str, int], tuple[int, float]] = {}
+        self._told: dict[str, str] = {}
+
+    def collect(self) -> Collected:
+        """One turn. Raises Unavailable when the store does not answer, StorageFull or LogUnwritable as the disk has it."""
+        done = Collected()
+        try:
+            self._state.mkdir(parents=True, exist_ok=True)
+            turn = try_lock(self._state / "lock")
+            if turn is not None:
+                with turn:
+                    self._turn(done)
+        except OSError as error:
+            raise storage_error(error, self._root / "collected") from error
+        for name, problem in done.problems.items():
+            if self._told.get(name) != problem:
+                _log.error("a shipped segment cannot be taken in", segment=name, problem=problem)
+        self._told = done.problems
+        return done
+
+    def forget(self, compacted: Callable[[str, int], bool]) -> int:
+        """Remove from the store what was taken in and what `compacted` (writer, number) says is safe elsewhere; how many."""
+        removed = 0
+        for writer in self._writers():
+            taken = Taken(self._state / f"{writer}.json")
+            for number in _sealed(self._store.list(f"{SEGMENTS}/{writer}")):
+                if number in taken and compacted(writer, number):
+                    # The seal goes last: while it is there, its segment is never put together from pieces again.
+                    self._store.remove(data_name(writer, number))
+                    self._faults.reach("collecting.forgetting")
+                    self._store.remove(seal_name(writer, number))
+                    removed += 1
+        return removed
+
+    def _turn(self, done: Collected) -> None:
+        writers = {writer: Taken(self._state / f"{writer}.json") for writer in self._writers()}
+        self._put_together(writers, done)
+        for writer, taken in writers.items():
+            after = data_name(writer, taken.unbroken)
+            for number in _sealed(self._store.list(f"{SEGMENTS}/{writer}", after)):
+                if number not in taken:
+                    self._bring(writer, number, taken, done)
+
+    def _writers(self) -> list[str]:
+        return sorted({each.name.split("/")[1] for each in self._store.list(WRITERS)})
+
+    def _bring(self, writer: str, number: int, taken: Taken, done: Collected) -> None:
+        name = data_name(writer, number)
+        try:
+            data, seal = self._store.get(name), self._store.get(seal_name(writer, number))
+            check_whole(name, data, seal)
+            _check_place(name, data, writer, number)
+            self._place(SegmentPath(layout.writer_folder(self._root, writer), number), data, seal)
+        except (LogDamaged, SegmentConflict, NotFound) as error:
+            done.problems[name] = str(error)
+            return
+        taken.add(number)
+        self._faults.reach("collecting.noted")
+        done.brought += 1
+
+    def _place(self, path: SegmentPath, data: bytes, seal: bytes) -> None:
+        if path.data.exists() and path.data.read_bytes() != data:
+            raise SegmentConflict(f"{path.data} is there with other bytes", hint="does this machine write under that name too?")
+        write_atomically(path.data, data)
+        self._faults.reach("collecting.data")
+        write_atomically(path.seal, seal)
+        self._faults.reach("collecting.sealed")
+
+    def _put_together(self, writers: dict[str, Taken], done: Collected) -> None:
+        found = by_segment(self._store.list(FRAMES))
+        newest: dict[str, int] = {}
+        for writer, number in found:
+            newest[writer] = max(number, newest.get(writer, 0))
+        self._grown = {key: seen for key, seen in self._grown.items() if key in found}
+        for (writer, number), pieces in found.items():
+            if writer in writers and self._is_kept(writer, number, writers[writer]):
+                if number < max(newest[writer], writers[writer].last):
+                    Pieces(self._store, writer, number).remove()  # its writer is past it
+            elif self._rests((writer, number), pieces[-1][0]):
+                self._end_and_keep(writer, number, pieces, done)
+
+    def _is_kept(self, writer: str, number: int, taken: Taken) -> bool:
+        """Whether the whole segment is in the store, or was."""
+        return number in taken or any(each.name == seal_name(writer, number) for each in self._store.list(f"{SEGMENTS}/{writer}"))
+
+    def _rests(self, key: tuple[str, int], last: int) -> bool:
+        now = self._elapsed()
+        seen, since = self._grown.get(key, (-1, now))
+        if seen != last:
+            self._grown[key] = (last, now)
+            return self._settle == 0
+        return now - since >= self._settle
+
+    def _end_and_keep(self, writer: str, number: int, pieces: _Placed, done: Collected) -> None:
+        """Nobody writes to this segment: end it behind its last piece, and keep it whole and sealed."""
+        name = data_name(writer, number)
+        try:
+            data, ended = self._joined(name, pieces)
+            if not ended and not Pieces(self._store, writer, number).try_end(len(data)):
+                return  # it goes on after all
+            self._faults.reach("collecting.ended")
+            _, frames = decode_segment(name, data)
+            create_same(self._store, name, data)
+            self._faults.reach("collecting.kept")
+            create_same(self._store, seal_name(writer, number), msgspec.json.encode(layout.seal_of(len(data), frames)))
+        except (LogDamaged, SegmentConflict, NotFound) as error:
+            done.problems[name] = str(error)
+            return
+        self._grown.pop((writer, number), None)
+        done.rebuilt += 1
+
+    def _joined(self, name: str, pieces: _Placed) -> tuple[bytes, bool]:
+        """The bytes of the pieces in order, and whether their end is set. Raises LogDamaged when one is missing."""
+        data = bytearray()
+        for offset, piece in pieces:
+            if offset != len(data):
+                raise LogDamaged(f"{name} lacks the piece at byte {len(data)}", hint="restore it; the log never guesses")
+            found = self._store.get(piece.name)
+            if found == END:
+                return bytes(data), True
+            data += found
+        return bytes(data), False
+
+
+def _check_place(name: str, data: bytes, writer: str, number: int) -> None:
+    header, _ = decode_segment(name, data)
+    if (header.writer, header.number) != (writer, number):
+        raise LogDamaged(f"{name} is segment {header.number} of {header.writer!r}", hint="it was put there under a wrong name")
+
+
+def _sealed(objects: Iterable[Stored]) -> list[int]:
+    """The numbers of segments whose seal is there."""
+    return sorted(int(Path(each.name).stem) for each in objects if each.name.endswith(".json"))
