@@ -39,9 +39,11 @@ from modelyard.trust.statements import (
     Arm,
     ArmRole,
     Constant,
+    EndpointPolicy,
     EndpointRoutes,
     Release,
     RouteSnapshot,
+    RoutingRule,
     Statement,
     Subject,
 )
@@ -474,6 +476,19 @@ def test_an_arm_stops_when_the_trust_in_the_routes_ends(
     assert check.endpoints["credit-score"].arms[0].until == now + DAY
 
 
+def test_an_arm_that_a_rule_names_must_be_permitted_the_whole(yard: Yard, release_with: Make) -> None:
+    """A rule may send it every request, so a release up to a share is no release for that."""
+    champion = yard.arm(release_with(), share=0.95)
+    canary = yard.arm(release_with(id="rel_2", roles=(CHALLENGER,), greatest_share=0.05), CHALLENGER, 0.05)
+    policy = EndpointPolicy(rules=(RoutingRule(when="amount > 1000", arm="challenger"),))
+    check = yard.check(champion, canary, policy=policy)
+    assert names(check) == ["champion"]
+    assert reasons(check) == [("challenger", "not_approved", "share")]
+    assert names(yard.check(champion, canary)) == ["champion", "challenger"]
+    back = EndpointPolicy(rules=(RoutingRule(when="amount > 1000", arm="champion"), RoutingRule(when="true", arm="gone")))
+    assert names(yard.check(champion, canary, policy=back)) == ["champion", "challenger"]
+
+
 def test_statements_are_the_published_json(signer: Ed25519Signer, release_with: Make, snapshot_of: Make) -> None:
     """The names that others' tools read; a change here is a change of the predicate types."""
     release = json.loads(base64.b64decode(json.loads(sign_release(release_with(), signer).envelope)["payload"]))
@@ -483,4 +498,4 @@ def test_statements_are_the_published_json(signer: Ed25519Signer, release_with: 
     assert set(release["predicate"]) == set(Release.model_fields) - {"network"}  # a grant that is not given is not written
     routes = json.loads(base64.b64decode(json.loads(sign_routes(snapshot_of(), signer).envelope)["payload"]))
     assert routes["subject"][0]["name"] == "routes/default/5"
-    assert set(routes["predicate"]) == set(RouteSnapshot.model_fields)
+    assert set(routes["predicate"]) == set(RouteSnapshot.model_fields) - {"settled"}  # nor what is empty

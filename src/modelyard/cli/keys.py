@@ -116,10 +116,10 @@ def _keys(home: Path | None) -> KeyFiles:
 
 
 def _purpose(holder: KeyFiles, key: str) -> tuple[Any, str | None]:
-    from modelyard.trust import Purpose
+    from modelyard.trust.keys import OF_THE_PLATFORM
 
     active = holder.active()
-    for purpose in Purpose:
+    for purpose in OF_THE_PLATFORM:
         if key in (purpose.value, active.get(purpose)):
             return purpose, active.get(purpose)
     raise Usage(f"{key!r} is neither a purpose nor an active key", field="KEY", hint="modelyard keys list")

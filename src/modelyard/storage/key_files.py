@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from modelyard.core.errors import NotFound, Unavailable, Untrusted
-from modelyard.trust import Ed25519Signer, Purpose, Signer, TrustRoot, TrustRoots
+from modelyard.trust import Ed25519Signer, PublicKey, Purpose, Signer, TrustRoot, TrustRoots
+from modelyard.trust.keys import OF_THE_PLATFORM
 
 LIFE = timedelta(days=5 * 366)
 ROOTS = "trust-roots.json"
@@ -27,8 +28,8 @@ class KeyFiles:
         self._loaded: dict[str, Signer] = {}
 
     def ensure(self, at: datetime) -> bool:
-        """Make a key for every purpose that has none; says whether any was made."""
-        missing = [p for p in Purpose if p not in self._active()]
+        """Make a key for everything that the platform signs and has no key for; says whether any was made."""
+        missing = [p for p in OF_THE_PLATFORM if p not in self._active()]
         for purpose in missing:
             self.rotate(purpose, at)
         return bool(missing)
@@ -78,6 +79,12 @@ class KeyFiles:
         roots = self.roots().revoking(key_id, at)
         _write(self._folder / ROOTS, roots.to_json(), 0o644)
         return roots
+
+    def trust(self, key: PublicKey, purpose: Purpose, at: datetime, until: datetime) -> TrustRoot:
+        """Trust somebody else's key for one purpose: an operator's, for orders. Raises AlreadyExists."""
+        root = TrustRoot.of(key, purposes=(purpose,), not_before=at - timedelta(minutes=5), not_after=until)
+        _write(self._folder / ROOTS, self.roots().adding(root).to_json(), 0o644)
+        return root
 
     def active(self) -> dict[Purpose, str]:
         """Which key signs what."""

@@ -24,6 +24,7 @@ from modelyard.trust.merkle import (
     verify_inclusion,
 )
 from modelyard.trust.note import verifier_key
+from modelyard.trust.orders import Overlaid, VerifiedOrder, overlaid, sign_order, verify_order
 from modelyard.trust.releases import (
     Releases,
     VerifiedRelease,
@@ -52,6 +53,7 @@ __all__ = [
     "Ed25519Signer",
     "InclusionBundle",
     "MerkleTree",
+    "Overlaid",
     "PublicKey",
     "Purpose",
     "Refusal",
@@ -62,6 +64,7 @@ __all__ = [
     "TrustRoot",
     "TrustRoots",
     "VerifiedCheckpoint",
+    "VerifiedOrder",
     "VerifiedRecord",
     "VerifiedRelease",
     "VerifiedRoutes",
@@ -69,10 +72,12 @@ __all__ = [
     "check_routes",
     "countersign",
     "leaf_hash",
+    "overlaid",
     "parse_checkpoint",
     "permits",
     "sign",
     "sign_checkpoint",
+    "sign_order",
     "sign_release",
     "sign_routes",
     "statement_digest",
@@ -83,6 +88,7 @@ __all__ = [
     "verify_consistency",
     "verify_extension",
     "verify_inclusion",
+    "verify_order",
     "verify_release",
     "verify_releases",
     "verify_routes",

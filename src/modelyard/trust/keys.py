@@ -44,6 +44,11 @@ class Purpose(StrEnum):
     RELEASE = "release"
     ROUTES = "routes"
     AUDIT = "audit"
+    ORDER = "order"
+
+
+OF_THE_PLATFORM = (Purpose.RELEASE, Purpose.ROUTES, Purpose.AUDIT)
+"""What the platform signs itself. Orders are signed by operators, with keys of their own."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
-"""What is signed: releases and route snapshots, as in-toto statements (https://in-toto.io/Statement/v1).
+"""What is signed: releases, route snapshots and orders, as in-toto statements (https://in-toto.io/Statement/v1).
 
 A *release* says: this version digest may serve these endpoints of this use case, at this stage, in these roles, up to
 this share, until this date, on this evidence, with these approvals. A *route snapshot* is the desired state of all
-endpoints of an organisation, with an epoch that only grows. The runtime acts on nothing else.
+endpoints of an organisation, with an epoch that only grows. An *order* is an operator's word to the runtimes while the
+control plane is away: it brings back what answered before, or stops arms. The runtime acts on nothing else.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -27,6 +29,7 @@ Digest = Annotated[str, Field(pattern=DIGEST.pattern)]
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 RELEASE_TYPE: Final = "https://modelyard.dev/statements/release/v1"
 ROUTES_TYPE: Final = "https://modelyard.dev/statements/routes/v1"
+ORDER_TYPE: Final = "https://modelyard.dev/statements/order/v1"
 
 
 class _Document(BaseModel):
@@ -83,6 +86,11 @@ class Protection(StrEnum):
     MASK = "mask"
     HASH = "hash"
     ENCRYPT = "encrypt"
+
+    @property
+    def strength(self) -> int:
+        """How much it keeps from who reads the log: nothing, what a key gives back, all but that two are alike, all."""
+        return (Protection.KEEP, Protection.ENCRYPT, Protection.HASH, Protection.MASK).index(self)
 
 
 class EvidenceRef(_Document):
@@ -182,6 +190,10 @@ class EndpointPolicy(_Document):
     rules: tuple[RoutingRule, ...] = Field(default=(), max_length=100)
     protect: dict[str, Protection] = Field(default_factory=dict)
 
+    def protection(self, field: str, role: str) -> Protection:
+        """How the values of a field with that role enter the log: what is said of the field itself goes before its role's."""
+        return self.protect.get(field) or self.protect.get(f"role:{role}") or Protection.KEEP
+
 
 class EndpointRoutes(_Document):
     """Desired state of one endpoint. The arms of role fallback are tried in their order, then `constant` answers.
@@ -205,13 +217,66 @@ class EndpointRoutes(_Document):
 
 
 class RouteSnapshot(_Document):
-    """The predicate of a routes statement. `revoked` lists release digests that must not serve any more."""
+    """The predicate of a routes statement. `revoked` lists release digests that must not serve any more, `settled` the digests of
+    orders that the control plane has taken in: they hold no longer."""
 
     organisation: str
     epoch: int = Field(ge=1)
     issued_at: AwareDatetime
     endpoints: tuple[EndpointRoutes, ...]
     revoked: tuple[Digest, ...] = ()
+    settled: tuple[Digest, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As for `EndpointRoutes`."""
+        return _without_defaults(plain(self), {"settled": []})
+
+
+class OrderAction(StrEnum):
+    """What an order asks for: return to an earlier champion, or let arms answer no more."""
+
+    ROLLBACK = "rollback"
+    STOP = "stop"
+
+
+class OrderArm(_Document):
+    """An arm as an order names it: the version by its manifest, and the release that lets it serve."""
+
+    name: str
+    release: Digest
+    manifest: Digest
+
+
+LONGEST_ORDER = timedelta(hours=24)
+
+
+class Order(_Document):
+    """The predicate of an order statement: for one endpoint, made against one epoch, for hours at most.
+
+    A rollback names the one arm that is to answer all requests, or says `previous`: the champion before the present one. A stop
+    names the arms that are to answer no more. `issued_by` is the operator's identity; the key that signs says who it was."""
+
+    id: str = Field(min_length=8, max_length=100)
+    organisation: str
+    endpoint: str
+    action: OrderAction
+    to: tuple[OrderArm, ...] | Literal["previous"]
+    base_epoch: int = Field(ge=1)
+    issued_by: str
+    issued_at: AwareDatetime
+    until: AwareDatetime
+    reason: str = Field(min_length=1, max_length=2000)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if not timedelta(0) < self.until - self.issued_at <= LONGEST_ORDER:
+            raise ValueError("`until` must be after `issued_at`, by 24 hours at most")
+        if self.action is OrderAction.STOP and (self.to == "previous" or not self.to):
+            raise ValueError("a stop names the arms that are to answer no more")
+        if self.action is OrderAction.ROLLBACK and self.to != "previous" and len(self.to) != 1:
+            raise ValueError("a rollback names the one arm that is to answer, or says `previous`")
+        return self
 
 
 class Subject(_Document):
