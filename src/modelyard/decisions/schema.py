@@ -14,6 +14,7 @@ from modelyard.core.errors import InvalidInput
 from modelyard.decisions.framing import FrameMeta
 
 SCHEMA_VERSION = 1
+_FIRST_STAMP = 256
 TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -92,19 +93,50 @@ class TableSpec:
     endpoint_column: str | None
     columns: tuple[Column, ...] = field(init=False)
     names: frozenset[str] = field(init=False)
+    places: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple((f.name, f.type, f.nullable) for f in self.schema))
         object.__setattr__(self, "names", frozenset(self.schema.names))
+        object.__setattr__(self, "places", {name: place for place, name in enumerate(self.schema.names)})
 
 
 DECISION_TABLE = TableSpec("decisions", DECISIONS, "id", "decision_time", "endpoint")
 OUTCOME_TABLE = TableSpec("outcomes", OUTCOMES, "decision_id", "recorded_time", None)
 
 
+class Stamp:
+    """Values that many rows have in common, as columns made once: a commit takes as many rows of them as it needs. For values
+    that stay the same over many commits (of one arm of one snapshot); not for those of one request."""
+
+    __slots__ = ("_batch", "_table", "lacks", "shared")
+
+    def __init__(self, table: TableSpec, shared: Mapping[str, Any]) -> None:
+        """Raises InvalidInput when a column is unknown or a value of a wrong type."""
+        if not shared.keys() <= table.names:
+            raise InvalidInput(f"the {table.name} log has no such column", field=min(shared.keys() - table.names))
+        self.shared, self._table = dict(shared), table
+        own = {name for name, value in shared.items() if value is not None} | {"schema_version"}
+        self.lacks = frozenset(name for name, _, nullable in table.columns if not nullable) - own
+        self._batch = self._made(_FIRST_STAMP)
+
+    def taken(self, count: int) -> Any:
+        """So many rows: columns without a common value are empty."""
+        if count > self._batch.num_rows:
+            self._batch = self._made(1 << (count - 1).bit_length())
+        return self._batch.slice(0, count)
+
+    def _made(self, count: int) -> Any:
+        given = frozenset(self.shared)
+        rows = [Rows(count, {}, self.shared)]
+        arrays = [_array((name, kind, True), rows, count, given) for name, kind, _ in self._table.columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=self._table.schema)
+
+
 @dataclass(slots=True)
 class Rows:
-    """Rows in columns: `rows` has one list per column that differs between rows, `shared` one value for all rows.
+    """Rows in columns: `rows` has one list per column that differs between rows, `shared` one value for all rows, `stamp` what
+    they have in common with rows of other requests. What `rows` or `shared` say goes before the stamp.
 
     Times are microseconds since 1970 (int) or aware datetimes, one or the other within a list.
     """
@@ -112,19 +144,36 @@ class Rows:
     count: int
     rows: Mapping[str, Sequence[Any]]
     shared: Mapping[str, Any] = field(default_factory=dict)
+    stamp: Stamp | None = None
 
     def __len__(self) -> int:
         return self.count
 
 
 def to_batch(table: TableSpec, groups: Sequence[Rows]) -> Any:
-    """One Arrow batch of all groups in order. Raises InvalidInput when a column is unknown, missing or of a wrong type."""
+    """One Arrow batch of all groups in order, those of one stamp together. Raises InvalidInput when a column is unknown, missing or of a wrong type."""
     for group in groups:
         _check(table, group)
+    stamps = {id(group.stamp): group.stamp for group in groups}
+    if len(stamps) > 1:
+        batches = [_batch(table, [g for g in groups if g.stamp is stamp], stamp) for stamp in stamps.values()]
+        return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    return _batch(table, groups, next(iter(stamps.values()), None))
+
+
+def _batch(table: TableSpec, groups: Sequence[Rows], stamp: Stamp | None) -> Any:
     total = sum(group.count for group in groups)
     given = frozenset().union(*(group.rows for group in groups), *(group.shared for group in groups))
-    arrays = [_array(column, groups, total, given) for column in table.columns]
-    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+    if stamp is None:
+        arrays = [_array(column, groups, total, given) for column in table.columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+    if not stamp.lacks <= given:
+        raise InvalidInput("a value is missing", field=min(stamp.lacks - given))
+    batch = stamp.taken(total)
+    for name in given:
+        place = table.places[name]
+        batch = batch.set_column(place, table.schema.field(place), _array(table.columns[place], groups, total, given))
+    return batch
 
 
 def _check(table: TableSpec, group: Rows) -> None:
@@ -155,20 +204,33 @@ def _values(name: str, groups: Sequence[Rows], total: int) -> list[Any]:
     if name == "schema_version":
         return [SCHEMA_VERSION] * total
     if len(groups) == total and all(group.count == 1 for group in groups):
-        return [g.rows[name][0] if name in g.rows else g.shared.get(name) for g in groups]
+        return [g.rows[name][0] if name in g.rows else _common(name, g) for g in groups]
     values: list[Any] = []
     for group in groups:
-        values.extend(group.rows[name] if name in group.rows else repeat(group.shared.get(name), group.count))
+        values.extend(group.rows[name] if name in group.rows else repeat(_common(name, group), group.count))
     return values
+
+
+def _common(name: str, group: Rows) -> Any:
+    if name in group.shared or group.stamp is None:
+        return group.shared.get(name)
+    return group.stamp.shared.get(name)
 
 
 def frame_meta(table: TableSpec, batch: Any) -> FrameMeta:
     """What readers need to skip the batch."""
-    ids = batch.column(table.id_column).to_pylist()
-    low, high = _range(batch.column(table.time_column))
-    first, last = _range(batch.column("event_time"))
-    endpoints = Counter(batch.column(table.endpoint_column).to_pylist()) if table.endpoint_column else {}
-    return FrameMeta(batch.num_rows, min(ids), max(ids), low or 0, high or 0, first, last, dict(endpoints))
+    ids = batch.column(table.places[table.id_column]).to_pylist()
+    low, high = _range(batch.column(table.places[table.time_column]))
+    first, last = _range(batch.column(table.places["event_time"]))
+    endpoints = _counted(batch.column(table.places[table.endpoint_column])) if table.endpoint_column else {}
+    return FrameMeta(batch.num_rows, min(ids), max(ids), low or 0, high or 0, first, last, endpoints)
+
+
+def _counted(names: Any) -> dict[str, int]:
+    found = names.to_pylist()
+    if found.count(found[0]) == len(found):
+        return {found[0]: len(found)}
+    return dict(Counter(found))
 
 
 def _range(times: Any) -> tuple[int | None, int | None]:
