@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,9 @@ from modelyard.core.digests import DIGEST
 from modelyard.core.errors import InvalidInput, Untrusted
 from modelyard.decisions import exclusive, write_atomically
 from modelyard.decisions.errors import storage_error
+
+HISTORY = 50
+"""Snapshots that are kept after newer ones came: where an operator's order may lead."""
 
 
 class Highest(msgspec.Struct, frozen=True):
@@ -30,7 +34,8 @@ class Cache:
         self._home = home
         self._blobs = home / "blobs"
         self._releases = home / "releases"
-        for folder in (home, self._blobs, self._releases):
+        self._history = home / "history"
+        for folder in (home, self._blobs, self._releases, self._history):
             folder.mkdir(parents=True, exist_ok=True)
 
     def routes(self) -> bytes | None:
@@ -43,8 +48,20 @@ class Cache:
         with exclusive(self._home / "epoch.lock"):
             if highest.epoch < self.highest().epoch:
                 return
+            write_atomically(self._history / f"{highest.epoch:012d}.dsse.json", envelope)
+            for old in sorted(self._history.glob("*.dsse.json"))[:-HISTORY]:
+                old.unlink(missing_ok=True)
             write_atomically(self._home / "epoch.json", msgspec.json.encode(highest))
             write_atomically(self._home / "routes.dsse.json", envelope)
+
+    def history(self) -> list[bytes]:
+        """The envelopes of the last snapshots that were accepted, oldest first, the one in force among them. They are verified by
+        whoever reads them."""
+        found = []
+        for path in sorted(self._history.glob("*.dsse.json")):
+            with suppress(FileNotFoundError):  # another process of this home let go of the oldest
+                found.append(path.read_bytes())
+        return found
 
     def highest(self) -> Highest:
         """What `accept` remembered. Raises Untrusted when the file is broken: without it an old snapshot could come back."""

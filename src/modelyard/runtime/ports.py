@@ -1,4 +1,4 @@
-"""What the runtime needs from outside: where snapshots, releases and blobs come from, and where its refusals go."""
+"""What the runtime needs from outside: where snapshots, releases and blobs come from, and where it reports to."""
 
 from __future__ import annotations
 
@@ -26,6 +26,32 @@ class RefusalRecord(msgspec.Struct, frozen=True):
     manifest: str | None = None
 
 
+class FallbackUse(msgspec.Struct, frozen=True):
+    """How often something else stood in for an arm, from `since` to `until` (ISO 8601). `answered_by` is the arm that answered,
+    or `constant`; with nobody left it is `none`. The id is the report's own: taking it in twice changes nothing."""
+
+    id: str
+    runtime: str
+    endpoint: str
+    arm: str
+    answered_by: str
+    reason: str
+    count: int
+    since: str
+    until: str
+    epoch: int
+
+
+class OrderReport(msgspec.Struct, frozen=True):
+    """An operator's order that this runtime acts on: its payload's digest, its envelope (JSON) and since when (ISO 8601)."""
+
+    digest: str
+    runtime: str
+    envelope: str
+    taken_at: str
+    epoch: int
+
+
 class Source(Protocol):
     """The control plane as the runtime sees it. Nothing that comes from it is trusted before it is verified."""
 
@@ -44,4 +70,12 @@ class Source(Protocol):
 
     def report(self, refusals: Sequence[RefusalRecord]) -> set[str]:
         """Hand refusals over; the ids of those that are safely there. Raises SourceDown."""
+        ...
+
+    def report_fallbacks(self, uses: Sequence[FallbackUse]) -> set[str]:
+        """Hand over how often fallbacks answered; the ids of those that are safely there. Raises SourceDown."""
+        ...
+
+    def report_orders(self, orders: Sequence[OrderReport]) -> set[str]:
+        """Hand over orders that this runtime acts on; the digests of those that are safely there. Raises SourceDown."""
         ...

@@ -12,7 +12,7 @@ import msgspec
 
 from modelyard.core.errors import NotFound, Untrusted
 from modelyard.runtime.errors import SourceDown
-from modelyard.runtime.ports import RefusalRecord
+from modelyard.runtime.ports import FallbackUse, OrderReport, RefusalRecord
 
 if TYPE_CHECKING:
     import httpx
@@ -24,7 +24,7 @@ _LOOK_EVERY = 0.2
 class FolderSource:
     """`routes.dsse.json`, `releases/<hex>.dsse.json`, `manifests/<hex>.json` and `blobs/sha256/<2 hex>/<hex>` below a folder.
 
-    A folder takes no refusals in: they stay in the runtime's spool.
+    A folder takes nothing in: what is reported stays with the runtime.
     """
 
     def __init__(self, folder: Path, stop: threading.Event) -> None:
@@ -60,6 +60,12 @@ class FolderSource:
             raise SourceDown(f"cannot read {path.name}: {error.strerror}") from error
 
     def report(self, refusals: Sequence[RefusalRecord]) -> set[str]:
+        return set()
+
+    def report_fallbacks(self, uses: Sequence[FallbackUse]) -> set[str]:
+        return set()
+
+    def report_orders(self, orders: Sequence[OrderReport]) -> set[str]:
         return set()
 
     def _read(self, path: Path, optional: bool = False) -> bytes | None:
@@ -104,15 +110,26 @@ class HttpSource:
             raise SourceDown(f"the control plane does not answer: {error!r}") from error
 
     def report(self, refusals: Sequence[RefusalRecord]) -> set[str]:
+        self._post("/refusals", list(refusals))
+        return {refusal.id for refusal in refusals}
+
+    def report_fallbacks(self, uses: Sequence[FallbackUse]) -> set[str]:
+        self._post("/fallbacks", list(uses))
+        return {use.id for use in uses}
+
+    def report_orders(self, orders: Sequence[OrderReport]) -> set[str]:
+        self._post("/orders", list(orders))
+        return {order.digest for order in orders}
+
+    def _post(self, path: str, records: Sequence[msgspec.Struct]) -> None:
         import httpx
 
-        body = msgspec.json.encode(list(refusals))
+        body = msgspec.json.encode(records)
         try:
-            answer = self._client.post("/refusals", content=body, headers={"content-type": "application/json"})
+            answer = self._client.post(path, content=body, headers={"content-type": "application/json"})
         except httpx.HTTPError as error:
             raise SourceDown(f"the control plane does not answer: {error!r}") from error
         _check(answer)
-        return {refusal.id for refusal in refusals}
 
     def _get(self, path: str, params: dict[str, str], timeout: float = 10.0) -> httpx.Response:
         import httpx
