@@ -249,14 +249,14 @@ def test_a_limited_scan_reads_no_more_than_it_gives(tmp_path: Path, monkeypatch:
         for n in range(6):
             log.append(rows([f"dec_{n}", f"dec_{n}b"]))
     reader, read = DecisionReader(tmp_path), []
-    everything = reader.batches
+    everything = reader._table._read
 
-    def counted(window: Window, columns: Any = None) -> Any:
-        for batch in everything(window, columns):
+    def counted(*asked: Any) -> Any:
+        for batch in everything(*asked):
             read.append(batch.num_rows)
             yield batch
 
-    monkeypatch.setattr(reader, "batches", counted)
+    monkeypatch.setattr(reader._table, "_read", counted)
     assert consistent(reader.scan(Window(), limit=3)) == ["dec_0", "dec_0b", "dec_1"]
     assert sum(read) == 4
     assert reader.scan(Window(endpoint="nowhere"), limit=3).num_rows == 0

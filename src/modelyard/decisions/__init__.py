@@ -8,10 +8,12 @@
 An append is durable when it returns. Readers see whole batches or none of them, of every writer, sealed or not.
 """
 
+from modelyard.decisions.compaction import Compacted, Compactor, Keeping
 from modelyard.decisions.errors import LogDamaged, LogUnwritable
 from modelyard.decisions.fields import fields
 from modelyard.decisions.files import exclusive, try_lock, write_atomically
 from modelyard.decisions.journal import Limits
+from modelyard.decisions.keeping import Erased, Erasures, Expired, Hold, Keeper
 from modelyard.decisions.log import DecisionLog
 from modelyard.decisions.minting import DecisionIds
 from modelyard.decisions.outcomes import Outcome, OutcomeLog, OutcomeReader, Receipt, join
@@ -23,9 +25,17 @@ __all__ = [
     "DECISIONS",
     "OUTCOMES",
     "SCHEMA_VERSION",
+    "Compacted",
+    "Compactor",
     "DecisionIds",
     "DecisionLog",
     "DecisionReader",
+    "Erased",
+    "Erasures",
+    "Expired",
+    "Hold",
+    "Keeper",
+    "Keeping",
     "Limits",
     "LogDamaged",
     "LogUnwritable",

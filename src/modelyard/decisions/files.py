@@ -62,3 +62,36 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def create_durably(path: Path, data: bytes) -> None:
+    """The file appears whole and durable under a name that nobody has, or not at all. Raises FileExistsError when the name is
+    taken, OSError."""
+    temporary = path.with_name(f"_{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path, below: Path) -> None:
+    """A folder and those between it and `below`, which exists, with durable names."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent, below)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)

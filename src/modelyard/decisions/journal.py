@@ -7,23 +7,21 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
-import msgspec
 import pyarrow as pa
 
 from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import Busy, TooLarge, WrongState
 from modelyard.core.faults import Faults, NoFaults
-from modelyard.decisions import layout
-from modelyard.decisions.errors import LogDamaged, storage_error
+from modelyard.decisions import adoption, layout
+from modelyard.decisions.adoption import Adopted, write_seal
+from modelyard.decisions.errors import storage_error
 from modelyard.decisions.files import exclusive, try_lock, write_atomically
 from modelyard.decisions.framing import LARGEST_PAYLOAD, Frame, FrameMeta, Header, encode_frame, encode_header
 from modelyard.decisions.layout import FrameRef, SegmentPath
 from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
-from modelyard.decisions.segment import SegmentReader
 
 _COMPRESS_FROM = 64
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -72,8 +70,9 @@ class Journal:
         self._lock = self._own()
         self._closed = False
         self.damaged: list[SegmentPath] = []
-        self.adopted = self._adopt(self._folder) + self.adopt_dead()
-        self._number = max((s.number for s in layout.segments(self._folder)), default=0)
+        self.adopted = self._note(adoption.adopt(self._folder, Adopted())) + self.adopt_dead()
+        present = max((s.number for s in layout.segments(self._folder)), default=0)
+        self._number = max(present, layout.compacted(root).get(writer, 0))
 
     def commit(self, batch: Any) -> None:
         """Append a batch; on return it is durable. When this raises, the batch is not in the log."""
@@ -113,19 +112,7 @@ class Journal:
 
     def adopt_dead(self) -> int:
         """Cut and seal what writers that died left open. Returns how many segments that were."""
-        adopted = 0
-        for folder in layout.writer_folders(self._root):
-            if folder == self._folder:
-                continue
-            turn = try_lock(folder / layout.ADOPTION)
-            if turn is None:
-                continue
-            with turn:
-                lock = try_lock(folder / layout.LOCK)
-                if lock is not None:
-                    with lock:
-                        adopted += self._adopt(folder)
-        return adopted
+        return self._note(adoption.adopt_dead(self._root, but=self._folder))
 
     def _own(self) -> IO[bytes]:
         """The lock on this writer's name. Who only tidies up after the last owner is waited for."""
@@ -137,18 +124,9 @@ class Journal:
             raise Busy(f"another process writes the log as {self._writer!r}", field="writer", hint="give each its own name")
         return lock
 
-    def _adopt(self, folder: Path) -> int:
-        """Damaged segments stay as they are, for readers to report: they must not keep a writer from starting."""
-        adopted = 0
-        for path in [s for s in layout.segments(folder) if not s.seal.exists()]:
-            try:
-                self._guard(partial(_cut_and_seal, path))
-            except LogDamaged:
-                if path not in self.damaged:
-                    self.damaged.append(path)
-            else:
-                adopted += 1
-        return adopted
+    def _note(self, found: Adopted) -> int:
+        self.damaged += [path for path in found.damaged if path not in self.damaged]
+        return found.sealed
 
     def _message(self, batch: Any) -> Any:
         """The batch as one Arrow IPC message, compressed when that pays."""
@@ -223,7 +201,7 @@ class Journal:
             return
         segment = self._open
         self._faults.reach("decisions.seal")
-        _write_seal(segment.path, segment.offset, segment.frames)
+        write_seal(segment.path, segment.offset, segment.frames)
         os.close(segment.descriptor)
         self._open = None
 
@@ -239,17 +217,3 @@ def _write(descriptor: int, offset: int, data: bytes) -> None:
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
-
-
-def _cut_and_seal(path: SegmentPath) -> None:
-    reader = SegmentReader(path)
-    reader.refresh()
-    if reader.torn_bytes() > 0:
-        with path.data.open("r+b") as handle:
-            handle.truncate(reader.end)
-            os.fsync(handle.fileno())
-    _write_seal(path, reader.end, reader.frames)
-
-
-def _write_seal(path: SegmentPath, size: int, frames: list[FrameRef]) -> None:
-    write_atomically(path.seal, msgspec.json.encode(layout.seal_of(size, frames)))

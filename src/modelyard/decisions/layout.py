@@ -4,10 +4,14 @@
 <root>/<writer>/adoption.lock      held while somebody takes over from a dead writer
 <root>/<writer>/000000000001.seg   a segment
 <root>/<writer>/000000000001.json  written when the segment is sealed: its statistics and the index of its frames
+<root>/_delta                      the Delta table that sealed segments are compacted into
+<root>/compacted.json              the greatest number of each writer's segments that is in it: numbers are never used again
+<root>/compact.lock                held (flock) by the one who compacts or rewrites
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +19,16 @@ from pathlib import Path
 import msgspec
 
 from modelyard.core.errors import InvalidInput
-from modelyard.decisions.errors import storage_error
-from modelyard.decisions.files import sync_folder
+from modelyard.decisions.errors import LogDamaged, storage_error
+from modelyard.decisions.files import sync_folder, write_atomically
 from modelyard.decisions.framing import Frame, FrameMeta
 
 LOCK = "lock"
 ADOPTION = "adoption.lock"
+DELTA = "_delta"
+COMPACTED = "compacted.json"
+COMPACTING = "compact.lock"
+_numbers = msgspec.json.Decoder(dict[str, int])
 _WRITER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
 
 
@@ -88,15 +96,34 @@ class SegmentPath:
 def writer_folders(root: Path) -> list[Path]:
     """The folders of all writers there ever were."""
     try:
-        return sorted(p for p in root.iterdir() if p.is_dir())
+        return sorted(p for p in root.iterdir() if _WRITER.fullmatch(p.name) and p.is_dir())
     except FileNotFoundError:
         return []
 
 
 def segments(folder: Path) -> list[SegmentPath]:
     """A writer's segments in order."""
-    numbers = sorted(int(p.stem) for p in folder.glob("*.seg"))
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - half the time of making paths; this is asked for at every read
+    except FileNotFoundError:
+        return []
+    numbers = sorted(int(name[:-4]) for name in names if name.endswith(".seg") and name[:-4].isdigit())
     return [SegmentPath(folder, number) for number in numbers]
+
+
+def compacted(root: Path) -> dict[str, int]:
+    """By writer, the greatest number of a segment that was compacted (and may be gone)."""
+    try:
+        return _numbers.decode((root / COMPACTED).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except msgspec.DecodeError as error:
+        raise LogDamaged(f"{COMPACTED} does not read: {error}", hint="restore it from a backup") from error
+
+
+def remember_compacted(root: Path, numbers: dict[str, int]) -> None:
+    """Durable on return. Raises OSError."""
+    write_atomically(root / COMPACTED, msgspec.json.encode(numbers))
 
 
 def writer_folder(root: Path, writer: str) -> Path:

@@ -16,10 +16,11 @@ from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.digests import canonical
 from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults
+from modelyard.decisions.extents import Matching
 from modelyard.decisions.files import exclusive
 from modelyard.decisions.journal import Journal, Limits
-from modelyard.decisions.reader import TableReader
 from modelyard.decisions.schema import OUTCOME_TABLE, TIME, Rows, to_batch
+from modelyard.decisions.tables import TableReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +139,16 @@ class OutcomeReader:
         """All outcomes recorded in the window, corrections included, as an Arrow table."""
         low = None if since is None else pa.scalar(since, TIME).value
         high = None if until is None else pa.scalar(until, TIME).value
-        batches = self._table.batches(
-            lambda m: (low is None or m.max_time >= low) and (high is None or m.min_time < high),
-            OUTCOME_TABLE.schema.names,
-        )
-        table = pa.Table.from_batches(list(batches), schema=OUTCOME_TABLE.schema)
-        if since is not None:
-            table = table.filter(pc.greater_equal(table["recorded_time"], pa.scalar(since, TIME)))
-        if until is not None:
-            table = table.filter(pc.less(table["recorded_time"], pa.scalar(until, TIME)))
-        return table
+        wanted = Matching(lambda m: (low is None or m.max_time >= low) and (high is None or m.min_time < high))
+
+        def keep(batch: Any) -> Any:
+            if since is not None:
+                batch = batch.filter(pc.greater_equal(batch["recorded_time"], pa.scalar(since, TIME)))
+            if until is not None:
+                batch = batch.filter(pc.less(batch["recorded_time"], pa.scalar(until, TIME)))
+            return batch
+
+        return self._table.collect(wanted, OUTCOME_TABLE.schema.names, keep).cast(OUTCOME_TABLE.schema)
 
 
 def join(decisions: Any, outcomes: Any, *, as_of: datetime | None = None) -> Any:

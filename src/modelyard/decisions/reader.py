@@ -1,14 +1,12 @@
-"""Reading the log: all writers, sealed and open segments alike, with segments and frames skipped by their statistics."""
+"""Reading decisions by id or by window, from all writers, compacted or not, with what cannot match skipped by its statistics."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import reduce
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.core.errors import InvalidInput
-from modelyard.decisions import layout
-from modelyard.decisions.framing import FrameMeta
-from modelyard.decisions.layout import FrameRef, SegmentPath
-from modelyard.decisions.schema import DECISION_TABLE, TIME, TableSpec
-from modelyard.decisions.segment import SegmentReader
-
-_READ_AT_ONCE = 64 << 20
+from modelyard.decisions.extents import Extent, Matching
+from modelyard.decisions.schema import DECISION_TABLE, TIME
+from modelyard.decisions.tables import TableReader
 
 
 class Time(StrEnum):
@@ -36,7 +30,8 @@ class Time(StrEnum):
 class Window:
     """Which decisions to read; what is not given does not filter. `since` is inclusive, `until` is not.
 
-    `versions` are manifest digests. Shadows' answers are left out unless `shadows` is true or their arm is named.
+    `versions` are manifest digests; `key` (the unit of randomisation) and `subject` are pseudonyms. Shadows' answers are left out
+    unless `shadows` is true or their arm is named.
     """
 
     organisation: str | None = None
@@ -44,6 +39,8 @@ class Window:
     endpoint: str | None = None
     versions: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
+    key: str | None = None
+    subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     by: Time = Time.DECISION
@@ -55,49 +52,6 @@ class Window:
         if since is not None and until is not None and until < since:
             raise InvalidInput("the window ends before it starts", field="until")
         return since, until
-
-
-class TableReader:
-    """Frames of one table under a root. Safe for several threads; keeps an index of what it saw, so keep the object."""
-
-    def __init__(self, root: Path, table: TableSpec) -> None:
-        self._root, self._table = root, table
-        self._known: dict[SegmentPath, SegmentReader] = {}
-        self._mutex = threading.Lock()
-
-    def frames(self, wanted: Callable[[FrameMeta], bool]) -> list[tuple[SegmentReader, FrameRef]]:
-        """Every frame of every writer whose meta is wanted, by writer and in the order of writing."""
-        with self._mutex:
-            return [(s, f) for s in self._refreshed() for f in s.frames if wanted(f.meta)]
-
-    def batches(self, wanted: Callable[[FrameMeta], bool], columns: Sequence[str]) -> Iterator[Any]:
-        """Arrow batches of the wanted frames with these columns, a bounded amount in memory at a time."""
-        for segment, pairs in groupby(self.frames(wanted), key=lambda pair: pair[0]):
-            for part in _parts([frame for _, frame in pairs]):
-                for batch in segment.read(part, columns):
-                    yield batch.select(list(columns))
-
-    def by_ids(self, ids: Sequence[str], columns: Sequence[str]) -> Any:
-        """A table of the rows with these ids, in the log's order."""
-        schema = pa.schema([self._table.schema.field(name) for name in columns])
-        if not ids:
-            return schema.empty_table()
-        low, high = min(ids), max(ids)
-        needed = list(dict.fromkeys([self._table.id_column, *columns]))
-        values = pa.array(list(ids), pa.string())
-        found = []
-        for batch in self.batches(lambda m: m.min_id <= high and m.max_id >= low, needed):
-            kept = batch.filter(pc.is_in(batch.column(self._table.id_column), value_set=values))
-            if kept.num_rows:
-                found.append(kept.select(list(columns)))
-        return pa.Table.from_batches(found, schema=schema)
-
-    def _refreshed(self) -> list[SegmentReader]:
-        found = [path for folder in layout.writer_folders(self._root) for path in layout.segments(folder)]
-        self._known = {path: self._known.get(path) or SegmentReader(path) for path in found}
-        for segment in self._known.values():
-            segment.refresh()
-        return list(self._known.values())
 
 
 class DecisionReader:
@@ -122,26 +76,30 @@ class DecisionReader:
     def scan(self, window: Window, columns: Sequence[str] | None = None, limit: int | None = None) -> Any:
         """An Arrow table of the window's decisions; writer by writer, each in the order of writing. With `limit`, of the first
         ones: no more than these are read."""
-        schema = pa.schema([DECISION_TABLE.schema.field(name) for name in _columns(columns)])
-        found: list[Any] = []
-        rows = 0
-        for batch in self.batches(window, columns):
-            found.append(batch)
-            rows += batch.num_rows
-            if limit is not None and rows >= limit:
-                break
-        return pa.Table.from_batches(found, schema=schema).slice(0, limit)
+        shown, needed, keep = _selection(window, columns)
+        schema = pa.schema([DECISION_TABLE.schema.field(name) for name in shown])
+        return self._table.collect(Matching(_may_match(window)), needed, keep, limit).cast(schema)
 
     def batches(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[Any]:
-        """The window's decisions as Arrow batches, for what does not fit in memory."""
-        shown = list(_columns(columns))
-        tests = _tests(window)
-        needed = list(dict.fromkeys([*shown, *(name for name, _ in tests)]))
-        for batch in self._table.batches(_may_match(window), needed):
-            masks = [test(batch.column(name)) for name, test in tests]
-            kept = batch.filter(reduce(pc.and_, masks)) if masks else batch
+        """The window's decisions as Arrow batches, for what does not fit in memory. Raises Busy when the log was rewritten
+        meanwhile, after some were given out."""
+        _, needed, keep = _selection(window, columns)
+        for batch in self._table.batches(Matching(_may_match(window)), needed):
+            kept = keep(batch)
             if kept.num_rows:
-                yield kept.select(shown)
+                yield kept
+
+
+def _selection(window: Window, columns: Sequence[str] | None) -> tuple[list[str], list[str], Callable[[Any], Any]]:
+    """The columns to show, those to read, and what makes the first of the second, row by row."""
+    shown = list(_columns(columns))
+    tests = _tests(window)
+
+    def keep(batch: Any) -> Any:
+        masks = [test(batch.column(name)) for name, test in tests]
+        return (batch.filter(reduce(pc.and_, masks)) if masks else batch).select(shown)
+
+    return shown, list(dict.fromkeys([*shown, *(name for name, _ in tests)])), keep
 
 
 def _columns(columns: Sequence[str] | None) -> Sequence[str]:
@@ -161,11 +119,11 @@ def _micros(moment: datetime | None, name: str) -> int | None:
     return int(pa.scalar(moment, TIME).value)
 
 
-def _may_match(window: Window) -> Callable[[FrameMeta], bool]:
+def _may_match(window: Window) -> Callable[[Extent], bool]:
     since, until = window.micros()
     event = window.by is Time.EVENT
 
-    def matches(meta: FrameMeta) -> bool:
+    def matches(meta: Extent) -> bool:
         if window.endpoint is not None and window.endpoint not in meta.endpoints:
             return False
         low, high = (meta.min_event, meta.max_event) if event else (meta.min_time, meta.max_time)
@@ -179,7 +137,13 @@ def _may_match(window: Window) -> Callable[[FrameMeta], bool]:
 def _tests(window: Window) -> list[tuple[str, Callable[[Any], Any]]]:
     """What each row must pass: a column and a test that gives true or false (never null) for each of its values."""
     tests: list[tuple[str, Callable[[Any], Any]]] = []
-    named = (("organisation", window.organisation), ("use_case", window.use_case), ("endpoint", window.endpoint))
+    named = (
+        ("organisation", window.organisation),
+        ("use_case", window.use_case),
+        ("endpoint", window.endpoint),
+        ("unit", window.key),
+        ("subject", window.subject),
+    )
     for name, value in named:
         if value is not None:
             tests.append((name, _among((value,))))
@@ -210,16 +174,3 @@ def _between(since: int | None, until: int | None) -> Callable[[Any], Any]:
         return reduce(pc.and_, masks)
 
     return test
-
-
-def _parts(frames: list[FrameRef]) -> Iterator[list[FrameRef]]:
-    part: list[FrameRef] = []
-    size = 0
-    for frame in frames:
-        part.append(frame)
-        size += frame.end - frame.offset
-        if size >= _READ_AT_ONCE:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ class SegmentReader:
         self.path = path
         self.frames: list[FrameRef] = []
         self.sealed = False
+        self._holders = 0
+        self._held: int | None = None
+        self._mutex = threading.Lock()
         with path.data.open("rb") as handle:
             self.header, self.end = self._header(handle.read(_HEADER_READ))
         self._schema = pa.ipc.read_schema(pa.py_buffer(self.header.schema))
@@ -48,12 +53,34 @@ class SegmentReader:
 
     def read(self, frames: Sequence[FrameRef], columns: Sequence[str]) -> list[Any]:
         """One Arrow batch a frame, with only these columns, in the log's order. Raises LogDamaged."""
-        with self.path.data.open("rb") as handle:
-            messages = [self._payload(handle.fileno(), frame) for frame in frames]
+        with self.holding() as descriptor:
+            messages = [self._payload(descriptor, frame) for frame in frames]
         wanted = [self._schema.get_field_index(name) for name in columns]
         options = pa.ipc.IpcReadOptions(included_fields=[i for i in wanted if i >= 0])
         stream = pa.py_buffer(b"".join((self._prelude, *messages)))
         return list(pa.ipc.open_stream(stream, options=options))
+
+    @contextmanager
+    def holding(self) -> Iterator[int]:
+        """The open file: it stays readable within the block though its name may go. Raises FileNotFoundError when it is gone."""
+        with self._mutex:
+            if self._held is None:
+                self._held = os.open(self.path.data, os.O_RDONLY)
+            self._holders += 1
+            descriptor = self._held
+        try:
+            yield descriptor
+        finally:
+            with self._mutex:
+                self._holders -= 1
+                if self._holders == 0:
+                    os.close(descriptor)
+                    self._held = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that its writer knew."""
+        return list(self._schema.names)
 
     def torn_bytes(self) -> int:
         """How many bytes beyond the last whole frame there are."""
@@ -66,10 +93,21 @@ class SegmentReader:
             raise LogDamaged(f"segment {self._name} has no readable header", hint=_RESTORE) from error
 
     def _use_seal(self) -> None:
-        seal = _seal_decoder.decode(self.path.seal.read_bytes())
+        try:
+            seal = _seal_decoder.decode(self.path.seal.read_bytes())
+        except msgspec.DecodeError as error:
+            self._without_seal(error)
+            return
         if self.path.data.stat().st_size < seal.size:
             raise LogDamaged(f"segment {self._name} is shorter than when it was sealed", hint=_RESTORE)
         self.frames, self.end, self.sealed = list(seal.frames), seal.size, True
+
+    def _without_seal(self, error: msgspec.DecodeError) -> None:
+        """The seal is torn: the frames tell the same, if they fill the file as they do in a sealed segment."""
+        if self.path.data.stat().st_size > self.end:
+            self._scan_tail()
+        if self.torn_bytes() > 0:
+            raise LogDamaged(f"segment {self._name} has a torn seal and a torn tail", hint=_RESTORE) from error
 
     def _scan_tail(self) -> None:
         with self.path.data.open("rb") as handle:
