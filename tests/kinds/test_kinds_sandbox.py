@@ -147,10 +147,11 @@ def hostile(tmp_path_factory):
 
 @pytest.fixture
 def run_hostile(hostile, tmp_path, monkeypatch, no_leftovers):
-    def run(text: str, **limits):
+    def run(text: str, output=None, **limits):
         monkeypatch.setattr(sys, "executable", str(hostile))
         (path := tmp_path / "hostile.txt").write_text(text)
-        return run_isolated(Operation.INSPECT, path, kind="hostile", limits=Limits(**{"wall_seconds": 30, **limits}))
+        bounds = Limits(**{"wall_seconds": 30, **limits})
+        return run_isolated(Operation.INSPECT, path, kind="hostile", output=output, limits=bounds)
 
     return run
 
@@ -160,8 +161,9 @@ def run_hostile(hostile, tmp_path, monkeypatch, no_leftovers):
     [
         ("while True: pass", {"cpu_seconds": 1}, TimedOut, "1 seconds of processor time"),
         ("time.sleep(60)", {"wall_seconds": 1.0}, TimedOut, "more than 1 seconds"),
-        ("os.fork() or time.sleep(60); time.sleep(60)", {"wall_seconds": 1.0}, TimedOut, "more than 1 seconds"),
+        ("os.fork() or time.sleep(60); time.sleep(60)", {"wall_seconds": 1.0, "processes": 4}, TimedOut, "more than 1 seconds"),
         ("x = [bytearray(1 << 20) for _ in range(4000)]", {"memory_bytes": 512 << 20}, InvalidArtifact, "512 MB of memory"),
+        ("os.fork()", {}, InvalidArtifact, "BlockingIOError"),
         ("os.abort()", {}, InvalidArtifact, "SIGABRT"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", {}, InvalidArtifact, "SIGSEGV"),
         ("os.kill(os.getpid(), signal.SIGKILL)", {}, InvalidArtifact, "SIGKILL"),
@@ -171,7 +173,7 @@ def run_hostile(hostile, tmp_path, monkeypatch, no_leftovers):
         ("open('big', 'wb').write(bytes(9 << 20))", {"file_bytes": 1 << 20}, InvalidArtifact, "larger file|File too large"),
         ("f = [open('/dev/null') for _ in range(1000)]", {"open_files": 64}, InvalidArtifact, "Too many open files"),
         ("resource.setrlimit(resource.RLIMIT_AS, (-1, -1))", {"memory_bytes": 1 << 30}, InvalidArtifact, "limit"),
-        ("os.write(int(sys.argv[1].partition('=')[2]), b'forged'); os._exit(0)", {}, InvalidArtifact, "no answer"),
+        ("os.write(__import__('json').loads(sys.argv[2])['result'], b'forged'); os._exit(0)", {}, InvalidArtifact, "no answer"),
         ("[os.write(2, b'x' * 65536) for _ in range(100)]; os.abort()", {}, InvalidArtifact, "SIGABRT"),
     ],
 )  # fmt: skip
@@ -184,7 +186,7 @@ def test_children_of_the_child_die_with_it(run_hostile, tmp_path):
     pid_file = tmp_path / "pid"
     code = f"pid = os.fork()\nif not pid:\n    time.sleep(120)\nopen({str(pid_file)!r}, 'w').write(str(pid))\ntime.sleep(60)"
     with pytest.raises(TimedOut):
-        run_hostile(code, wall_seconds=1.5)
+        run_hostile(code, output=pid_file, wall_seconds=1.5, processes=4)
     assert _gone(int(pid_file.read_text()))
 
 

@@ -1,94 +1,92 @@
-"""The child: takes limits on itself, then reads its request, then does as asked; see `isolation` and `native`.
+"""The child: gives up its rights, then reads its request, then does as asked; see `isolation` and `native`.
 
-`--result=FD`: one request on stdin, one answer on that descriptor. `--serve=FD`: requests and answers on a socket.
+`--result TERMS`: one request on stdin, one answer on the descriptor that the terms name. `--serve TERMS`: questions and answers
+on a socket. TERMS is JSON: see `modelyard.kinds.shim.confine.apply`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
-from modelyard.core.errors import InvalidArtifact, ModelyardError
-from modelyard.kinds.sandbox import frames
-from modelyard.kinds.sandbox.limits import Limits
-from modelyard.kinds.sandbox.process import STARVED
+from modelyard.kinds.shim import confine
 
 
 def main(arguments: list[str]) -> int:
-    """Run as the one argument says; the exit status is 0 whenever an answer was given."""
-    mode, _, descriptor = arguments[0].partition("=")
+    """Run as told; the exit status is 0 whenever an answer was given."""
+    mode, terms = arguments[0], json.loads(arguments[1])
+    refused: confine.Unconfined | None = None
+    missing: list[str] = []
+    try:
+        missing = confine.apply(terms)  # before anything else is imported
+    except confine.Unconfined as error:
+        refused = error
     if mode == "--serve":
-        return _serve(socket.socket(fileno=int(descriptor)))
+        return _serve(socket.socket(fileno=terms["serve"]), missing, refused)
+    return _one(terms["result"], refused)
+
+
+def _one(descriptor: int, refused: Exception | None) -> int:
+    import msgspec
+
     request = msgspec.msgpack.decode(sys.stdin.buffer.read())
-    Limits.model_validate(request["limits"]).apply()
-    with os.fdopen(int(descriptor), "wb") as result:
-        result.write(_answered(lambda: _run(request)))
+
+    def work() -> Any:
+        if refused is not None:
+            raise refused
+        from modelyard.kinds.sandbox import operations
+
+        return operations.run(operations.Request(request))
+
+    with os.fdopen(descriptor, "wb") as result:
+        result.write(_answered(work))
     return 0
-
-
-def _run(request: dict[str, Any]) -> Any:
-    from modelyard.kinds.sandbox import operations
-
-    return operations.run(operations.Request(request))
-
-
-def _serve(connection: socket.socket) -> int:
-    """Load the artifact that the first request names, then answer batches until the other side closes."""
-    stream = connection.makefile("rb")
-    request = frames.unpack(stream.read)
-    Limits.model_validate(request["limits"]).apply()
-    loaded: list[Any] = []
-    connection.sendall(_answered(lambda: _load(request, loaded)))
-    while loaded:
-        try:
-            asked = frames.unpack(stream.read)
-        except EOFError:
-            return 0
-        connection.sendall(_answered(lambda asked=asked: _reply(loaded[0], asked)))  # type: ignore[misc]
-    return 0
-
-
-def _load(request: dict[str, Any], loaded: list[Any]) -> Any:
-    from modelyard.kinds.sandbox import operations
-
-    _, _, predictor = operations.load(operations.Request(request))
-    loaded.append(predictor)
-    return {"signature": predictor.signature.model_dump(mode="json")}
-
-
-def _reply(predictor: Any, asked: dict[str, Any]) -> Any:
-    batch = frames.to_batch(asked["batch"])
-    if asked["operation"] == "predict":
-        return frames.from_batch(predictor.predict(batch))
-    background = None if asked["background"] is None else frames.to_batch(asked["background"])
-    return [found.model_dump(mode="json") for found in predictor.explain(batch, background)]
 
 
 def _answered(work: Callable[[], Any]) -> bytes:
     """The work's result as a frame, or its error: nothing that a model does may end the child without a word."""
+    from modelyard.kinds.sandbox import frames
+    from modelyard.kinds.shim import serving
+
     try:
         return frames.pack({"result": work()})
     except Exception as error:  # noqa: BLE001  a stranger's kind may raise anything; the parent tells it as an error of ours
-        if _starved(error):
-            return frames.pack({"error": {"code": "memory", "detail": "out of memory", "field": None, "hint": None}})
-        if isinstance(error, ModelyardError):
-            return frames.pack({"error": frames.from_error(error)})
-        told = InvalidArtifact(f"{type(error).__name__}: {str(error)[:1000]}", field="artifact")
-        return frames.pack({"error": frames.from_error(told)})
+        return frames.pack({"error": serving.told_of(error)})
 
 
-def _starved(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is want of memory: engines and the dynamic linker say so only in words."""
-    while error is not None:
-        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in STARVED):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _serve(connection: socket.socket, missing: list[str], refused: Exception | None) -> int:
+    from modelyard.kinds.shim import serving
+
+    return serving.refuse(connection, refused) if refused else serving.serve(connection, _Host(missing))
+
+
+class _Host:
+    """Loads an artifact by its kind."""
+
+    def __init__(self, missing: list[str]) -> None:
+        self._missing = missing
+
+    def load(self, request: Mapping[str, Any]) -> tuple[_Model, Mapping[str, Any]]:
+        from modelyard.kinds.sandbox import operations
+
+        _, _, predictor = operations.load(operations.Request(dict(request)))
+        return _Model(predictor), {"signature": predictor.signature.model_dump(mode="json"), "missing": self._missing}
+
+
+class _Model:
+    """A predictor as the serving loop asks it."""
+
+    def __init__(self, predictor: Any) -> None:
+        self._explain = predictor.explain
+        self.predict: Callable[[dict[str, Any]], Mapping[str, Any]] = predictor.predict
+        self.answer: Callable[[dict[str, Any]], Mapping[str, Any]] = getattr(predictor, "answer", predictor.predict)
+
+    def explain(self, batch: dict[str, Any], background: dict[str, Any] | None) -> list[Any]:
+        return [found.model_dump(mode="json") for found in self._explain(batch, background)]
 
 
 if __name__ == "__main__":

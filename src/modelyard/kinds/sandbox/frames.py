@@ -1,4 +1,4 @@
-"""What parent and child say to each other: frames of a length and msgpack, never pickle; batches as raw arrays."""
+"""What a child that does one thing says at its end: a frame of a length and msgpack, never pickle."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from modelyard.core.errors import InvalidArtifact, ModelyardError, TooLarge, family
-from modelyard.kinds.contract import Batch
 from modelyard.kinds.registry import BrokenKind, UnknownFormat
 
 _ERRORS = family() | {error.code: error for error in (BrokenKind, UnknownFormat)}
@@ -51,39 +49,6 @@ def _exactly(read: Callable[[int], bytes], count: int) -> bytes:
         parts.append(part)
         count -= len(part)
     return b"".join(parts)
-
-
-def from_batch(batch: Batch) -> dict[str, Any]:
-    """A batch as plain values: type, shape, and bytes or a list of texts."""
-    return {name: _plain(np.asarray(column)) for name, column in batch.items()}
-
-
-def _plain(column: np.ndarray[Any, Any]) -> list[Any]:
-    if column.dtype.kind in "OUS":
-        values = column.astype(object).ravel().tolist()
-        return ["text", list(column.shape), [v.decode() if isinstance(v, bytes) else v for v in values]]
-    return [column.dtype.str, list(column.shape), np.ascontiguousarray(column).tobytes()]
-
-
-def to_batch(plain: dict[str, Any]) -> Batch:
-    """The batch behind plain values. Raises ValueError when they do not fit together."""
-    return {name: _array(*parts) for name, parts in plain.items()}
-
-
-def _array(kind: str, shape: list[int], data: Any) -> np.ndarray[Any, Any]:
-    if kind == "text":
-        found = np.empty(len(data), dtype=object)
-        found[:] = data
-        return found.reshape(shape)
-    dtype = np.dtype(kind)
-    if dtype.kind not in "biuf":
-        raise ValueError(f"an array of {kind}")
-    return np.frombuffer(data, dtype).reshape(shape)
-
-
-def from_error(error: ModelyardError) -> dict[str, Any]:
-    """An error as plain values."""
-    return {"code": error.code, "detail": error.detail, "field": error.field, "hint": error.hint}
 
 
 def to_error(plain: dict[str, Any]) -> ModelyardError:

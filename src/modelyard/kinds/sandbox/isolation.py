@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import selectors
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -156,7 +158,7 @@ def run_isolated(
     """
     limits = limits or Limits()
     with _private() as private:
-        request = {
+        request: dict[str, Any] = {
             "operation": operation.value,
             "artifact": str(artifact.absolute()),
             "policy": (policy or Policy()).model_dump(mode="json"),
@@ -164,9 +166,10 @@ def run_isolated(
             "signature": None if signature is None else signature.model_dump(mode="json"),
             "sample": _sample(sample, private),
             "output": None if output is None else str(output.absolute()),
-            "limits": limits.model_dump(mode="json"),
         }
-        answer = _run(request, private, limits)
+        reads = [Path(path) for path in (request["artifact"], request["sample"]) if path]
+        terms = process.terms(limits, private, reads, [] if output is None else [_existing(output.absolute())])
+        answer = _run(request, private, limits, terms)
     if "error" in answer:
         raise process.memory_error(limits) if answer["error"]["code"] == "memory" else frames.to_error(answer["error"])
     return answer["result"]
@@ -196,23 +199,35 @@ def _sample(sample: Batch | Path | None, private: Path) -> str | None:
     return str(path)
 
 
-def _run(request: dict[str, Any], private: Path, limits: Limits) -> dict[str, Any]:
+def _existing(path: Path) -> Path:
+    """The folder to write below: the nearest that is there."""
+    return next((parent for parent in path.parents if parent.is_dir()), path.parent)
+
+
+def _run(request: dict[str, Any], private: Path, limits: Limits, terms: dict[str, Any]) -> dict[str, Any]:
     asked = private / "request"
     asked.write_bytes(msgspec.msgpack.encode(request))
-    reading, writing = os.pipe()
-    try:
+    with ExitStack() as pipes:
+        reading, writing = _pipe(pipes)
+        theirs, _ = _pipe(pipes)  # the other end stays ours: the child dies when it closes
+        told = json.dumps(terms | {"result": writing.fileno(), "lifeline": theirs.fileno()})
+        command = [sys.executable, "-I", "-m", "modelyard.kinds.sandbox", "--result", told]
         with asked.open("rb") as stdin:
-            child = process.start([f"--result={writing}"], private, (writing,), stdin)
-    except OSError:
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
-    with os.fdopen(reading, "rb", buffering=0) as result:
+            child = process.start(command, private, (writing.fileno(), theirs.fileno()), stdin)
+        writing.close()
+        theirs.close()
         try:
-            return _answer(child, result.fileno(), limits)
+            return _answer(child, reading.fileno(), limits)
         finally:
             process.end(child)
+
+
+def _pipe(pipes: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    reading, writing = os.pipe()
+    return (
+        pipes.enter_context(os.fdopen(reading, "rb", buffering=0)),
+        pipes.enter_context(os.fdopen(writing, "wb", buffering=0)),
+    )
 
 
 def _answer(child: subprocess.Popen[bytes], result: int, limits: Limits) -> dict[str, Any]:

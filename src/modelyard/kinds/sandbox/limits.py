@@ -1,16 +1,18 @@
-"""What a child may use. The child sets its own limits before it touches anything that was given to it."""
+"""What a child may use. It gives up everything else before it touches what was given to it (`modelyard.kinds.shim.confine`)."""
 
 from __future__ import annotations
-
-import resource
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class Limits(BaseModel):
-    """Upper bounds of one child. `memory_bytes` is address space, `file_bytes` the largest file that it may write.
+    """Upper bounds of one child, in bytes and seconds.
 
-    `cpu_seconds` of None means no bound, for children that live long; `wall_seconds` is then the time for one answer.
+    `memory_bytes` is address space, `file_bytes` the largest file that it may write, `disk_bytes` all that it may keep in its
+    folder (looked at every second while it lives long). `cpu_seconds` of None means no bound, for children that live long;
+    `wall_seconds` is then the time for one answer, and `idle_cpu_seconds` what it may burn while nobody asks it anything (a
+    tenth of the time is free). `processes` of 0 refuses every further process; threads are bounded by memory. `network`
+    grants sockets. `demand` refuses to run where the platform cannot enforce all of it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -19,20 +21,13 @@ class Limits(BaseModel):
     cpu_seconds: int | None = Field(default=120, ge=1)
     wall_seconds: float = Field(default=180.0, gt=0)
     file_bytes: int = Field(default=4 << 30, ge=0)
+    disk_bytes: int = Field(default=8 << 30, ge=0)
     open_files: int = Field(default=256, ge=32)
-
-    def apply(self) -> None:
-        """Set the limits on this process; they cannot be raised again. No core dump is ever written."""
-        _set(resource.RLIMIT_CORE, 0)
-        _set(resource.RLIMIT_AS, self.memory_bytes)
-        _set(resource.RLIMIT_FSIZE, self.file_bytes)
-        _set(resource.RLIMIT_NOFILE, self.open_files)
-        if self.cpu_seconds is not None:
-            _set(resource.RLIMIT_CPU, self.cpu_seconds, margin=1)
+    processes: int = Field(default=0, ge=0)
+    idle_cpu_seconds: float = Field(default=30.0, gt=0)
+    network: bool = False
+    demand: bool = False
 
 
-def _set(which: int, value: int, margin: int = 0) -> None:
-    """Both soft and hard limit, never above what this process already has; `margin` is what the hard one has more."""
-    _, hard = resource.getrlimit(which)
-    most = value + margin if hard == resource.RLIM_INFINITY else min(value + margin, hard)
-    resource.setrlimit(which, (min(value, most), most))
+SERVING = Limits(cpu_seconds=None, wall_seconds=60.0, disk_bytes=2 << 30)
+"""The limits of a model that is kept loaded."""

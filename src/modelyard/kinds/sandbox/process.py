@@ -6,14 +6,14 @@ import os
 import select
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from modelyard.core.errors import InvalidArtifact, ModelyardError, TimedOut
 from modelyard.kinds.sandbox.limits import Limits
+from modelyard.kinds.shim.serving import STARVED
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -27,11 +27,22 @@ def environment(own: Mapping[str, str], private: Path) -> dict[str, str]:
     return kept | dict.fromkeys(_ONE_THREAD, "1") | {"HOME": folder, "TMPDIR": folder, "PYTHONHASHSEED": "0"}
 
 
-def start(
-    arguments: list[str], private: Path, pass_fds: tuple[int, ...], stdin: IO[bytes] | None, python: Path | None = None
-) -> subprocess.Popen[bytes]:
-    """A child running `modelyard.kinds.sandbox` as the head of its own process group; its stderr is a pipe."""
-    command = [str(python or sys.executable), "-I", "-m", "modelyard.kinds.sandbox", *arguments]
+def terms(
+    limits: Limits, private: Path, read: Sequence[Path], write: Sequence[Path] = (), lifeline: int | None = None
+) -> dict[str, Any]:
+    """What a child is told to confine itself to (`modelyard.kinds.shim.confine.apply`)."""
+    return {
+        "limits": limits.model_dump(mode="json"),
+        "read": [str(path) for path in read],
+        "write": [str(private), *(str(path) for path in write)],
+        "network": limits.network,
+        "demand": limits.demand,
+        "lifeline": lifeline,
+    }
+
+
+def start(command: list[str], private: Path, pass_fds: tuple[int, ...], stdin: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    """A child as the head of its own process group, with nothing of ours but what is passed; its stderr is a pipe."""
     return subprocess.Popen(
         command,
         stdin=stdin if stdin is not None else subprocess.DEVNULL,
@@ -44,11 +55,16 @@ def start(
     )
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGKILL to the child's whole group."""
+    with suppress(ProcessLookupError):  # the head has not been reaped, so its number names this group and no other
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def end(process: subprocess.Popen[bytes]) -> int:
     """Kill the child's whole group, reap it and give its exit status; safe to call again."""
     if process.returncode is None:
-        with suppress(ProcessLookupError):  # the head has not been reaped, so its number names this group and no other
-            os.killpg(process.pid, signal.SIGKILL)
+        kill(process)
         process.wait()
     if process.stderr is not None:
         process.stderr.close()
@@ -103,9 +119,6 @@ def memory_error(limits: Limits) -> InvalidArtifact:
         hint="raise the memory limit if the model is honest",
     )
 
-
-STARVED = ("bad_alloc", "bad allocation", "memoryerror", "unable to allocate", "cannot allocate memory", "failed to map segment")
-"""How engines and the dynamic linker say that there is no memory."""
 
 _MEANINGS: dict[int, str] = {
     signal.SIGABRT: " (the engine gave up: a corrupt model file)",

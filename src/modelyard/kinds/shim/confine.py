@@ -1,0 +1,287 @@
+"""A child gives up its rights, once and for good, before it touches anything that was given to it.
+
+    limits     memory, processor time, size of a file, open files (setrlimit)
+    rights     no new privileges, no capabilities
+    calls      seccomp: no sockets, no new processes, no signals to others, no looking into others, unless granted
+    files      Landlock: reads what Python and the model need, writes to its own folder alone
+    lifeline   the kernel kills it when its parent is gone
+
+Everything works for a user without privileges, on Linux for x86_64 and aarch64. What the platform cannot enforce is told by
+name (`apply` returns it), and refused when `demand` says so. Only the standard library is needed.
+"""
+
+# ruff: noqa: PTH100, PTH112, PTH116, PTH120, PTH123, PTH208  as little as possible is imported before rights are given up
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import platform
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+SYSTEM = (
+    "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/opt", "/nix/store", "/proc", "/sys", "/dev/null", "/dev/zero",
+    "/dev/full", "/dev/random", "/dev/urandom", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime",
+    "/etc/timezone", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+    "/etc/hosts", "/etc/resolv.conf", "/etc/mime.types", "/etc/alternatives", "/etc/os-release", "/etc/protocols",
+    "/etc/services", "/etc/fonts", "/etc/OpenCL",
+)  # fmt: skip
+"""What every program may read: libraries, devices that are none, and what the system tells everybody. No home, no /tmp."""
+
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
+
+
+class Unconfined(Exception):
+    """The platform cannot confine as it was demanded."""
+
+    code = "unavailable"
+
+    def __init__(self, missing: Iterable[str]) -> None:
+        self.detail = "this platform cannot confine a model as the policy demands: it has no {}".format(", ".join(missing))
+        self.field = None
+        self.hint = "run on Linux 5.13 or newer (x86_64 or aarch64), or let the policy's `confine` be `where-possible`"
+        super().__init__(self.detail)
+
+
+def apply(terms: Mapping[str, Any]) -> list[str]:
+    """Confine this process by `terms`: `limits` (see `modelyard.kinds.sandbox.Limits`), `read` and `write` (paths), `network`,
+    `demand`, and `lifeline` (a descriptor). What could not be done is named. Raises Unconfined when it was demanded.
+    """
+    limits = terms["limits"]
+    missing = _limited(limits)
+    if sys.platform != "linux":
+        missing += ["seccomp", "landlock"]
+    else:
+        _lifeline(terms.get("lifeline"))
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as adjust:
+            adjust.write("500")
+        libc = ctypes.CDLL(None, use_errno=True)
+        reads = [*SYSTEM, *own_paths(), *terms.get("read", ())]
+        missing += _rights(libc)
+        missing += _files(libc, reads, terms.get("write", ()), bool(terms.get("network")))
+        missing += _calls(libc, network=bool(terms.get("network")), processes=int(limits.get("processes", 0)))
+    if missing and terms.get("demand"):
+        raise Unconfined(missing)
+    return missing
+
+
+def own_paths() -> list[str]:
+    """Where this interpreter and its libraries are, its environment (of which `site` may not have told yet) among them."""
+    environment = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+    found = [sys.prefix, sys.base_prefix, sys.exec_prefix, environment, *sys.path]
+    found += os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    return [path for path in found if path]
+
+
+def _limited(limits: Mapping[str, Any]) -> list[str]:
+    """Limits can never be raised again. No core dump is ever written."""
+    _set(resource.RLIMIT_CORE, 0)
+    _set(resource.RLIMIT_AS, limits["memory_bytes"])
+    _set(resource.RLIMIT_FSIZE, limits["file_bytes"])
+    _set(resource.RLIMIT_NOFILE, limits["open_files"])
+    if limits.get("cpu_seconds") is not None:
+        _set(resource.RLIMIT_CPU, limits["cpu_seconds"], margin=1)
+    processes = limits.get("processes", 0)
+    if not processes:
+        return []  # refused altogether, see `_calls`
+    if os.getuid() == 0:
+        return ["limit on processes for root"]  # the kernel exempts it
+    _set(resource.RLIMIT_NPROC, _tasks_of_user() + processes)
+    return []
+
+
+def _set(which: int, value: int, margin: int = 0) -> None:
+    """Both soft and hard limit, never above what this process already has; `margin` is what the hard one has more."""
+    _, hard = resource.getrlimit(which)
+    most = value + margin if hard == resource.RLIM_INFINITY else min(value + margin, hard)
+    resource.setrlimit(which, (min(value, most), most))
+
+
+def _tasks_of_user() -> int:
+    """What the kernel counts against the user already."""
+    found = 0
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if name.isdigit() and os.stat("/proc/" + name).st_uid == os.getuid():
+                found += len(os.listdir(f"/proc/{name}/task"))
+    return found
+
+
+def _lifeline(descriptor: int | None) -> None:
+    """The other end is the parent's: when it closes, by the parent's death too, the kernel sends SIGKILL."""
+    if descriptor is not None:
+        fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(descriptor, 10, signal.SIGKILL)  # F_SETSIG
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _rights(libc: Any) -> list[str]:
+    if libc.prctl(38, 1, 0, 0, 0):  # PR_SET_NO_NEW_PRIVS
+        return ["no_new_privs"]
+    number = {"x86_64": 126, "aarch64": 91}.get(platform.machine())
+    if number is None:
+        return ["capset"]
+    header, nothing = struct.pack("<Ii", 0x20080522, 0), bytes(24)
+    return ["capset"] if libc.syscall(number, header, nothing) else []
+
+
+# Landlock: https://docs.kernel.org/userspace-api/landlock.html
+
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
+_TRUNCATE, _IOCTL = 1 << 14, 1 << 15
+_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
+_RIGHTS_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}
+_ALL_RIGHTS = (1 << 16) - 1
+
+
+def _files(libc: Any, read: Sequence[str], write: Sequence[str], network: bool) -> list[str]:
+    """Landlock, in its newest form that the kernel has."""
+    version = libc.syscall(444, None, ctypes.c_size_t(0), 1)
+    if version < 1:
+        return ["landlock"]
+    rights = _RIGHTS_BY_ABI.get(version, _ALL_RIGHTS)
+    ports = 0 if network or version < 4 else 3  # bind and connect, TCP
+    scoped = 3 if version >= 6 else 0  # abstract sockets and signals stay inside
+    attributes = struct.pack("<QQQ", rights, ports, scoped)[: 8 if version < 4 else 16 if version < 6 else 24]
+    ruleset = libc.syscall(444, attributes, ctypes.c_size_t(len(attributes)), 0)
+    if ruleset < 0:
+        return ["landlock"]
+    try:
+        for path in dict.fromkeys(map(os.path.realpath, read)):
+            _allow(libc, ruleset, path, rights & (_EXECUTE | _READ_FILE | _READ_DIR))
+        for path in _DEVICES:
+            _allow(libc, ruleset, path, rights & (_READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL))
+        for path in write:
+            _allow(libc, ruleset, path, rights)
+        return ["landlock"] if libc.syscall(446, ruleset, 0) else []
+    finally:
+        os.close(ruleset)
+
+
+def _allow(libc: Any, ruleset: int, path: str, rights: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:  # what is not there cannot be used
+        return
+    try:
+        if not os.path.isdir(path):
+            rights &= _OF_FILES
+        libc.syscall(445, ruleset, 1, struct.pack("<Qi", rights, descriptor), 0)
+    finally:
+        os.close(descriptor)
+
+
+# seccomp: https://docs.kernel.org/userspace-api/seccomp_filter.html
+
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_CLONE_THREAD = 0x10000
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_CALLS: dict[str, dict[str, int]] = {
+    "x86_64": {
+        "socket": 41, "connect": 42, "bind": 49, "listen": 50, "clone": 56, "fork": 57, "vfork": 58, "clone3": 435,
+        "kill": 62, "tkill": 200, "tgkill": 234, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424,
+        "setpgid": 109, "setsid": 112, "prlimit64": 302, "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452,
+        "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198, "fremovexattr": 199,
+        "ptrace": 101, "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "reboot": 169, "init_module": 175,
+        "finit_module": 313, "kexec_load": 246, "kexec_file_load": 320, "add_key": 248, "request_key": 249, "keyctl": 250,
+        "unshare": 272, "setns": 308, "perf_event_open": 298, "open_by_handle_at": 304, "process_vm_readv": 310,
+        "process_vm_writev": 311, "kcmp": 312, "bpf": 321, "userfaultfd": 323, "pidfd_getfd": 438, "io_uring_setup": 425,
+        "io_uring_enter": 426, "io_uring_register": 427, "move_pages": 279, "migrate_pages": 256,
+    },
+    "aarch64": {
+        "socket": 198, "connect": 203, "bind": 200, "listen": 201, "clone": 220, "clone3": 435,
+        "kill": 129, "tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240, "pidfd_send_signal": 424,
+        "setpgid": 154, "setsid": 157, "prlimit64": 261, "fchmod": 52, "fchmodat": 53, "fchmodat2": 452,
+        "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
+        "ptrace": 117, "mount": 40, "umount2": 39, "pivot_root": 41, "chroot": 51, "reboot": 142, "init_module": 105,
+        "finit_module": 273, "kexec_load": 104, "kexec_file_load": 294, "add_key": 217, "request_key": 218, "keyctl": 219,
+        "unshare": 97, "setns": 268, "perf_event_open": 241, "open_by_handle_at": 265, "process_vm_readv": 270,
+        "process_vm_writev": 271, "kcmp": 272, "bpf": 280, "userfaultfd": 282, "pidfd_getfd": 438, "io_uring_setup": 425,
+        "io_uring_enter": 426, "io_uring_register": 427, "move_pages": 239, "migrate_pages": 238,
+    },
+}  # fmt: skip
+_NETWORK = ("socket", "connect", "bind", "listen")
+_FORK = ("fork", "vfork")
+_SIGNALS = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
+_NEVER = (
+    "tkill", "pidfd_send_signal", "setpgid", "setsid", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
+    "fremovexattr", "ptrace", "mount", "umount2", "pivot_root", "chroot", "reboot", "init_module", "finit_module", "kexec_load",
+    "kexec_file_load", "add_key", "request_key", "keyctl", "unshare", "setns", "perf_event_open", "open_by_handle_at",
+    "process_vm_readv", "process_vm_writev", "kcmp", "bpf", "userfaultfd", "pidfd_getfd", "move_pages", "migrate_pages",
+)  # fmt: skip
+_RING = ("io_uring_setup", "io_uring_enter", "io_uring_register")
+_CHMOD = ("chmod", "fchmod", "fchmodat", "fchmodat2")
+
+
+def _calls(libc: Any, *, network: bool, processes: int) -> list[str]:
+    machine = platform.machine()
+    if machine not in _CALLS or sys.byteorder != "little" or struct.calcsize("P") != 8:
+        return ["seccomp"]
+    code = program(machine, os.getpid(), network=network, processes=processes)
+    kept = ctypes.create_string_buffer(b"".join(code))
+    given = struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(kept))
+    return ["seccomp"] if libc.prctl(22, 2, given, 0, 0) else []  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+
+
+def program(machine: str, pid: int, *, network: bool, processes: int) -> list[bytes]:
+    """The filter as instructions of classic BPF. A call is answered with an error number, never with death, so that a library
+    that only tries goes on.
+
+    Sockets of every family are refused, Unix ones too (a daemon's socket would be a way out); pairs are not. Changing modes
+    is answered with success and does nothing: libraries that copy files do it, and Landlock does not cover it. io_uring would
+    go round this filter, and is not there.
+    """
+    numbers = _CALLS[machine]
+    rules = [_refuse(numbers[name], errno.EPERM) for name in _NEVER]
+    rules += [_refuse(numbers[name], errno.ENOSYS) for name in _RING]
+    rules += [_refuse(numbers[name], 0) for name in _CHMOD if name in numbers]
+    rules += [_unless(numbers["prlimit64"], (0, pid), errno.EPERM)]
+    if not network:
+        rules += [_refuse(numbers[name], errno.EACCES) for name in _NETWORK]
+    if not processes:
+        rules += [_refuse(numbers[name], errno.EAGAIN) for name in _FORK if name in numbers]
+        rules += [_refuse(numbers["clone3"], errno.ENOSYS), _threads_only(numbers["clone"])]
+        rules += [_unless(numbers[name], (pid,), errno.EPERM) for name in _SIGNALS]
+    start = [
+        _load(4),
+        _jump(0x15, _ARCHITECTURES[machine], 1, 0), _return(_ERRNO | errno.EPERM),
+        _load(0),
+        _jump(0x35, 0x40000000, 0, 1), _return(_ERRNO | errno.ENOSYS),  # the x32 interface has numbers of its own
+    ]  # fmt: skip
+    return [*start, *(instruction for rule in rules for instruction in rule), _return(_ALLOW)]
+
+
+def _load(offset: int) -> bytes:
+    return struct.pack("<HBBI", 0x20, 0, 0, offset)
+
+
+def _jump(how: int, value: int, then: int, otherwise: int) -> bytes:
+    return struct.pack("<HBBI", how, then, otherwise, value)
+
+
+def _return(value: int) -> bytes:
+    return struct.pack("<HBBI", 0x06, 0, 0, value)
+
+
+def _refuse(number: int, error: int) -> list[bytes]:
+    return [_jump(0x15, number, 0, 1), _return(_ERRNO | error)]
+
+
+def _unless(number: int, allowed: Sequence[int], error: int) -> list[bytes]:
+    """Refuse the call unless its first argument (low half) is one of these."""
+    tests = [_jump(0x15, value, len(allowed) - place, 0) for place, value in enumerate(allowed)]
+    body = [_load(16), *tests, _return(_ERRNO | error), _return(_ALLOW)]
+    return [_jump(0x15, number, 0, len(body)), *body]
+
+
+def _threads_only(number: int) -> list[bytes]:
+    body = [_load(16), _jump(0x45, _CLONE_THREAD, 1, 0), _return(_ERRNO | errno.EAGAIN), _return(_ALLOW)]
+    return [_jump(0x15, number, 0, len(body)), *body]
