@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from shutil import rmtree
+from time import time
 
 from decision_rows import consistent, rows
 
@@ -25,6 +26,7 @@ class MemorySegments:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.made: dict[str, float] = {}
         self.failing: list[str] = []
         self.down = False
 
@@ -33,6 +35,7 @@ class MemorySegments:
         self._answer(how == "before")
         fresh = name not in self.objects
         self.objects.setdefault(name, bytes(data))
+        self.made.setdefault(name, time())
         self._answer(how == "after")
         return fresh
 
@@ -45,7 +48,7 @@ class MemorySegments:
     def list(self, prefix: str, after: str = "") -> list[Stored]:
         self._answer()
         under = prefix.rstrip("/") + "/"
-        return sorted(Stored(n, len(d)) for n, d in self.objects.items() if n.startswith(under) and n > after)
+        return sorted(Stored(n, len(d), self.made.get(n, 0.0)) for n, d in self.objects.items() if n.startswith(under) and n > after)
 
     def remove(self, name: str) -> None:
         self._answer()
@@ -59,15 +62,15 @@ class MemorySegments:
 class Machine:
     """A writer on a disk of its own. Remembers what was acknowledged."""
 
-    def __init__(self, disk: Path, store: SegmentStore, mode: Acknowledge, **how: object) -> None:
-        self.disk, self.store, self.mode, self.how = disk, store, mode, how
+    def __init__(self, disk: Path, store: SegmentStore, mode: Acknowledge, name: str = "r", **how: object) -> None:
+        self.name, self.disk, self.store, self.mode, self.how = name, disk, store, mode, how
         self.acknowledged: list[str] = []
         self.asked: list[str] = []
         self.log: ShippedLog | None = None
 
     def start(self, faults: Faults | None = None) -> ShippedLog:
         given = {"acknowledge": self.mode, "keep": timedelta(0)} | self.how
-        self.log = ShippedLog(self.disk, "r", self.store, Shipping(**given), faults=faults, background=False)  # type: ignore[arg-type]
+        self.log = ShippedLog(self.disk, self.name, self.store, Shipping(**given), faults=faults, background=False)  # type: ignore[arg-type]
         return self.log
 
     def commit(self, *ids: str) -> bool:

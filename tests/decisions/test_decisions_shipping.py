@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import time
 
 import pytest
 from decision_rows import rows
@@ -18,8 +20,8 @@ from modelyard.core.errors import Busy, InvalidInput, NotFound, Unavailable
 from modelyard.core.faults import FaultAt
 from modelyard.decisions.shipping import Claim, Shipper, check_keep
 from modelyard.decisions.shipping_frames import END, Pieces, SegmentConflict, SegmentEnded, create_same
-from modelyard.decisions.shipping_log import Acknowledge
-from modelyard.decisions.shipping_stores import FolderSegments, SegmentStore, Stored, segments_at
+from modelyard.decisions.shipping_log import Acknowledge, ShippedLog, Shipping
+from modelyard.decisions.shipping_stores import FolderSegments, SegmentStore, segments_at
 
 LOCAL, THERE = Acknowledge.LOCAL, Acknowledge.OBJECT_STORE
 BOTH = pytest.mark.parametrize("mode", [LOCAL, THERE])
@@ -44,8 +46,9 @@ def test_a_store_creates_once_lists_in_order_and_forgets(store: SegmentStore) ->
     assert store.create("a/b/2", b"three")
     assert store.create("a/bc/1", b"")
     assert store.get("a/b/1") == b"one"
-    assert store.list("a/b") == [Stored("a/b/1", 3), Stored("a/b/2", 5)]
-    assert store.list("a", after="a/b/1") == [Stored("a/b/2", 5), Stored("a/bc/1", 0)]
+    assert [(each.name, each.size) for each in store.list("a/b")] == [("a/b/1", 3), ("a/b/2", 5)]
+    assert [each.name for each in store.list("a", after="a/b/1")] == ["a/b/2", "a/bc/1"]
+    assert all(abs(each.modified - time()) < 60 for each in store.list("a"))
     assert store.list("nothing") == []
     store.remove("a/b/1")
     store.remove("a/b/1")
@@ -277,16 +280,19 @@ def test_a_copied_disk_is_found_out(mode: Acknowledge, tmp_path: Path) -> None:
     assert second.commit("c")
 
 
-def test_other_bytes_under_a_name_are_told_and_hold_up_nothing_else(tmp_path: Path) -> None:
+def test_other_bytes_under_a_name_are_told_and_hold_up_no_other_writer(tmp_path: Path) -> None:
     store = MemorySegments()
-    machine = Machine(tmp_path / "m", store, LOCAL)
+    machine, other = Machine(tmp_path / "m", store, LOCAL), Machine(tmp_path / "m", store, LOCAL, name="zz")
     log = machine.start()
-    machine.commit("a")
-    log.seal()
-    machine.commit("b")
-    log.seal()
     store.objects[f"segments/{log.writer}/000000000001.seg"] = b"other"
-    assert log.ship() == 1
+    for each in ("a", "b"):
+        machine.commit(each)
+        log.seal()
+    theirs = other.start()
+    other.commit("c")
+    theirs.seal()
+    assert log.ship() == 1, "the other writer's; of this one none, as they go in their order"
+    assert f"segments/{theirs.writer}/000000000001.json" in store.objects
     (problem,) = log.problems.values()
     assert "other bytes" in problem
     assert "home of its own" in problem
@@ -298,20 +304,56 @@ def test_a_damaged_segment_is_neither_shipped_nor_taken_in(tmp_path: Path) -> No
     store = MemorySegments()
     machine, centre = Machine(tmp_path / "m", store, LOCAL), Centre(tmp_path / "centre", store)
     log = machine.start()
-    for name in ("a", "b"):
+    for name in ("a", "b", "c"):
         machine.commit(name)
         log.seal()
     path = tmp_path / "m" / log.writer / "000000000001.seg"
-    content = bytearray(path.read_bytes())
-    content[-3] ^= 1
-    path.write_bytes(content)
-    assert log.ship() == 1
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    assert log.ship() == 0
     assert "damaged" in next(iter(log.problems.values()))
+    path.write_bytes(whole)
+    assert (log.ship(), log.problems) == (3, {})
     name = f"segments/{log.writer}/000000000002.seg"
-    store.objects[name] = store.objects[name][:-1]
+    whole = store.objects[name]
+    store.objects[name] = whole[:-1]
     done = centre.collect()
-    assert (done.brought, list(done.problems)) == (0, [name])
-    assert centre.ids() == []
+    assert (done.brought, list(done.problems)) == (1, [name])
+    assert centre.ids() == ["a"], "the third waits for the second: the compactor goes by numbers"
+    store.objects[name] = whole
+    assert centre.collect().brought == 2
+    centre.check([machine])
+
+
+def test_a_number_that_was_never_written_holds_up_nothing(tmp_path: Path) -> None:
+    for mode in (LOCAL, THERE):
+        store = MemorySegments()
+        machine, centre = Machine(tmp_path / mode / "m", store, mode), Centre(tmp_path / mode / "centre", store)
+        log = machine.start()
+        machine.commit("a")
+        log.seal()
+        log._log._journal._number += 1  # as after a full disk: the number is used, the file is not there
+        assert machine.commit("b")
+        log.close()
+        assert centre.collect().brought == 2
+        centre.check([machine])
+
+
+def test_a_segment_that_the_journal_gave_up_is_shipped_and_the_next_too(tmp_path: Path) -> None:
+    store = MemorySegments()
+    machine, centre = Machine(tmp_path / "m", store, THERE), Centre(tmp_path / "centre", store)
+
+    def fail() -> None:
+        raise OSError(5, "Input/output error")
+
+    log = machine.start(FaultAt("decisions.commit.written", fail, 2))
+    assert machine.commit("a")
+    assert not machine.commit("failed")
+    assert machine.commit("b")
+    log.close()
+    centre.collect()
+    centre.check([machine])
+    assert centre.ids() == ["a", "b"]
 
 
 def test_a_missing_piece_is_damage_and_never_an_answer(tmp_path: Path) -> None:
@@ -351,17 +393,17 @@ def test_what_the_compactor_has_is_forgotten_and_never_brought_again(tmp_path: P
         machine.commit(name)
         log.seal()
     log.ship()
-    assert centre.collector.forget(lambda writer, number: True) == 0, "what was not taken in stays"
+    now, later = timedelta(0), timedelta(hours=1)
+    assert centre.collector.forget(lambda writer, number: True, now) == 0, "what was not taken in stays"
     centre.collect()
     for path in (tmp_path / "centre" / "decisions").rglob("00000000000[12].*"):
         path.unlink()
     assert centre.collect().brought == 0
     with pytest.raises(Died):
-        centre.started(FaultAt("collecting.forgetting", die)).forget(lambda writer, number: number < 3)
-    assert centre.started().forget(lambda writer, number: number < 3) == 2
-    assert [each.name[-17:] for each in store.list("segments")] == ["/000000000003.json", "000000000003.seg"] or len(
-        store.list("segments")
-    ) == 2
+        centre.started(FaultAt("collecting.forgetting", die)).forget(lambda writer, number: number < 3, now)
+    assert centre.started().forget(lambda writer, number: number < 3, later) == 0, "what is young stays"
+    assert centre.collector.forget(lambda writer, number: number < 3, now) == 2
+    assert [each.name.split("/")[-1] for each in store.list("segments")] == ["000000000003.json", "000000000003.seg"]
     assert centre.collect().brought == 0
 
 
@@ -381,8 +423,8 @@ def test_segments_of_a_dead_writer_of_the_same_machine_are_shipped_by_another(tm
     dead = machine.start()
     machine.commit("a")
     machine.crash()
-    other = Machine(tmp_path / "m", store, THERE)
-    other.log = log = _named(other, "other")
+    other = Machine(tmp_path / "m", store, THERE, name="other")
+    log = other.start()
     assert other.commit("b")
     assert log.ship() == 1
     assert f"segments/{dead.writer}/000000000001.json" in store.objects
@@ -391,28 +433,18 @@ def test_segments_of_a_dead_writer_of_the_same_machine_are_shipped_by_another(tm
     centre.check([machine, other])
 
 
-def _named(machine: Machine, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from modelyard.decisions.shipping_log import ShippedLog, Shipping
-
-    return ShippedLog(machine.disk, name, machine.store, Shipping(machine.mode), background=False)
-
-
 def test_two_processes_of_a_machine_do_not_ship_at_once(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "m", MemorySegments(), LOCAL)
     log = machine.start()
     machine.commit("a")
     log.seal()
     with (tmp_path / "m" / "shipping.lock").open("ab") as held:
-        import fcntl
-
         fcntl.flock(held, fcntl.LOCK_EX)
         assert Shipper(tmp_path / "m", machine.store).ship() == 0
     assert Shipper(tmp_path / "m", machine.store).ship() == 1
 
 
 def test_the_thread_ships_by_itself_and_rides_out_a_store_that_is_away(tmp_path: Path) -> None:
-    from modelyard.decisions.shipping_log import ShippedLog, Shipping
-
     store, centre = MemorySegments(), None
     store.down = True
     shipping = Shipping(LOCAL, seal_after=timedelta(seconds=0), every=0.01)

@@ -15,6 +15,7 @@ import secrets
 import time
 from contextlib import ExitStack
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -132,11 +133,13 @@ class Shipper:
                     held.enter_context(lock)
             last = before if folder.name == own else None
             waiting = [s for s in layout.segments(folder) if s.seal.exists() and not noted(s)]
-            shipped = sum(self._try(path) for path in waiting if last is None or path.number < last)
+            shipped = sum(takewhile(bool, map(self._try, (path for path in waiting if last is None or path.number < last))))
             self._tidy(folder)
         return shipped
 
-    def _try(self, path: SegmentPath) -> int:
+    def _try(self, path: SegmentPath) -> bool:
+        """Segments of a writer go in their order: what is in the store is all that was before it. One that cannot go holds up
+        its writer's later ones, as it does when they are compacted."""
         name = local_name(path)
         try:
             self._ship(path)
@@ -144,11 +147,11 @@ class Shipper:
             if self.problems.get(name) != str(error):
                 _log.error("a segment cannot be shipped", segment=name, problem=str(error))
             self.problems[name] = str(error)
-            return 0
+            return False
         except OSError as error:
             raise storage_error(error, path.data) from error
         self.problems.pop(name, None)
-        return 1
+        return True
 
     def _ship(self, path: SegmentPath) -> None:
         pieces = Pieces(self._store, path.folder.name, path.number)

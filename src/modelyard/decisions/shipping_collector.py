@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 import msgspec
 import structlog
@@ -54,37 +54,16 @@ class Collected:
 
 
 class Taken:
-    """Which segments of a writer were taken in: ranges of numbers, in a file."""
+    """Up to which number a writer's segments were taken in: a number in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._ranges: list[tuple[int, int]] = (
-            msgspec.json.decode(path.read_bytes(), type=list[tuple[int, int]]) if path.exists() else []
-        )
-
-    def __contains__(self, number: int) -> bool:
-        return any(first <= number <= last for first, last in self._ranges)
-
-    @property
-    def unbroken(self) -> int:
-        """Every segment up to this one was taken in."""
-        return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 1 else 0
-
-    @property
-    def last(self) -> int:
-        """The greatest number that was taken in."""
-        return self._ranges[-1][1] if self._ranges else 0
+        self.last = int(path.read_text()) if path.exists() else 0
 
     def add(self, number: int) -> None:
         """Durable on return."""
-        joined: list[tuple[int, int]] = []
-        for first, last in sorted([*self._ranges, (number, number)]):
-            if joined and first <= joined[-1][1] + 1:
-                joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
-            else:
-                joined.append((first, last))
-        write_atomically(self._path, msgspec.json.encode(joined))
-        self._ranges = joined
+        write_atomically(self._path, str(number).encode())
+        self.last = number
 
 
 class Collector:
@@ -126,13 +105,15 @@ class Collector:
         self._told = done.problems
         return done
 
-    def forget(self, compacted: Callable[[str, int], bool]) -> int:
-        """Remove from the store what was taken in and what `compacted` (writer, number) says is safe elsewhere; how many."""
-        removed = 0
+    def forget(self, compacted: Callable[[str, int], bool], kept_for: timedelta) -> int:
+        """Remove from the store what is older, was taken in, and of which `compacted` (writer, number) says that it is safe
+        elsewhere; how many segments."""
+        removed, oldest = 0, time() - kept_for.total_seconds()
         for writer in self._writers():
-            taken = Taken(self._state / f"{writer}.json")
-            for number in _sealed(self._store.list(f"{SEGMENTS}/{writer}")):
-                if number in taken and compacted(writer, number):
+            last = Taken(self._state / writer).last
+            old = [each for each in self._store.list(f"{SEGMENTS}/{writer}") if each.modified <= oldest]
+            for number in _sealed(old):
+                if number <= last and compacted(writer, number):
                     # The seal goes last: while it is there, its segment is never put together from pieces again.
                     self._store.remove(data_name(writer, number))
                     self._faults.reach("collecting.forgetting")
@@ -141,18 +122,19 @@ class Collector:
         return removed
 
     def _turn(self, done: Collected) -> None:
-        writers = {writer: Taken(self._state / f"{writer}.json") for writer in self._writers()}
+        writers = {writer: Taken(self._state / writer) for writer in self._writers()}
         self._put_together(writers, done)
         for writer, taken in writers.items():
-            after = data_name(writer, taken.unbroken)
+            after = data_name(writer, taken.last)
             for number in _sealed(self._store.list(f"{SEGMENTS}/{writer}", after)):
-                if number not in taken:
-                    self._bring(writer, number, taken, done)
+                if not self._bring(writer, number, taken, done):
+                    break
 
     def _writers(self) -> list[str]:
         return sorted({each.name.split("/")[1] for each in self._store.list(WRITERS)})
 
-    def _bring(self, writer: str, number: int, taken: Taken, done: Collected) -> None:
+    def _bring(self, writer: str, number: int, taken: Taken, done: Collected) -> bool:
+        """In the order of numbers, as the compactor goes by them: one that cannot be brought holds up its writer's later ones."""
         name = data_name(writer, number)
         try:
             data, seal = self._store.get(name), self._store.get(seal_name(writer, number))
@@ -161,10 +143,11 @@ class Collector:
             self._place(SegmentPath(layout.writer_folder(self._root, writer), number), data, seal)
         except (LogDamaged, SegmentConflict, NotFound) as error:
             done.problems[name] = str(error)
-            return
+            return False
         taken.add(number)
         self._faults.reach("collecting.noted")
         done.brought += 1
+        return True
 
     def _place(self, path: SegmentPath, data: bytes, seal: bytes) -> None:
         if path.data.exists() and path.data.read_bytes() != data:
@@ -176,20 +159,21 @@ class Collector:
 
     def _put_together(self, writers: dict[str, Taken], done: Collected) -> None:
         found = by_segment(self._store.list(FRAMES))
-        newest: dict[str, int] = {}
-        for writer, number in found:
-            newest[writer] = max(number, newest.get(writer, 0))
         self._grown = {key: seen for key, seen in self._grown.items() if key in found}
-        for (writer, number), pieces in found.items():
-            if writer in writers and self._is_kept(writer, number, writers[writer]):
-                if number < max(newest[writer], writers[writer].last):
-                    Pieces(self._store, writer, number).remove()  # its writer is past it
-            elif self._rests((writer, number), pieces[-1][0]):
-                self._end_and_keep(writer, number, pieces, done)
+        for writer, taken in writers.items():
+            self._put_writer_together(writer, taken, {n: pieces for (w, n), pieces in found.items() if w == writer}, done)
 
-    def _is_kept(self, writer: str, number: int, taken: Taken) -> bool:
-        """Whether the whole segment is in the store, or was."""
-        return number in taken or any(each.name == seal_name(writer, number) for each in self._store.list(f"{SEGMENTS}/{writer}"))
+    def _put_writer_together(self, writer: str, taken: Taken, found: dict[int, _Placed], done: Collected) -> None:
+        """In the order of numbers: a segment is never kept while one before it still grows, or cannot be read."""
+        if not found:
+            return
+        kept = set(_sealed(self._store.list(f"{SEGMENTS}/{writer}", data_name(writer, taken.last))))
+        for number, pieces in sorted(found.items()):
+            if number <= taken.last or number in kept:
+                if number < max(taken.last, *kept, *found):
+                    Pieces(self._store, writer, number).remove()  # its writer is past it
+            elif not (self._rests((writer, number), pieces[-1][0]) and self._end_and_keep(writer, number, pieces, done)):
+                return
 
     def _rests(self, key: tuple[str, int], last: int) -> bool:
         now = self._elapsed()
@@ -199,13 +183,13 @@ class Collector:
             return self._settle == 0
         return now - since >= self._settle
 
-    def _end_and_keep(self, writer: str, number: int, pieces: _Placed, done: Collected) -> None:
+    def _end_and_keep(self, writer: str, number: int, pieces: _Placed, done: Collected) -> bool:
         """Nobody writes to this segment: end it behind its last piece, and keep it whole and sealed."""
         name = data_name(writer, number)
         try:
             data, ended = self._joined(name, pieces)
             if not ended and not Pieces(self._store, writer, number).try_end(len(data)):
-                return  # it goes on after all
+                return False  # it goes on after all
             self._faults.reach("collecting.ended")
             _, frames = decode_segment(name, data)
             create_same(self._store, name, data)
@@ -213,9 +197,10 @@ class Collector:
             create_same(self._store, seal_name(writer, number), msgspec.json.encode(layout.seal_of(len(data), frames)))
         except (LogDamaged, SegmentConflict, NotFound) as error:
             done.problems[name] = str(error)
-            return
+            return False
         self._grown.pop((writer, number), None)
         done.rebuilt += 1
+        return True
 
     def _joined(self, name: str, pieces: _Placed) -> tuple[bytes, bool]:
         """The bytes of the pieces in order, and whether their end is set. Raises LogDamaged when one is missing."""

@@ -212,18 +212,20 @@ class ShippedLog:
         """Bring the store up to the last whole row; the numbers of segments that the store had ended before."""
         ended: set[int] = set()
         try:
-            while True:
-                path = SegmentPath(self._folder, self._number)
-                if not path.data.exists() or not (path.seal.exists() or self._left(path) or self._extend(path)):
-                    return ended
+            for path in [s for s in layout.segments(self._folder) if s.number >= self._number]:
+                if path.number > self._number:
+                    self._number, self._offset = path.number, 0
+                if not (path.seal.exists() or self._left(path) or self._extend(path)):
+                    break
                 ended |= self._finish(path)
-                self._number, self._offset = self._number + 1, 0
+                self._number, self._offset = path.number + 1, 0
         except OSError as error:
             raise storage_error(error, self._folder / "segment") from error
+        return ended
 
     def _left(self, path: SegmentPath) -> bool:
         """A segment that the journal gave up, after a failed sync, is sealed here: nothing is written to it again."""
-        if not SegmentPath(path.folder, path.number + 1).data.exists():
+        if path.number >= self._newest():
             return False
         if not path.seal.exists():
             seal_left(path)

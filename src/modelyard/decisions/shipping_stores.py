@@ -30,10 +30,11 @@ _STALE = timedelta(days=1)
 
 
 class Stored(msgspec.Struct, frozen=True, order=True):
-    """An object: its name below the store's address, and its size in bytes."""
+    """An object: its name below the store's address, its size in bytes, and when it was made (seconds since 1970)."""
 
     name: str
     size: int
+    modified: float = 0.0
 
 
 class SegmentStore(Protocol):
@@ -130,7 +131,8 @@ class FolderSegments:
         for path in folder.rglob("*"):
             try:
                 if path.is_file():
-                    yield Stored(path.relative_to(self._folder).as_posix(), path.stat().st_size)
+                    found = path.stat()
+                    yield Stored(path.relative_to(self._folder).as_posix(), found.st_size, found.st_mtime)
             except FileNotFoundError:
                 continue
 
@@ -170,7 +172,7 @@ class ObjectSegments:
 
         with _told(prefix):
             pages = obstore.list(self._store, prefix=_checked(prefix), offset=after or None)
-            return sorted(Stored(each["path"], each["size"]) for page in pages for each in page)
+            return sorted(Stored(e["path"], e["size"], e["last_modified"].timestamp()) for page in pages for e in page)
 
     def remove(self, name: str) -> None:
         import obstore
