@@ -27,6 +27,8 @@ from modelyard.core.ids import Ids, RandomIds
 from modelyard.core.messages import EventTypes
 from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Table
 from modelyard.decisions import DecisionReader, OutcomeLog, OutcomeReader, Window, join
+from modelyard.decisions.shipping_collector import Collector
+from modelyard.decisions.shipping_stores import segments_at
 from modelyard.delivery import inventory as delivery_inventory
 from modelyard.evaluation.registration import Desk
 from modelyard.governance import (
@@ -105,7 +107,9 @@ class Settings(BaseModel):
     """How an installation is set up: environment variables `MODELYARD_HOME`, `MODELYARD_DATABASE` and so on, in capitals.
 
     `home` holds everything that has no address of its own. `runtime_home` is where the runtime beside this platform keeps its
-    decision log. `accepted_risks` are codes of dangerous findings that registration lets through."""
+    decision log. `segments` is where runtimes on other machines ship theirs to (`s3://bucket/prefix`, a folder): they are
+    collected, and removed there after `segments_days` once compacted. `accepted_risks` are codes of dangerous findings that
+    registration lets through."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -119,6 +123,8 @@ class Settings(BaseModel):
     runtime_port: int = Field(default=7901, ge=1, le=65535)
     runtime_grpc_port: int | None = Field(default=None, ge=1, le=65535)
     runtime_home: Path | None = None
+    segments: str = ""
+    segments_days: float = Field(default=30, ge=0)
     allow_unsafe_formats: bool = False
     trusted_types: tuple[str, ...] = ()
     accepted_risks: tuple[str, ...] = ()
@@ -251,6 +257,14 @@ class Platform:
     @cached_property
     def decisions(self) -> DecisionReader:
         return DecisionReader(self.settings.runtime_folder / "decisions")
+
+    @cached_property
+    def collector(self) -> Collector | None:
+        """Brings here what runtimes on other machines ship; None where none do."""
+        if not self.settings.segments:
+            return None
+        folder = self.settings.runtime_folder
+        return Collector(segments_at(self.settings.segments), folder / "decisions", folder / "collected")
 
     @cached_property
     def outcomes(self) -> OutcomeLog:

@@ -18,7 +18,7 @@ from shipping_stage import Centre, Machine, MemorySegments
 
 from modelyard.core.errors import Busy, InvalidInput, NotFound, Unavailable
 from modelyard.core.faults import FaultAt
-from modelyard.decisions.shipping import Claim, Shipper, check_keep
+from modelyard.decisions.shipping import Claim, Shipper
 from modelyard.decisions.shipping_frames import END, Pieces, SegmentConflict, SegmentEnded, create_same
 from modelyard.decisions.shipping_log import Acknowledge, ShippedLog, Shipping
 from modelyard.decisions.shipping_stores import FolderSegments, SegmentStore, segments_at
@@ -62,8 +62,6 @@ def test_an_address_of_no_store_and_names_that_leave_it() -> None:
     assert caught.value.field == "segments"
     with pytest.raises(InvalidInput, match="no name of an object"):
         FolderSegments(Path("x")).get("../secret")
-    with pytest.raises(InvalidInput, match="hours"):
-        check_keep(-1)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from modelyard.core.errors import Busy, InvalidInput
+from modelyard.core.errors import Busy
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import layout
 from modelyard.decisions.errors import LogDamaged, storage_error
@@ -218,10 +218,3 @@ def noted(path: SegmentPath) -> bool:
 
 def _note(path: SegmentPath) -> Path:
     return path.folder / f"{path.number:012d}.shipped"
-
-
-def check_keep(hours: float) -> timedelta:
-    """How long shipped segments stay, from a setting. Raises InvalidInput."""
-    if not 0 <= hours < 24 * 366 * 10:
-        raise InvalidInput(f"{hours} hours", field="keep-shipped", hint="a number of hours, 0 for not at all")
-    return timedelta(hours=hours)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from modelyard.core.errors import ModelyardError, Unavailable
+from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
+from modelyard.decisions.shipping_log import Acknowledge, Shipping
+from modelyard.decisions.shipping_stores import segments_at
 from modelyard.runtime.compose import Settings, hosted
 from modelyard.trust import TrustRoots
 
@@ -28,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         largest_body=options.largest_body,
         host=options.host,
         grpc_port=options.grpc_port,
+        segments=options.segments or "",
+        shipping=_shipping(options),
     )
     try:
         _check(settings)
@@ -55,7 +60,23 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", help="name of this runtime in logs and refusals (default: runtime-<port>)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--largest-body", type=int, default=64 << 20, help="largest request in bytes")
+    parser.add_argument(
+        "--segments", help="where sealed segments of the decision log are shipped to: s3://bucket/prefix, a folder"
+    )
+    parser.add_argument(
+        "--acknowledge",
+        choices=[each.value for each in Acknowledge],
+        default=Acknowledge.LOCAL.value,
+        help="after what an answer is acknowledged: this machine's disk, or the store of --segments",
+    )
+    parser.add_argument("--seal-after", type=float, default=60.0, help="seconds from a segment's first row until it is shipped")
+    parser.add_argument("--keep-shipped", type=float, default=24.0, help="hours that a shipped segment stays on this machine")
     return parser.parse_args(arguments)
+
+
+def _shipping(options: argparse.Namespace) -> Shipping:
+    keep, seal_after = timedelta(hours=max(0.0, options.keep_shipped)), timedelta(seconds=max(0.0, options.seal_after))
+    return Shipping(Acknowledge(options.acknowledge), seal_after=seal_after, keep=keep)
 
 
 def _check(settings: Settings) -> None:
@@ -65,6 +86,10 @@ def _check(settings: Settings) -> None:
     for path in (settings.token_file, settings.pseudonym_key_file, settings.policy_file):
         if path is not None:
             path.read_bytes()
+    if settings.segments:
+        segments_at(settings.segments)
+    elif settings.shipping.acknowledge is Acknowledge.OBJECT_STORE:
+        raise InvalidInput("answers cannot be acknowledged after a store that is not named", field="--segments")
     if settings.grpc_port is not None and find_spec("grpc") is None:
         raise Unavailable("gRPC needs grpcio", hint="pip install 'modelyard[grpc]'")
 

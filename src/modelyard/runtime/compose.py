@@ -9,16 +9,18 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import structlog
 
 from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.logs import configure_logs
 from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, exclusive, try_lock, write_atomically
+from modelyard.decisions.shipping_log import ShippedLog, Shipping
+from modelyard.decisions.shipping_stores import segments_at
 from modelyard.kinds.contract import Policy
 from modelyard.runtime.answering import Answering
 from modelyard.runtime.app import App
@@ -56,6 +58,8 @@ class Settings:
     shadow_capacity: int = 50_000
     host: str = "127.0.0.1"
     grpc_port: int | None = None
+    segments: str = ""
+    shipping: Shipping = field(default_factory=Shipping)
 
 
 class Runtime:
@@ -70,7 +74,7 @@ class Runtime:
         source = _source(settings, self._stop)
         cache = Cache(settings.home / "cache")
         self._spool = RefusalSpool(settings.home / "spool" / f"{settings.name}.jsonl")
-        self._decisions = DecisionLog(settings.log or settings.home / "decisions", settings.name)
+        self._decisions = _decision_log(settings)
         ids, pseudonyms, metrics = DecisionIds(clock), Pseudonyms(_pseudonym_key(settings)), Metrics()
         writer = LogWriter(self._decisions, self._logging)
         self._shadows = Shadows(writer, ids, pseudonyms, metrics, settings.shadow_capacity)
@@ -193,6 +197,14 @@ def _grpc(settings: Settings, answering: Answering, shadows: Shadows, metrics: M
     if settings.grpc_port is None:
         return None
     return GrpcServer(answering, shadows, metrics, lambda: app.table, settings.largest_body)
+
+
+def _decision_log(settings: Settings) -> DecisionLog:
+    """The log on this machine's disk; with an address for segments, shipped there and acknowledged after it where that is set."""
+    root = settings.log or settings.home / "decisions"
+    if not settings.segments:
+        return DecisionLog(root, settings.name)
+    return cast(DecisionLog, ShippedLog(root, settings.name, segments_at(settings.segments), settings.shipping))
 
 
 def _source(settings: Settings, stop: threading.Event) -> Source:
