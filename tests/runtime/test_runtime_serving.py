@@ -281,7 +281,7 @@ def test_bad_values_for_other_types(runtime: RunningRuntime) -> None:
 def test_other_protocol_errors(runtime: RunningRuntime) -> None:
     assert post(runtime, {"inputs": [A, B]}, "absent/infer").status_code == 404
     assert post(runtime, b"{}", **{"content-type": "text/plain"}).status_code == 415
-    assert post(runtime, b"{}", **{"inference-header-content-length": "2"}).status_code == 415
+    assert post(runtime, b"{}", **{"inference-header-content-length": "2"}).status_code == 400
     assert runtime.client.get("/v2/models/hold/infer").status_code == 405
     assert runtime.client.post("/v2").status_code == 405
     assert runtime.client.get("/nothing").status_code == 404

@@ -11,16 +11,15 @@ from modelyard.core.errors import ModelyardError, NotFound, TooLarge, Unavailabl
 from modelyard.runtime import metrics as exposition
 from modelyard.runtime import protocol
 from modelyard.runtime.answering import Answering, endpoint_of
-from modelyard.runtime.asked import Headers
+from modelyard.runtime.asked import Headers, ReplyHeaders
 from modelyard.runtime.errors import MethodNotAllowed
-from modelyard.runtime.forms import DEFAULT, door, is_door
+from modelyard.runtime.forms import DEFAULT, about, door, encodings, form_of, is_door
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.spool import RefusalSpool
 from modelyard.runtime.table import ServedEndpoint, Table
 
 _JSON = [("content-type", "application/json")]
-_CLOSING = [*_JSON, ("connection", "close")]
 _TEXT = [("content-type", exposition.CONTENT_TYPE)]
 _LOG = structlog.get_logger("modelyard.runtime")
 
@@ -50,14 +49,20 @@ class App:
         if is_door(path):
             await self._infer(scope, proto, path, started)
             return
+        headers = _JSON
         try:
-            status, body = 200, self._look(scope.method, path)
+            if about.is_repository(path) and scope.method == "POST":
+                status, body = 200, await self._repository(scope, proto, path)
+            else:
+                status, body = 200, self._look(scope.method, path)
+                headers = await self._unread(scope, proto, headers)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, body = _problem(error)
+            headers = await self._unread(scope, proto, _allowing(error, headers))
         if isinstance(body, str):
             proto.response_str(status, _TEXT, body)
         else:
-            proto.response_bytes(status, _JSON if scope.method == "GET" else await self._unread(scope, proto), body)
+            proto.response_bytes(status, headers, body)
 
     async def _infer(self, scope: Scope, proto: Any, path: str, started: float) -> None:
         table, call, form = self.table, None, DEFAULT
@@ -70,18 +75,24 @@ class App:
                 raise MethodNotAllowed(f"{scope.method} is not how to ask for an inference", hint="POST")
             if table is None:
                 raise Unavailable("no route snapshot has been accepted yet")
+            name = name or about.sole(table)
             endpoint = endpoint_of(table, name)
             body = await self._body(scope, proto)
+            if body[:1] != b"{":  # which no compressed body begins with
+                body = await encodings.plain(body, scope.headers, self._largest_body)
             asked = form.read(body, scope.headers, endpoint.specs)
             asked.version, asked.trace = found.version, _trace(scope)
             said, call = await self._answering.answer(table, endpoint, asked, started)
             ids, status = said.ids, 200
             headers, answer = form.write(said, asked)
+            if len(answer) > encodings.WORTH:
+                headers, answer = await encodings.packed(headers, answer, scope.headers)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, told = _told(error)
+            form = form_of(path) if form is DEFAULT else form
             headers, answer = form.refuse(status, told, error)
             if body is None:
-                headers = await self._unread(scope, proto)
+                headers = await self._unread(scope, proto, _allowing(error, headers))
         proto.response_bytes(status, headers, answer)
         known = name if table is not None and name in table.endpoints else ""
         self._metrics.requests[known, status] += 1
@@ -104,33 +115,36 @@ class App:
             pieces.append(bytes(piece))
         return b"".join(pieces)
 
-    async def _unread(self, scope: Scope, proto: Any) -> list[tuple[str, str]]:
+    async def _unread(self, scope: Scope, proto: Any, headers: ReplyHeaders) -> ReplyHeaders:
         """The headers of an answer given before the request's body was read: what is left of a small body is read and dropped;
         with more of it, the caller is told that the connection ends, since the server closes one with an unread body."""
         length = scope.headers.get("content-length") or "0"
         if length.isdigit() and int(length) <= 2 * self._largest_body and scope.headers.get("transfer-encoding") is None:
-            async for _ in proto:
-                pass
-            return _JSON
-        return _CLOSING
+            if int(length):
+                async for _ in proto:
+                    pass
+            return headers
+        return [*headers, ("connection", "close")]
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"the body is larger than {self._largest_body} bytes", hint="send fewer rows at once")
+        return encodings.too_large(self._largest_body)
+
+    async def _repository(self, scope: Scope, proto: Any, path: str) -> bytes:
+        return about.repository(path, await self._body(scope, proto), self._table())
 
     def _look(self, method: str, path: str) -> bytes | str:
-        if method != "GET":
+        if method not in {"GET", "HEAD"} and not (method == "POST" and about.is_probe(path)):
             raise MethodNotAllowed(f"{method} {path[:80]} is not possible", hint="GET")
         if path == "/metrics":
             return self._metrics.text(self._gauges())
         if path == "/status":
             return protocol.encode(self._status())
         if path in {"/v2", "/v2/"}:
-            return protocol.encode({"name": "modelyard", "version": "0.1.0", "extensions": []})
-        if path == "/v2/health/live":
-            return protocol.encode({"live": True})
-        if path == "/v2/health/ready":
-            self._table()
-            return protocol.encode({"ready": True})
+            return protocol.encode(about.server())
+        if path in about.PROBES:
+            if path in about.NEED_ROUTES:
+                self._table()
+            return about.PROBES[path]
         if path.startswith("/v2/models/"):
             return self._model(path.removeprefix("/v2/models/").split("/"))
         raise NotFound(f"there is no {path[:80]}")
@@ -191,6 +205,13 @@ def _told(error: Exception) -> tuple[int, str]:
         _LOG.error("a request failed", exc_info=error)
         return 500, "the runtime failed; its log says why"
     return 400 if error.status == 422 else error.status, str(error)
+
+
+def _allowing(error: Exception, headers: ReplyHeaders) -> ReplyHeaders:
+    """The headers, with the method that would do when another came."""
+    if isinstance(error, MethodNotAllowed) and error.hint:
+        return [*headers, ("allow", error.hint)]
+    return headers
 
 
 def _problem(error: Exception) -> tuple[int, bytes]:

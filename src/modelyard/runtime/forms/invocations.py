@@ -1,0 +1,226 @@
+"""MLflow's scoring protocol: `dataframe_split`, `dataframe_records`, `instances`, `inputs` or CSV in, `predictions` out.
+
+`params` may hold what `parameters` may of the Open Inference Protocol (`routing_key`, `subject`, `event_time`); others are
+ignored, as MLflow ignores what a model does not declare. Rows without names are taken in the order of the signature. In CSV an
+empty cell is a missing value, and a first column without a name is the index that pandas writes.
+
+One output is answered as a list of its values, several as a list of records, as MLflow does for an array and for a frame; beside
+them `metadata` has the decision ids. Errors are `{"error_code": …, "message": …}`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from modelyard.core.errors import InvalidInput
+from modelyard.kinds.signature import DataType, FieldSpec
+from modelyard.runtime import protocol
+from modelyard.runtime.asked import Asked, Given, Headers, ReplyHeaders, Said
+from modelyard.runtime.forms.decide import decisions
+from modelyard.runtime.forms.media import CSV, JSON, JSON_HEADERS, media_type
+from modelyard.runtime.protocol import Parameters
+
+Columns = dict[str, list[Any]]
+
+_ACCEPTED = (JSON, CSV)
+_FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_CODES = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+    507: "RESOURCE_EXHAUSTED",
+}
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+_WHOLE = frozenset(t for t in DataType if t.startswith(("INT", "UINT")))
+_FLOATS = frozenset({DataType.FP16, DataType.FP32, DataType.FP64})
+
+
+class Invocations:
+    """Frames and tensors in the forms of MLflow's scoring server."""
+
+    def read(self, body: bytes, headers: Headers, inputs: Mapping[str, FieldSpec]) -> Asked:
+        """See `Form.read`."""
+        if media_type(headers, _ACCEPTED) == CSV:
+            columns = _from_csv(body, inputs)
+            return Asked(columns, _rows(columns))
+        document = _document(body)
+        which = [name for name in _FORMS if name in document]
+        if len(which) != 1:
+            found = ", ".join(map(str, document)) or "nothing"
+            raise InvalidInput(
+                f"exactly one of {', '.join(_FORMS)} is needed; found: {found:.200}", field=which[0] if which else None
+            )
+        columns = _READERS[which[0]](document[which[0]], inputs)
+        columns = {name: _fitting(values, inputs.get(name)) for name, values in columns.items()}
+        given: dict[str, Given] = dict(columns)
+        return Asked(given, _rows(columns), parameters=_parameters(document.get("params")))
+
+    def write(self, said: Said, asked: Asked) -> tuple[ReplyHeaders, bytes]:
+        """See `Form.write`."""
+        records = [decision.outputs for decision in decisions(said)]
+        single = said.outputs[0].name if len(said.outputs) == 1 else None
+        predictions = records if single is None else [record[single] for record in records]
+        about = {"endpoint": said.endpoint, "decision_ids": said.ids, "groups": said.groups, "epoch": said.epoch}
+        return JSON_HEADERS, protocol.encode({"predictions": predictions, "metadata": about})
+
+    def refuse(self, status: int, error: str, cause: Exception | None = None) -> tuple[ReplyHeaders, bytes]:
+        """See `Form.refuse`."""
+        code = _CODES.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
+        return JSON_HEADERS, protocol.encode({"error_code": code, "message": error})
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"not JSON: {error}", hint="a missing value is null: JSON has no NaN") from error
+    if not isinstance(document, dict):
+        raise InvalidInput(f"an object is needed, not a {type(document).__name__}", hint=f"with one of {', '.join(_FORMS)}")
+    return document
+
+
+def _parameters(params: Any) -> Parameters | None:
+    try:
+        return msgspec.convert(params, Parameters | None)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"params are not right: {error}", field="params") from error
+
+
+def _rows(columns: Columns) -> int:
+    if not columns:
+        raise InvalidInput("no inputs", field="inputs")
+    rows = len(next(iter(columns.values())))
+    for name, values in columns.items():
+        if len(values) != rows:
+            raise InvalidInput(f"input {name!r:.80} has {len(values)} rows, others have {rows}", field=name[:200])
+    return rows
+
+
+def _split(frame: Any, inputs: Mapping[str, FieldSpec]) -> Columns:
+    if not isinstance(frame, dict) or not isinstance(frame.get("data"), list) or not frame.keys() <= {"columns", "index", "data"}:
+        raise InvalidInput('dataframe_split is {"columns": [names], "data": [rows]}', field="dataframe_split")
+    names = frame.get("columns")
+    if names is None:
+        return _unnamed(frame["data"], inputs, "dataframe_split.data")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise InvalidInput("columns are a list of different names", field="dataframe_split.columns")
+    return _by_name(names, frame["data"], "dataframe_split.data")
+
+
+def _records(records: Any, inputs: Mapping[str, FieldSpec]) -> Columns:
+    if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
+        raise InvalidInput("a list of objects is needed, at least one", field="dataframe_records")
+    names = dict.fromkeys(name for record in records for name in record)
+    return {name: [_member(record, name, row, inputs) for row, record in enumerate(records)] for name in names}
+
+
+def _member(record: dict[str, Any], name: str, row: int, inputs: Mapping[str, FieldSpec]) -> Any:
+    if name not in record and (name not in inputs or not inputs[name].nullable):
+        raise InvalidInput(f"input {name!r:.80} is missing in row {row}", field=name[:200])
+    return record.get(name)
+
+
+def _tensors(tensors: Any, inputs: Mapping[str, FieldSpec]) -> Columns:
+    """Objects are records, an object of lists has columns, anything else is one tensor, its first axis the rows."""
+    if isinstance(tensors, dict):
+        return {name: values if isinstance(values, list) else [values] for name, values in tensors.items()}
+    if not isinstance(tensors, list) or not tensors:
+        raise InvalidInput("a list, or an object of lists, is needed", field="inputs")
+    if all(isinstance(row, dict) for row in tensors):
+        return _records(tensors, inputs)
+    return _unnamed(tensors, inputs, "inputs")
+
+
+def _unnamed(rows: list[Any], inputs: Mapping[str, FieldSpec], field: str) -> Columns:
+    """Rows without names: the whole row for the only field, else one value for each field in the signature's order."""
+    if len(inputs) == 1:
+        ((name, spec),) = inputs.items()
+        if not spec.shape:
+            rows = [row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows]
+        return {name: rows}
+    if not inputs or any(spec.shape for spec in inputs.values()):
+        raise InvalidInput(
+            "rows without names fit no signature with vectors, or with no inputs", field=field, hint="name the columns"
+        )
+    return _by_name(list(inputs), rows, field)
+
+
+def _by_name(names: Sequence[str], rows: list[Any], field: str) -> Columns:
+    for place, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != len(names):
+            raise InvalidInput(f"row {place} is not a list of {len(names)} values", field=field, hint=f"{', '.join(names)[:500]}")
+    return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+_READERS = {"dataframe_split": _split, "dataframe_records": _records, "instances": _tensors, "inputs": _tensors}
+
+
+def _fitting(values: list[Any], spec: FieldSpec | None) -> list[Any]:
+    """Frames with missing values hold whole numbers as floats, and tensors have axes: as the field has them."""
+    if spec is None:
+        return values
+    if spec.shape:
+        return [_flat(value) for value in values]
+    if spec.type in _WHOLE:
+        return [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    return values
+
+
+def _flat(value: Any) -> Any:
+    while isinstance(value, list) and value and all(isinstance(item, list) for item in value):
+        value = [item for part in value for item in part]
+    return value
+
+
+def _from_csv(body: bytes, inputs: Mapping[str, FieldSpec]) -> dict[str, Given]:
+    try:
+        rows = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InvalidInput(f"not CSV: {error}") from error
+    if not rows or not any(rows[0]):
+        raise InvalidInput("the CSV has no header", hint="the first line names the columns")
+    names, *lines = rows
+    if len(set(names)) < len(names):
+        raise InvalidInput("a column is given twice", field="inputs")
+    lines = [line for line in lines if line]
+    columns = _by_name(names, lines, "inputs") if lines else {name: [] for name in names}
+    if names[0] == "":
+        del columns[""]
+    return {name: [_cell(name, text, row, inputs.get(name)) for row, text in enumerate(v)] for name, v in columns.items()}
+
+
+def _cell(name: str, text: str, row: int, spec: FieldSpec | None) -> Any:
+    """A cell as its field has it. What is no number stays text, and is refused with the others' words."""
+    if text == "":
+        return None
+    if spec is None or spec.type is DataType.BYTES:
+        return text
+    if spec.shape:
+        raise InvalidInput(f"input {name!r:.80} is a vector, which CSV cannot carry", field=name)
+    try:
+        if spec.type is DataType.BOOL:
+            return _TRUTHS[text.strip().lower()]
+        number = float(text)
+        if spec.type in _WHOLE:
+            return int(text) if text.strip().lstrip("+-").isdigit() else _whole(number)
+    except (ValueError, KeyError, OverflowError) as error:
+        raise InvalidInput(f"input {name!r:.80} is {text!r:.40} in row {row}, should be {spec.type}", field=name) from error
+    if not isfinite(number):
+        raise InvalidInput(f"input {name!r:.80} is not finite in row {row}", field=name, hint="a missing value is an empty cell")
+    return number
+
+
+def _whole(number: float) -> int:
+    if not number.is_integer():
+        raise ValueError("not a whole number")
+    return int(number)
