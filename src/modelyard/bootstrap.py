@@ -21,12 +21,12 @@ from modelyard.core import leases, messages, outbox
 from modelyard.core.blobs import Blobs
 from modelyard.core.bus import Bus
 from modelyard.core.clock import Clock, SystemClock
-from modelyard.core.errors import InvalidInput, Unauthenticated
+from modelyard.core.errors import InvalidInput, Unauthenticated, WrongState
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.core.ids import Ids, RandomIds
 from modelyard.core.messages import EventTypes
 from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Table
-from modelyard.decisions import DecisionReader, OutcomeLog, OutcomeReader, Window, join
+from modelyard.decisions import DecisionReader, OutcomeLog, OutcomeReader, Pseudonyms, Window, join
 from modelyard.decisions.shipping_collector import Collector
 from modelyard.decisions.shipping_stores import segments_at
 from modelyard.delivery import inventory as delivery_inventory
@@ -41,6 +41,7 @@ from modelyard.governance import (
 )
 from modelyard.governance import inventory as governance_inventory
 from modelyard.governance.assurance import model as assurance
+from modelyard.governance.custody.custodian import Custodian, LogPlace
 from modelyard.governance.releases import model as releases
 from modelyard.governance.risk import model as risk
 from modelyard.jobs import events as job_events
@@ -109,7 +110,8 @@ class Settings(BaseModel):
     `home` holds everything that has no address of its own. `runtime_home` is where the runtime beside this platform keeps its
     decision log. `segments` is where runtimes on other machines ship theirs to (`s3://bucket/prefix`, a folder): they are
     collected, and removed there after `segments_days` once compacted. `accepted_risks` are codes of dangerous findings that
-    registration lets through."""
+    registration lets through. `pseudonym_key_file` holds the key that runtimes make pseudonyms with, that of the runtime beside
+    this platform when left out; `erasures_file` is where the list of erased subjects is kept as well, for restored backups."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -123,6 +125,8 @@ class Settings(BaseModel):
     runtime_port: int = Field(default=7901, ge=1, le=65535)
     runtime_grpc_port: int | None = Field(default=None, ge=1, le=65535)
     runtime_home: Path | None = None
+    pseudonym_key_file: Path | None = None
+    erasures_file: Path | None = None
     segments: str = ""
     segments_days: float = Field(default=30, ge=0)
     allow_unsafe_formats: bool = False
@@ -162,6 +166,10 @@ class Settings(BaseModel):
     @property
     def runtime_folder(self) -> Path:
         return self.runtime_home or self.home / "runtime"
+
+    @property
+    def pseudonym_key(self) -> Path:
+        return self.pseudonym_key_file or self.runtime_folder / "pseudonym.key"
 
     @property
     def url(self) -> str:
@@ -274,6 +282,24 @@ class Platform:
     @cached_property
     def outcome_reader(self) -> OutcomeReader:
         return OutcomeReader(self.settings.home / "outcomes")
+
+    @property
+    def pseudonyms(self) -> Pseudonyms:
+        """What turns a person's identifier into what the log holds. Raises WrongState while there is no key."""
+        path = self.settings.pseudonym_key
+        try:
+            return Pseudonyms(path.read_bytes().strip())
+        except FileNotFoundError as error:
+            raise WrongState(
+                f"there is no pseudonym key at {path}",
+                hint="the runtime makes it at its first start; MODELYARD_PSEUDONYM_KEY_FILE says where it is",
+            ) from error
+
+    @cached_property
+    def custodian(self) -> Custodian:
+        place = LogPlace(self.settings.runtime_folder / "decisions", self.settings.home / "outcomes")
+        known = self.settings.erasures_file
+        return Custodian(self.storage, self.bus, self.clock, self.settings.organisation, place, self.decisions, known)
 
     def blob(self, digest: str) -> bytes:
         """A small blob whole."""

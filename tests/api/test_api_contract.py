@@ -14,6 +14,7 @@ from modelyard.api.openapi import description
 from modelyard.catalog.commands import RegisterVersion
 from modelyard.core.messages import Command
 from modelyard.governance.bootstrap import BootstrapGates, BootstrapRuntime
+from modelyard.governance.custody import commands as custody
 from modelyard.governance.identity.commands import BootstrapAdministrator
 from modelyard.governance.policy.cedar import known_actions
 from modelyard.governance.releases.commands import RecordRefusals
@@ -26,6 +27,8 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 WITHOUT_A_ROW = {
     *(BootstrapAdministrator, BootstrapGates, BootstrapRuntime, RecordRefusals, RecordRun, RegisterVersion),
     *(DeliverEvent, DoWork, FireTimer, RecordFailure, RecordResult, TendTask),
+    *(custody.RecordRetention, custody.JudgeErasure, custody.RecordErasure),
+    *(custody.ExportDecisions, custody.RevealDecisions, custody.BackfillDecisions),  # given by the ways to read and write the log
 }
 
 

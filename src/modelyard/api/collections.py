@@ -27,6 +27,7 @@ from modelyard.core.records import Query as Search
 from modelyard.core.records import Record, Table, equals, first
 from modelyard.delivery import model as delivery
 from modelyard.governance.assurance import model as assurance
+from modelyard.governance.custody import model as custody
 from modelyard.governance.identity import model as identity
 from modelyard.governance.policy import model as policy
 from modelyard.governance.releases import model as releases
@@ -74,6 +75,13 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/releases", releases.RELEASES, "releases"),
     Collection("/revocations", releases.REVOCATIONS, "releases"),
     Collection("/keys", releases.KEYS, "releases"),
+    Collection("/retentions", custody.RETENTIONS, "custody"),
+    Collection("/retention-runs", custody.RETENTION_RUNS, "custody"),
+    Collection("/holds", custody.HOLDS, "custody"),
+    Collection("/erasures", custody.ERASURES, "custody"),
+    Collection("/decision-exports", custody.EXPORTS, "custody"),
+    Collection("/disclosures", custody.DISCLOSURES, "custody"),
+    Collection("/backfills", custody.BACKFILLS, "custody"),
     Collection("/endpoints", delivery.ENDPOINTS, "delivery", named=True),
     Collection("/deployments", delivery.DEPLOYMENTS, "delivery"),
     Collection("/routes", delivery.ROUTES, "delivery"),

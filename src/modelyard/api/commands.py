@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from modelyard.api.access import Asker, PlatformHere
 from modelyard.api.problems import Problem
+from modelyard.api.subjects import ErasureBody, ErasuresBody, HoldBody, hidden_at_once, of_this_key, pseudonymised
 from modelyard.bootstrap import Platform
 from modelyard.catalog import commands as catalog
 from modelyard.core.bus import Request
@@ -26,6 +27,7 @@ from modelyard.evaluation import commands as evaluation
 from modelyard.evaluation.registration import require_blob
 from modelyard.governance.adoption import artifact_of
 from modelyard.governance.assurance import commands as assurance
+from modelyard.governance.custody import commands as custody
 from modelyard.governance.identity import commands as identity
 from modelyard.governance.policy import commands as policy
 from modelyard.governance.releases import commands as releases
@@ -52,13 +54,17 @@ def _uploaded(here: Platform, given: Mapping[str, Any]) -> Prepared:
 
 @dataclass(frozen=True)
 class Row:
-    """A command's method and path, and the tag it stands under in the documentation. `prepared` finds the fields `PREPARED`."""
+    """A command's method and path, and the tag it stands under in the documentation. `prepared` finds the fields `PREPARED`, or
+    makes what the command holds of what a `body` of another form does. `after` is what has to happen at once when it is done, and
+    is safe to repeat."""
 
     method: str
     path: str
     command: type[Command]
     tag: str
     prepared: Callable[[Platform, Mapping[str, Any]], Prepared] | None = None
+    body: type[BaseModel] | None = None
+    after: Callable[[Platform, BaseModel], BaseModel] | None = None
 
     @property
     def parameters(self) -> list[str]:
@@ -94,6 +100,12 @@ ROWS: tuple[Row, ...] = (
     Row("POST", "/endpoints/{endpoint}/rollback", delivery.Rollback, "delivery"),
     Row("POST", "/endpoints/{endpoint}/stop", delivery.StopArm, "delivery"),
     Row("POST", "/routes", delivery.PublishRoutes, "delivery"),
+    Row("POST", "/retentions", custody.SetRetention, "custody"),
+    Row("POST", "/retention-runs", custody.ApplyRetention, "custody"),
+    Row("POST", "/holds", custody.PlaceHold, "custody", prepared=pseudonymised, body=HoldBody),
+    Row("POST", "/holds/{hold}/lift", custody.LiftHold, "custody"),
+    Row("POST", "/erasures", custody.RequestErasure, "custody", prepared=pseudonymised, body=ErasureBody, after=hidden_at_once),
+    Row("POST", "/erasures/import", custody.ImportErasures, "custody", prepared=of_this_key, body=ErasuresBody),
     Row("POST", "/identities", identity.CreateIdentity, "identity"),
     Row("POST", "/identities/{identity}/deactivate", identity.DeactivateIdentity, "identity"),
     Row("POST", "/identities/{identity}/roles", identity.GrantRole, "identity"),
@@ -170,7 +182,9 @@ def _add(app: FastAPI, prefix: str, here: Platform, row: Row) -> None:
     ) -> BaseModel:
         given = {**payload.model_dump(exclude_unset=True), **path}
         if row.prepared is not None:
-            given |= row.prepared(here, given)
+            told = {"reason": reason, "idempotency_key": idempotency_key} if row.body is not None else {}
+            found = row.prepared(here, given | told)
+            given = {**({} if row.body is not None else given), **found, **path}
         command = row.command.model_validate(given)
         request = Request(
             command=command,
@@ -180,7 +194,8 @@ def _add(app: FastAPI, prefix: str, here: Platform, row: Row) -> None:
             reason=reason,
             dry_run=dry_run,
         )
-        return here.bus.handle(request)
+        result = here.bus.handle(request)
+        return result if row.after is None or dry_run else row.after(here, result)
 
     _sign(handle, body, row)
     app.add_api_route(
@@ -222,7 +237,9 @@ def _needs_body(body: type[BaseModel]) -> bool:
 
 
 def _body_of(row: Row) -> type[BaseModel]:
-    """The command without the fields that the path fills, and those that are found by the platform."""
+    """The command without the fields that the path fills, and those that are found by the platform; or the row's own body."""
+    if row.body is not None:
+        return row.body
     fields = {
         name: (field.annotation if not field.metadata else Annotated[field.annotation, *field.metadata], field)
         for name, field in row.command.model_fields.items()

@@ -1,7 +1,8 @@
 """Governance: who may do what, what is known of a version, who took responsibility, and what may serve.
 
 `identity` people, roles and tokens · `policy` Cedar · `assurance` evidence, gates and approvals · `risk` the tiers of use cases ·
-`adoption` how a version becomes a gate · `releases` what is signed · `audit` the log that shows whether anything was altered.
+`adoption` how a version becomes a gate · `releases` what is signed · `custody` how long decisions are kept, and who was erased ·
+`audit` the log that shows whether anything was altered.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from modelyard.governance.assurance import model as assurance_model
 from modelyard.governance.assurance import service as assurance_service
 from modelyard.governance.audit import model as audit_model
 from modelyard.governance.bootstrap import bootstrap_gates, bootstrap_keys, bootstrap_runtime
+from modelyard.governance.custody import events as custody_events
+from modelyard.governance.custody import model as custody_model
+from modelyard.governance.custody import service as custody_service
 from modelyard.governance.identity import events as identity_events
 from modelyard.governance.identity import model as identity_model
 from modelyard.governance.identity import service as identity_service
@@ -39,10 +43,11 @@ EXPLAINED_TABLES: tuple[Table[Any], ...] = (
     *assurance_model.TABLES,
     *risk_model.TABLES,
     *releases_model.TABLES,
+    *custody_model.EXPLAINED_TABLES,
 )
 """Tables whose every row is explained by the audit log."""
 
-TABLES: tuple[Table[Any], ...] = (*EXPLAINED_TABLES, *audit_model.TABLES)
+TABLES: tuple[Table[Any], ...] = (*EXPLAINED_TABLES, custody_model.NAMED_SUBJECTS, *audit_model.TABLES)
 
 EVENTS: tuple[type[Event], ...] = (
     *identity_events.EVENTS,
@@ -50,6 +55,7 @@ EVENTS: tuple[type[Event], ...] = (
     *assurance_events.EVENTS,
     *risk_events.EVENTS,
     *releases_events.EVENTS,
+    *custody_events.EVENTS,
 )
 
 
@@ -62,6 +68,7 @@ def handlings(signing: Signing) -> list[Handling[Any]]:
         *adoption.handlings(),
         *risk_service.handlings(),
         *releases_service.handlings(signing),
+        *custody_service.handlings(),
         *bootstrap.handlings(),
     ]
 

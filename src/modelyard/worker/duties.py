@@ -36,6 +36,7 @@ _log = structlog.get_logger(__name__)
 SEQUENCER = "audit-sequencer"
 SWEEPER = "release-sweep"
 WATCHMAN = "monitors"
+CUSTODIAN = "custody"
 REFRESH = timedelta(minutes=5)
 REMEMBERED = timedelta(days=30)
 
@@ -78,6 +79,7 @@ def loops(platform: Platform) -> list[Loop]:
         Loop("routes", 5.0, lambda: refresh_routes(platform)),
         Loop("releases", 15.0, lambda: sweep_releases(platform)),
         Loop("monitors", 2.0, lambda: watch(platform)),
+        Loop("custody", 5.0, lambda: keep_and_erase(platform)),
         Loop("work", 0.2, lambda: mover.do_work() > 0),
         Loop("timers", 0.5, lambda: mover.fire_timers() > 0),
         Loop("tasks", 5.0, lambda: mover.tend_tasks() > 0),
@@ -177,6 +179,15 @@ def watch(platform: Platform) -> bool:
         SandboxObserver(platform),
     )
     return bool(watchman.run_due())
+
+
+def keep_and_erase(platform: Platform) -> bool:
+    """Apply retention as it is asked for and once a day; go on with erasures, whatever they wait for."""
+    if not HeldLease(platform, CUSTODIAN, timedelta(seconds=120)).hold():
+        return False
+    platform.custodian.ask_daily()
+    ran = platform.custodian.run_retention()
+    return platform.custodian.erase() or ran
 
 
 def _give(platform: Platform, command: Command, organisation: str, reason: str, key: str) -> None:
