@@ -1,0 +1,204 @@
+"""Rows answered by the arms of a batch: fitted, drawn, asked, and put together again, as columns from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, Unavailable
+from modelyard.kinds.batches import take
+from modelyard.kinds.contract import Batch, Predictor
+from modelyard.kinds.signature import DataType, FieldSpec
+from modelyard.runtime.batch.fitting import Fault, Fitted, fit
+from modelyard.runtime.batch.model import Invalid, Order, Pin
+from modelyard.runtime.routing import Shares, draw
+
+CONSTANT = "constant"
+ADDED = ("decision_id", "arm", "version")
+"""Columns that the output has besides what is kept and what the model says."""
+
+
+@dataclass(slots=True)
+class Answered:
+    """Answers to the rows of a table that got one. `rows` are their numbers in the table (None: all of them); `arms` says for
+    each which pin answered (None: the first one did), -1 for the constant."""
+
+    outputs: dict[str, Any]
+    rows: Any | None
+    arms: Any | None
+    fitted: Fitted
+    seconds: float
+    faults: list[Fault] = field(default_factory=list)
+
+
+class Scorer:
+    """The arms of a batch with their models, and what its order says about rows. Used by one thread."""
+
+    def __init__(
+        self,
+        order: Order,
+        pins: Sequence[Pin],
+        predictors: Mapping[str, Predictor],
+        salt: str,
+        constant: dict[str, object] | None,
+    ) -> None:
+        self.order, self.pins, self.constant = order, tuple(pins), constant
+        self._salt = salt
+        self._shares = Shares([pin.share for pin in pins])
+        self._predictors = [predictors[pin.name] for pin in pins]
+        self._ask = [getattr(p, "answer", p.predict) for p in self._predictors]
+        self.specs = _union([p.signature.inputs for p in self._predictors])
+        self.outputs = self._predictors[0].signature.outputs
+        self._require_same_answers()
+
+    def keep(self, columns: Sequence[str]) -> list[str]:
+        """The input columns to repeat, out of those that there are. Raises InvalidInput for one that is not there, or has the
+        name of something that the batch adds."""
+        wanted = list(columns if self.order.keep is None else self.order.keep)
+        missing = next((name for name in wanted if name not in columns), None)
+        if missing is not None:
+            raise NotFound(f"column {missing!r} is not in the input", field="keep", hint=f"it has: {', '.join(columns)[:300]}")
+        taken = {spec.name for spec in self.outputs} | set(ADDED)
+        clash = [name for name in wanted if name in taken]
+        if clash and self.order.keep is None:
+            return [name for name in wanted if name not in taken]
+        if clash:
+            raise InvalidInput(f"the batch adds a column {clash[0]!r} of its own", field="keep", hint="do not keep that one")
+        return wanted
+
+    def require_columns(self, columns: Sequence[str], path: str) -> None:
+        """Raises InvalidInput naming the file when it lacks what the models take."""
+        for spec in self.specs:
+            if spec.name not in columns:
+                known = ", ".join(columns)[:300]
+                raise InvalidInput(f"{path} has no column {spec.name!r}", field=spec.name, hint=f"it has: {known}")
+        self.columns(columns)
+
+    def columns(self, columns: Sequence[str]) -> list[str]:
+        """What has to be read of the input."""
+        special = [name for name in (self.order.key, self.order.subject) if name is not None]
+        for name in special:
+            if name not in columns:
+                raise NotFound(f"column {name!r} is not in the input", field="key")
+        return list(dict.fromkeys([*self.keep(columns), *(spec.name for spec in self.specs), *special]))
+
+    def schema(self, columns: Any) -> Any:
+        """The Arrow schema of the output, given that of the input."""
+        kept = [columns.field(name).with_nullable(True).remove_metadata() for name in self.keep(columns.names)]
+        word = pa.dictionary(pa.int32(), pa.string())
+        outputs = [pa.field(spec.name, _arrow_type(spec)) for spec in self.outputs]
+        return pa.schema([*kept, *outputs, ("decision_id", pa.string()), ("arm", word), ("version", word)])
+
+    def answer(self, table: Any, first: str, parse: bool = False) -> Answered:
+        """Answers for a table of rows. `first` names the rows' place, for draws without a key. Raises InvalidInput when a row
+        does not fit and the order says that the batch ends then, and what the model raises."""
+        fitted = fit(table, self.specs, parse=parse)
+        if fitted.bad is not None and self.order.invalid is Invalid.FAIL:
+            return Answered({}, fitted.good(), None, fitted, 0.0, fitted.faults)
+        good = fitted.good()
+        batch = fitted.batch if good is None else take(fitted.batch, good)
+        rows = table.num_rows if good is None else len(good)
+        started = perf_counter()
+        arms = self._drawn(table, good, rows, first)
+        outputs = self._asked(batch, rows, arms)
+        seconds = perf_counter() - started
+        if fitted.bad is None or self.order.invalid is Invalid.SKIP:
+            return Answered(outputs, good, arms, fitted, seconds, fitted.faults)
+        return self._with_constant(table.num_rows, good, outputs, arms, fitted, seconds)
+
+    def _drawn(self, table: Any, good: Any | None, rows: int, first: str) -> Any | None:
+        """Which pin answers each row; None when the first one answers them all."""
+        if len(self.pins) == 1:
+            return None
+        if self.order.key is None:
+            places = range(table.num_rows) if good is None else good.tolist()
+            keys = [f"{first}:{place}" for place in places]
+        else:
+            column = table[self.order.key] if good is None else table[self.order.key].take(pa.array(good))
+            keys = ["" if value is None else str(value) for value in column.to_pylist()]
+        return np.fromiter((self._shares.arm(draw(self._salt, key)) for key in keys), np.int64, rows)
+
+    def _asked(self, batch: Batch, rows: int, arms: Any | None) -> dict[str, Any]:
+        if arms is None:
+            return self._predicted(0, batch, rows)
+        together: dict[str, Any] = {}
+        for place in range(len(self.pins)):
+            mine = np.flatnonzero(arms == place)
+            for name, values in self._predicted(place, take(batch, mine), len(mine)).items():
+                together.setdefault(name, np.empty((rows, *values.shape[1:]), values.dtype))[mine] = values
+        return together
+
+    def _predicted(self, place: int, batch: Batch, rows: int) -> dict[str, Any]:
+        """The outputs that callers rely on, by name. Raises Unavailable for whatever a model raises that is no error of ours."""
+        if not rows:
+            return {s.name: np.empty((0, *s.shape), s.type.numpy) for s in self.outputs}
+        mine = {spec.name for spec in self._predictors[place].signature.inputs}
+        if len(mine) < len(batch):
+            batch = {name: column for name, column in batch.items() if name in mine}
+        try:
+            found = self._ask[place](batch)
+        except ModelyardError:
+            raise
+        except Exception as error:
+            raise Unavailable(f"arm {self.pins[place].name!r} failed: {error!r:.300}", field="arm") from error
+        return {spec.name: found[spec.name] for spec in self.outputs}
+
+    def _with_constant(
+        self, count: int, good: Any, outputs: dict[str, Any], arms: Any | None, fitted: Fitted, seconds: float
+    ) -> Answered:
+        """All rows: those that fit with the model's answers, the others with the constant's."""
+        assert self.constant is not None
+        whole: dict[str, Any] = {}
+        for spec in self.outputs:
+            values = np.empty((count, *spec.shape), spec.type.numpy)
+            values[:] = np.asarray(self.constant.get(spec.name), dtype=spec.type.numpy)
+            values[good] = outputs[spec.name]
+            whole[spec.name] = values
+        which = np.full(count, -1, np.int64)
+        which[good] = 0 if arms is None else arms
+        return Answered(whole, None, which, fitted, seconds, fitted.faults)
+
+    def _require_same_answers(self) -> None:
+        for pin, predictor in zip(self.pins, self._predictors, strict=True):
+            given = {spec.name: spec for spec in predictor.signature.outputs}
+            for spec in self.outputs:
+                other = given.get(spec.name)
+                if other is None or (other.type, other.shape) != (spec.type, spec.shape):
+                    raise InvalidInput(
+                        f"arm {pin.name!r} gives no output {spec.name!r} as {self.pins[0].name!r} does", field="arm"
+                    )
+        if self.constant is not None:
+            for spec in self.outputs:
+                if spec.name not in self.constant:
+                    raise InvalidInput(f"the endpoint's constant has no {spec.name!r}", field="invalid", hint="skip rows instead")
+
+
+def output_array(values: Any, spec: FieldSpec) -> Any:
+    """An output as an Arrow column."""
+    if not spec.shape:
+        return pa.array(values, _arrow_type(spec))
+    flat = pa.array(values.reshape(-1), _scalar_type(spec))
+    return pa.FixedSizeListArray.from_arrays(flat, int(np.prod(spec.shape)))
+
+
+def _arrow_type(spec: FieldSpec) -> Any:
+    kind = _scalar_type(spec)
+    return pa.list_(kind, int(np.prod(spec.shape))) if spec.shape else kind
+
+
+def _scalar_type(spec: FieldSpec) -> Any:
+    return pa.string() if spec.type is DataType.BYTES else pa.from_numpy_dtype(spec.type.numpy)
+
+
+def _union(signatures: Sequence[Sequence[FieldSpec]]) -> tuple[FieldSpec, ...]:
+    """The inputs of all arms; where two tell different things of a field, a row has to fit the first."""
+    found: dict[str, FieldSpec] = {}
+    for specs in signatures:
+        for spec in specs:
+            found.setdefault(spec.name, spec)
+    return tuple(found.values())

@@ -1,0 +1,353 @@
+"""One part of a batch, from its rows to its published answers: scored, logged, published, each durable before the next.
+
+    pending/000012.parquet     answers, whole and durable      ── nothing of the part is in the log before this is there
+    pending/000012.json        how many, by whom
+    (decision log)             the part's decisions, a slice at a time
+    <out>/part-….parquet       the answers, moved into place
+    done/000012.json           nothing is left to do
+
+Whoever begins a part anew goes on after the last of these steps that is there. Ids depend on batch, part and row alone, so that
+a slice that reached the log is seen there and never written twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from modelyard.core.clock import Clock, SystemClock
+from modelyard.core.errors import InvalidInput
+from modelyard.core.faults import Faults, NoFaults
+from modelyard.decisions import DecisionReader, Pseudonyms, exclusive, write_atomically
+from modelyard.decisions.errors import storage_error
+from modelyard.runtime.batch.idents import decision_ids
+from modelyard.runtime.batch.logged import BatchLog, Slice
+from modelyard.runtime.batch.model import REJECTS, SLICE, Invalid, Part, PartReport, Place, Plan
+from modelyard.runtime.batch.reading import ReadPart, read_part, schema_of
+from modelyard.runtime.batch.released import Plane, constant_of, pseudonym_key, require_in_time, still_allowed
+from modelyard.runtime.batch.scoring import Answered, Scorer, output_array
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker needs to know, wherever it is: the plan, the place, and the snapshot to verify for itself."""
+
+    plan: Plan
+    place: Place
+    snapshot: bytes
+
+    def encode(self) -> bytes:
+        """As JSON on one line."""
+        return msgspec.json.encode(self, enc_hook=str)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Setup:
+        """From `encode`."""
+        return msgspec.json.decode(data, type=cls, dec_hook=lambda kind, value: kind(value))
+
+
+@dataclass(slots=True)
+class Scored:
+    """A slice of a part: its rows as they were read, and what was answered."""
+
+    table: Any
+    first: int
+    numbers: Any
+    answered: Answered
+
+
+class Worker:
+    """Does parts, one after another. Loads each model once. Raises as `Plane.verified` and `still_allowed` do."""
+
+    def __init__(self, setup: Setup, *, clock: Clock | None = None, faults: Faults | None = None) -> None:
+        self._plan, self._clock, self._faults = setup.plan, clock or SystemClock(), faults or NoFaults()
+        plane = Plane(setup.place, self._clock)
+        order = setup.plan.order
+        allowed = plane.verified(setup.snapshot, order.endpoint)
+        self._arms = still_allowed(setup.plan, allowed)
+        self._models, predictors = plane.predictors(self._arms)
+        constant = constant_of(allowed) if order.invalid is Invalid.FALLBACK else None
+        self.scorer = Scorer(order, setup.plan.pins, predictors, allowed.endpoint.routes.sticky_salt, constant)
+        self._log = BatchLog(setup.place.log, setup.plan, allowed, Pseudonyms(pseudonym_key(setup.place)), self._faults)
+        self._reader = DecisionReader(setup.place.log)
+        self._folder = setup.plan.folder
+        self._names: dict[int, Any] = {}
+
+    def close(self) -> None:
+        """Seal the log and let the models go. Idempotent."""
+        self._log.close()
+        self._models.close()
+
+    def do(self, part: Part) -> PartReport:
+        """Bring a part to its end, from wherever it is. Only one process does so at a time; others wait for it.
+
+        Raises InvalidInput (rows that do not fit, a file that has changed), NotApproved, StorageFull, and what models raise."""
+        with exclusive(self._folder / "locks" / f"{part.number:06d}"):
+            done = self._report("done", part)
+            return done if done is not None else self._finish(part)
+
+    def _finish(self, part: Part) -> PartReport:
+        require_in_time(self._arms, self._clock.now())
+        report = self._report("pending", part)
+        if report is None:
+            report, slices = self._score(part)
+            self._faults.reach("batch.part.scored")
+            self._log_fresh(part, slices)
+        elif self._pending(part).exists():  # it leaves its place only after all of the part has been logged
+            self._log_missing(part)
+        self._faults.reach("batch.part.logged")
+        self._publish(part)
+        self._faults.reach("batch.part.published")
+        self._state("pending", part).replace(self._state("done", part))
+        return report
+
+    def _state(self, step: str, part: Part) -> Path:
+        return self._folder / step / f"{part.number:06d}.json"
+
+    def _pending(self, part: Part) -> Path:
+        return self._folder / "pending" / f"{part.number:06d}.parquet"
+
+    def _report(self, step: str, part: Part) -> PartReport | None:
+        try:
+            return msgspec.json.decode(self._state(step, part).read_bytes(), type=PartReport)
+        except FileNotFoundError:
+            return None
+
+    def _score(self, part: Part) -> tuple[PartReport, list[Scored]]:
+        """Answer all rows of a part; on return the answers are durable."""
+        started = perf_counter()
+        read = self._read(part)
+        slices = self._answered(part, read)
+        pending = self._pending(part)
+        self._write(pending, part, slices)
+        rejected = self._reject(part, read, slices)
+        counts: Counter[str] = Counter()
+        for piece in slices:
+            counts.update(self._by_arm(piece))
+        answered = sum(counts.values())
+        report = PartReport(
+            number=part.number,
+            read=read.table.num_rows + len(read.malformed),
+            answered=answered,
+            rejected=rejected,
+            logged=self._log.wanted(answered),
+            arms=dict(counts),
+            seconds=perf_counter() - started,
+            size=pending.stat().st_size,
+        )
+        write_atomically(self._state("pending", part), msgspec.json.encode(report))
+        return report, slices
+
+    def _read(self, part: Part) -> ReadPart:
+        file = self._plan.files[part.file]
+        read = read_part(file, part, self.scorer.columns(schema_of(file).names), self.scorer.specs)
+        found = read.table.num_rows + len(read.malformed)
+        if part.rows is not None and found != part.rows:
+            raise InvalidInput(f"{file.path} has changed since the batch began", field="inputs", hint="score it as a new batch")
+        if read.malformed and self._plan.order.invalid is not Invalid.SKIP:
+            line = read.malformed[0]
+            raise InvalidInput(f"{file.path}, row {part.row + line.row}: {line.reason}", field="inputs", hint=_LEAVE_OUT)
+        return read
+
+    def _answered(self, part: Part, read: ReadPart) -> list[Scored]:
+        slices = []
+        for first in range(0, read.table.num_rows, SLICE):
+            table = read.table.slice(first, SLICE)
+            name = f"{self._plan.id}:{part.number}:{first}"
+            answered = self.scorer.answer(table, name, read.parse)
+            numbers = None if read.rows is None else read.rows[first : first + SLICE]
+            piece = Scored(table, first, numbers, answered)
+            if answered.faults and self._plan.order.invalid is Invalid.FAIL:
+                raise self._misfit(part, piece)
+            slices.append(piece)
+        return slices
+
+    def _misfit(self, part: Part, piece: Scored) -> InvalidInput:
+        fault = min(piece.answered.faults, key=lambda f: f.row)
+        where = f"{self._plan.files[part.file].path}, row {part.row + _number(piece, fault.row)}"
+        more = len({f.row for f in piece.answered.faults}) - 1
+        others = f" ({more} more rows of the same part do not fit)" if more else ""
+        return InvalidInput(f"{where}: {fault.field!r} {fault.reason}{others}", field=fault.field, hint=_LEAVE_OUT)
+
+    def _by_arm(self, piece: Scored) -> dict[str, int]:
+        arms, names = piece.answered.arms, [pin.name for pin in self._plan.pins]
+        if arms is None:
+            return {names[0]: _count(piece)}
+        return {("" if place < 0 else names[place]): int((arms == place).sum()) for place in sorted(set(arms.tolist()))}
+
+    def _write(self, path: Path, part: Part, slices: list[Scored]) -> None:
+        """The answers as a Parquet file, whole and durable or not there."""
+        import pyarrow.parquet as pq
+
+        schema = self.scorer.schema(schema_of(self._plan.files[part.file]))
+        temporary = path.with_suffix(".tmp")
+        texts = [f.name for f in schema if pa.types.is_dictionary(f.type) or f.name in self.scorer.keep(schema.names[:-3])]
+        try:
+            with pq.ParquetWriter(
+                temporary,
+                schema,
+                use_dictionary=[*dict.fromkeys(texts)],
+                column_encoding={"decision_id": "DELTA_BYTE_ARRAY"},
+                store_schema=False,
+            ) as writer:
+                for piece in slices:
+                    writer.write_table(self._table(part, piece, schema))
+            with temporary.open("r+b") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            raise storage_error(error, path) from error
+
+    def _table(self, part: Part, piece: Scored, schema: Any) -> Any:
+        answered = piece.answered
+        rows = _count(piece)
+        kept = piece.table.select(self.scorer.keep(piece.table.column_names)) if rows else piece.table
+        kept = kept if answered.rows is None else kept.take(pa.array(answered.rows))
+        columns = [kept[field.name] if field.name in kept.column_names else None for field in schema]
+        made = {spec.name: output_array(answered.outputs[spec.name], spec) for spec in self.scorer.outputs}
+        made["decision_id"] = self._ids(part, piece)
+        made |= self._words(answered.arms, rows)
+        names = schema.names
+        arrays = [made.get(name, column) for name, column in zip(names, columns, strict=True)]
+        return pa.Table.from_arrays([_as(array, f.type) for array, f in zip(arrays, schema, strict=True)], schema=schema)
+
+    def _words(self, arms: Any | None, rows: int) -> dict[str, Any]:
+        """Arm and version of each row; null where the constant answered."""
+        import numpy as np
+
+        places = np.zeros(rows, np.int32) if arms is None else arms.astype(np.int32)
+        indices = pa.array(places, mask=places < 0) if arms is not None else pa.array(places)
+        names = pa.array([pin.name for pin in self._plan.pins])
+        versions = pa.array([pin.version for pin in self._plan.pins])
+        make = pa.DictionaryArray.from_arrays
+        return {"arm": make(indices, names), "version": make(indices, versions)}
+
+    def _ids(self, part: Part, piece: Scored) -> Any:
+        """Ids by the number of the row in its part, so that they stay when other rows do not fit."""
+        ids = decision_ids(self._plan.id, part.number, piece.first, piece.table.num_rows)
+        return ids if piece.answered.rows is None else ids.take(pa.array(piece.answered.rows))
+
+    def _reject(self, part: Part, read: ReadPart, slices: list[Scored]) -> int:
+        """Tell of every row that got no answer, or the constant's: file, row and reason. How many got none."""
+        file = self._plan.files[part.file].path
+        lines = [{"file": file, "row": part.row + m.row, "field": None, "reason": m.reason} for m in read.malformed]
+        rows = len(lines)
+        for piece in slices:
+            for fault in piece.answered.faults:
+                number = part.row + _number(piece, fault.row)
+                lines.append({"file": file, "row": number, "field": fault.field, "reason": fault.reason})
+            rows += piece.table.num_rows - _count(piece)
+        if lines:
+            lines.sort(key=lambda line: int(str(line["row"])))
+            text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+            write_atomically(self._folder / "pending" / f"{part.number:06d}.rejects", text)
+        return rows
+
+    def _log_fresh(self, part: Part, slices: list[Scored]) -> None:
+        for piece in slices:
+            self._log_slice(part, piece)
+
+    def _log_slice(self, part: Part, piece: Scored) -> None:
+        if not self._log.wanted(_count(piece)):
+            return
+        numbers = piece.answered.rows
+        if piece.numbers is not None:
+            numbers = piece.numbers if numbers is None else piece.numbers[numbers]
+        start = part.row if piece.numbers is not None else part.row + piece.first
+        self._log.append(
+            Slice(
+                ids=self._ids(part, piece),
+                count=_count(piece),
+                outputs={s.name: output_array(piece.answered.outputs[s.name], s) for s in self.scorer.outputs},
+                table=piece.table,
+                fitted=piece.answered.fitted,
+                rows=piece.answered.rows,
+                numbers=numbers,
+                start=start,
+                path=self._plan.files[part.file].path,
+                arms=piece.answered.arms,
+                seconds=piece.answered.seconds,
+                specs=self.scorer.specs,
+            )
+        )
+        self._faults.reach("batch.slice.logged")
+
+    def _log_missing(self, part: Part) -> None:
+        """Log those slices of a scored part that are not in the log yet: their answers are those that are durable."""
+        for piece in self._from_pending(part):
+            ids = self._ids(part, piece)
+            wanted = self._log.sampled(ids)
+            if len(wanted) and not self._reader.known([wanted[0].as_py()]):
+                self._log_slice(part, piece)
+
+    def _from_pending(self, part: Part) -> Iterator[Scored]:
+        """The slices of a part with the answers that were made durable, without asking a model again."""
+        import numpy as np
+        import pyarrow.parquet as pq
+
+        from modelyard.runtime.batch.fitting import fit
+
+        kept = pq.read_table(self._pending(part), use_threads=False, partitioning=None)
+        read, place = self._read(part), 0
+        names = [pin.name for pin in self._plan.pins]
+        for first in range(0, read.table.num_rows, SLICE):
+            table = read.table.slice(first, SLICE)
+            fitted = fit(table, self.scorer.specs, parse=read.parse)
+            good = fitted.good() if self._plan.order.invalid is Invalid.SKIP else None
+            count = table.num_rows if good is None else len(good)
+            mine = kept.slice(place, count)
+            place += count
+            outputs = {s.name: _numpy(mine[s.name], s.shape) for s in self.scorer.outputs}
+            words = mine["arm"].to_pylist()
+            arms = None
+            if set(words) - {names[0]}:
+                arms = np.array([-1 if word is None else names.index(word) for word in words], np.int64)
+            numbers = None if read.rows is None else read.rows[first : first + SLICE]
+            yield Scored(table, first, numbers, Answered(outputs, good, arms, fitted, 0.0))
+
+    def _publish(self, part: Part) -> None:
+        """Move answers and rejects to where people look for them. Repeats nothing that is done."""
+        name = f"{part.number:06d}"
+        out = Path(self._plan.order.out)
+        rejects = self._folder / "pending" / f"{name}.rejects"
+        if rejects.exists():
+            (out / REJECTS).mkdir(exist_ok=True)
+            rejects.replace(out / REJECTS / f"{self._plan.id}-{name}.jsonl")
+        if self._pending(part).exists():
+            self._pending(part).replace(published(self._plan, part))
+
+
+def published(plan: Plan, part: Part) -> Path:
+    """Where the answers of a part are to be found."""
+    return Path(plan.order.out) / f"part-{part.number:06d}-{plan.id.rpartition('_')[2][-12:]}.parquet"
+
+
+_LEAVE_OUT = "--invalid skip leaves such rows out and tells of each"
+
+
+def _count(piece: Scored) -> int:
+    rows = piece.answered.rows
+    return piece.table.num_rows if rows is None else len(rows)
+
+
+def _number(piece: Scored, row: int) -> int:
+    """The number within its part of a row of the slice."""
+    return piece.first + row if piece.numbers is None else int(piece.numbers[row])
+
+
+def _as(array: Any, kind: Any) -> Any:
+    return array if array.type == kind else array.cast(kind)
+
+
+def _numpy(column: Any, shape: tuple[int, ...]) -> Any:
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not shape:
+        return whole.to_numpy(zero_copy_only=False)
+    return whole.flatten().to_numpy(zero_copy_only=False).reshape(len(whole), *shape)

@@ -1,0 +1,237 @@
+"""Every form of input gives the same answers; what cannot be read is told with file and row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import csv as arrow_csv
+
+from modelyard.core.errors import InvalidInput
+from modelyard.kinds.batches import conform, take
+from modelyard.kinds.signature import DataType, FieldSpec
+from modelyard.runtime.batch import Batches, Invalid, csv_lines
+from modelyard.runtime.batch.fitting import fit
+from modelyard.runtime.batch.idents import decision_ids
+from modelyard.runtime.batch.json_rows import json_rows
+from tests.batch.batch_stage import Stage, rows
+from tests.conftest import examples
+
+
+def _arrow(table: Any, path: Path) -> None:
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=60)
+
+
+def _stream(table: Any, path: Path) -> None:
+    with pa.ipc.new_stream(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=60)
+
+
+def _delta(table: Any, path: Path) -> None:
+    from deltalake import write_deltalake
+
+    for start in range(0, table.num_rows, 120):
+        piece = table.slice(start, 120)
+        write_deltalake(str(path), piece.append_column("day", pa.array([f"d{start:03d}"] * piece.num_rows)),
+                        partition_by=["day"], mode="append")  # fmt: skip
+
+
+FORMS = {
+    "in.parquet": lambda table, path: pq.write_table(table, path, row_group_size=70),
+    "in.csv": arrow_csv.write_csv,
+    "in.arrow": _arrow,
+    "in.arrows": _stream,
+    "renamed.arrow": _stream,
+    "table": _delta,
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_of_input_gives_the_same_answers(stage: Stage, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard.runtime.batch.finding._CSV_PART", 1000)
+    table = rows(350)
+    path = stage.folder / name
+    FORMS[name](table, path)
+    result = Batches(stage.place).run(stage.order(path, keep=("customer", "a", "b")))
+    output = stage.output().sort_by("customer")
+    assert output["customer"].to_pylist() == table["customer"].to_pylist()
+    wanted = table["a"].to_numpy() + table["b"].to_numpy().astype(np.float32) + np.float32(10)
+    assert np.array_equal(output["prediction"].to_numpy(), wanted)
+    assert stage.logged().num_rows == result.read == 350
+    assert result.parts > 2
+
+
+def test_a_folder_and_a_pattern_are_files_in_order(stage: Stage) -> None:
+    for number in range(3):
+        stage.write(rows(50, start=50 * number), f"in/day={number}/x.parquet")
+    stage.write(rows(5, start=900), "in/_hidden/x.parquet")
+    (stage.folder / "in" / "readme.txt").write_text("no data")
+    result = Batches(stage.place).run(stage.order(stage.folder / "in"))
+    assert result.files == 3
+    assert stage.output()["customer"].to_pylist() == rows(150)["customer"].to_pylist()
+    other = stage.order(stage.folder / "in" / "*" / "x.parquet", out=str(stage.folder / "other"))
+    assert Batches(stage.place).run(other).read == 155
+
+
+def test_lines_of_csv_that_do_not_fit_are_told_by_row(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard.runtime.batch.finding._CSV_PART", 60)
+    path = stage.folder / "in.csv"
+    lines = ["customer,a,b", *(f"c{n},{n},{n}" for n in range(40))]
+    lines[6], lines[11], lines[21], lines[31] = "c5,x,5", "c10,10", '"c\n20",20,', "c30,30,3e9"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InvalidInput, match="row 5: 'a' 'x' is no FP32"):
+        Batches(stage.place).run(stage.order(path))
+    result = Batches(stage.place).run(stage.order(path, invalid=Invalid.SKIP, out=str(stage.folder / "skip")))
+    stage.out = stage.folder / "skip"
+    assert [(r["row"], r["field"], r["reason"]) for r in stage.rejects()] == [
+        (5, "a", "'x' is no FP32"),
+        (10, None, "the line has 2 values, the header 3 names"),
+        (20, "b", "is empty and may not be"),
+        (30, "b", "3000000000.0 is outside -100 to 100"),
+    ]
+    assert (result.read, result.answered, result.rejected) == (40, 36, 4)
+    assert stage.output()["prediction"].to_pylist() == [2.0 * n + 10 for n in range(40) if n not in (5, 10, 20, 30)]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("x.parquet", b"PAR1 no parquet at all PAR1", "cannot be read as parquet"),
+        ("x.arrow", b"ARROW1 nothing", "cannot be read as arrow"),
+        ("x.csv", b"a,a\n1,2\n", "each once"),
+        ("x.csv", b"\xff\xfe,b\n1,2\n", "not UTF-8"),
+        ("x.xlsx", b"PK", "no known format"),
+    ],
+)
+def test_files_that_are_not_what_they_say_are_named(stage: Stage, name: str, data: bytes, words: str) -> None:
+    path = stage.folder / name
+    path.write_bytes(data)
+    with pytest.raises(InvalidInput, match=words):
+        Batches(stage.place).run(stage.order(path))
+
+
+def test_an_empty_input_is_a_batch_without_rows(stage: Stage) -> None:
+    result = Batches(stage.place).run(stage.order(stage.write(rows(0))))
+    assert (result.parts, result.read) == (0, 0)
+    assert (stage.out / "_SUCCESS").exists()
+
+
+@settings(max_examples=examples(60, hunt=2000))
+@given(
+    st.lists(st.lists(st.text(st.sampled_from('ab,"\n\r é'), max_size=6), min_size=2, max_size=2), max_size=30),
+    st.sampled_from(["\n", "\r\n"]),
+    st.integers(1, 40),
+    st.booleans(),
+)
+def test_csv_is_cut_only_between_records(tmp_path_factory: Any, records: Any, ending: str, size: int, last: bool) -> None:
+    path = tmp_path_factory.getbasetemp() / "cut.csv"
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator=ending, quoting=csv.QUOTE_ALL)
+    writer.writerow(["x", "y"])
+    writer.writerows(records)
+    text = sheet.getvalue() if last else sheet.getvalue().removesuffix(ending)
+    path.write_bytes(text.encode())
+    data = path.read_bytes()
+    found, place = [], None
+    for piece in csv_lines.ranges(path, size):
+        assert place in (None, piece.start)
+        assert piece.row == len(found)
+        found += list(csv.reader(io.StringIO(data[piece.start : piece.end].decode(), newline="")))
+        place = piece.end
+    assert found == records
+
+
+SCALARS = st.one_of(st.none(), st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(-300, 300).map(float))
+
+
+@settings(max_examples=examples(80, hunt=3000))
+@given(
+    st.lists(SCALARS, min_size=1, max_size=12),
+    st.sampled_from([pa.float64(), pa.float32()]),
+    st.sampled_from([DataType.FP32, DataType.FP64, DataType.INT8, DataType.UINT16, DataType.INT64]),
+    st.booleans(),
+)
+def test_fitting_agrees_with_the_kinds_own_rule(values: Any, arrow: Any, kind: DataType, nullable: bool) -> None:
+    """A row fits if and only if the kinds' own check takes it alone, and then it is the same value."""
+    spec = FieldSpec(name="x", type=kind, nullable=nullable)
+    column = pa.array(values, arrow)
+    fitted = fit(pa.table({"x": column}), [spec])
+    for row, value in enumerate(column.to_pylist()):
+        alone = np.array([value], dtype=object if value is None else np.float64)
+        try:
+            wanted = conform({"x": alone}, [spec])["x"][0]
+        except InvalidInput:
+            assert (value is None and nullable and kind.numpy.kind in "iu") or (fitted.bad is not None and fitted.bad[row])
+            continue
+        assert fitted.bad is None or not fitted.bad[row]
+        mine = take(fitted.batch, np.array([row]))["x"][0]
+        assert (mine is None or np.isnan(mine)) if value is None else mine == wanted
+
+
+@settings(max_examples=examples(60, hunt=2000))
+@given(
+    st.lists(
+        st.tuples(st.one_of(st.none(), st.text()), st.floats(), st.one_of(st.none(), st.booleans()), st.integers(-9, 9)),
+        max_size=8,
+    )
+)
+def test_json_of_columns_is_the_json_of_rows(values: Any) -> None:
+    columns = {
+        'te"xt': pa.array([v[0] for v in values], pa.string()),
+        "number": pa.array([v[1] for v in values], pa.float64()),
+        "flag": pa.array([v[2] for v in values], pa.bool_()),
+        "vector": pa.array([[v[3], 1] for v in values], pa.list_(pa.int64())),
+    }
+    found = [json.loads(text) for text in json_rows(columns, len(values)).to_pylist()]
+    plain = [None if number is None or not np.isfinite(number) else number for _, number, _, _ in values]
+    wanted = [
+        {'te"xt': text, "number": number, "flag": flag, "vector": [whole, 1]}
+        for (text, _, flag, whole), number in zip(values, plain, strict=True)
+    ]
+    assert found == wanted
+
+
+def test_vectors_and_texts_are_fitted(stage: Stage) -> None:
+    specs = [
+        FieldSpec(name="v", type=DataType.FP32, shape=(2,)),
+        FieldSpec(name="t", type=DataType.BYTES, allowed=("red", "blue")),
+        FieldSpec(name="n", type=DataType.INT32, nullable=True),
+    ]
+    table = pa.table(
+        {
+            "v": pa.array([[1, 2], [3], None, [4, None], [5, 6]], pa.list_(pa.float64())),
+            "t": pa.array(["red", "blue", "red", "red", "green"]).dictionary_encode(),
+            "n": pa.array([1, None, 3, 4, 2**40], pa.int64()),
+        }
+    )
+    fitted = fit(table, specs)
+    assert [(f.row, f.field, f.reason) for f in fitted.faults] == [
+        (1, "v", "does not have 2 values"),
+        (3, "v", "has an empty value"),
+        (2, "v", "is empty and may not be"),
+        (4, "t", "'green' is not an allowed value"),
+    ]
+    assert fitted.good().tolist() == [0]
+    assert fitted.batch["v"][[0, 4]].tolist() == [[1, 2], [5, 6]]
+    assert fitted.batch["n"].tolist()[:2] == [1, None]
+
+
+def test_ids_are_those_of_batch_part_and_row() -> None:
+    batch = "bat_019a7b3c4d5e7abc8def0123456789ab"
+    ids = decision_ids(batch, 3, 1 << 20, 5).to_pylist()
+    assert ids == sorted(set(ids))
+    assert ids[2:] == decision_ids(batch, 3, (1 << 20) + 2, 3).to_pylist()
+    assert {len(name) for name in ids} == {36}
+    assert ids[0].startswith("dec_019a7b3c4d5e7")
+    assert not set(ids) & set(decision_ids(batch, 4, 1 << 20, 5).to_pylist())
+    assert not set(ids) & set(decision_ids(batch[:-1] + "c", 3, 1 << 20, 5).to_pylist())

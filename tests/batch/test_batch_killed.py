@@ -1,0 +1,97 @@
+"""Kills at every point where one would hurt: no row is lost or doubled, in the output or in the log."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from modelyard.runtime.batch import Batches, Order
+from modelyard.runtime.batch.engines import PartLost, Processes
+from tests.batch.batch_stage import Stage, rows
+
+POINTS = (
+    "batch.part.scored",
+    "batch.slice.logged",
+    "batch.part.logged",
+    "batch.part.published",
+    "decisions.commit.written",
+    "decisions.segment.started",
+    "decisions.seal",
+)
+
+
+def coordinator(stage: Stage, order: Order, *how: str) -> subprocess.Popen[str]:
+    told = [msgspec.json.encode(value, enc_hook=str).decode() for value in (stage.place, order)]
+    command = [sys.executable, "-m", "tests.batch.batch_coordinator", *told, *how]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_batch_goes_on_where_it_ended(stage: Stage, point: str) -> None:
+    table = rows(450)
+    order = stage.order(stage.write(table))
+    nth = "1" if point.startswith(("decisions.seg", "decisions.seal")) else "3"
+    process = coordinator(stage, order, "inline", nth, point)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    result = Batches(stage.place).run(order)
+    stage.require_whole(result, table)
+    assert (result.resumed, result.parts) == ({"1": 0, "3": 2}[nth] if point != "decisions.seal" else 5, 5)
+
+
+@pytest.mark.slow
+def test_it_may_be_killed_again_and_again(stage: Stage) -> None:
+    table = rows(2000)
+    order = stage.order(stage.write(table))
+    kills = 0
+    for number in range(14):
+        process = coordinator(stage, order, "inline", str(1 + number % 3), POINTS[number % 5])
+        process.communicate(timeout=60)
+        kills += process.returncode == -signal.SIGKILL
+    assert kills > 8
+    stage.require_whole(Batches(stage.place).run(order), table)
+
+
+@pytest.mark.parametrize("point", ["batch.part.scored", "batch.slice.logged", "batch.part.published"])
+def test_a_killed_worker_is_replaced(stage: Stage, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = rows(900)
+    _lives(stage, 2, point, monkeypatch)
+    result = Batches(stage.place, Processes(2, "tests.batch.batch_dying")).run(stage.order(stage.write(table)))
+    stage.require_whole(result, table)
+
+
+def test_a_part_that_ends_every_process_ends_the_batch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = rows(100)
+    _lives(stage, 100, "batch.part.logged", monkeypatch)
+    order = stage.order(stage.write(table))
+    with pytest.raises(PartLost, match="ended its process 3 times"):
+        Batches(stage.place, Processes(1, "tests.batch.batch_dying")).run(order)
+    stage.require_whole(Batches(stage.place).run(order), table)
+
+
+def test_when_the_coordinator_is_killed_its_workers_end_and_another_goes_on(stage: Stage) -> None:
+    table = rows(6000)
+    order = stage.order(stage.write(table))
+    process = coordinator(stage, order, "processes")
+    assert process.stdout is not None
+    for _ in range(3):
+        assert process.stdout.readline()
+    process.kill()
+    process.wait()
+    result = Batches(stage.place, Processes(2)).run(order)  # what is left of the first one's workers may still be at a part
+    process.communicate(timeout=60)
+    stage.require_whole(result, table)
+    assert result.resumed >= 3
+
+
+def _lives(stage: Stage, count: int, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives = stage.folder / "lives"
+    lives.mkdir()
+    for number in range(count):
+        (lives / str(number)).touch()
+    monkeypatch.setenv("BATCH_DIES", point)
+    monkeypatch.setenv("BATCH_LIVES", str(lives))
