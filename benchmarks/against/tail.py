@@ -38,7 +38,7 @@ def run(stack: ExitStack, folder: Path) -> None:
     taken: dict[str, list[tuple[float, float, float]]] = {name: [] for name in servers}
     for _ in range(ROUNDS):
         for name, server in servers.items():
-            peak = ask(server.url, server.body, CONNECTIONS, SECONDS / 2, server.processes).rate
+            peak = ask(server.url, server.body, CONNECTIONS, max(1, SECONDS // 2), server.processes).rate
             times = steadily(server.url, server.body, peak / 2, SECONDS)
             taken[name].append((peak, times[len(times) // 2], times[int(len(times) * 0.99)]))
     print("| server | peak, a second | p50 at half of it, ms | p99, ms | p99 / p50 (aim: 5) |")
