@@ -12,6 +12,7 @@ from modelyard.decisions.compaction import Compacted, Compactor, Keeping
 from modelyard.decisions.errors import LogDamaged, LogUnwritable
 from modelyard.decisions.fields import fields
 from modelyard.decisions.files import exclusive, try_lock, write_atomically
+from modelyard.decisions.joining import LateOutcomes, joined, late_outcomes
 from modelyard.decisions.journal import Limits
 from modelyard.decisions.keeping import Erased, Erasures, Expired, Hold, Keeper
 from modelyard.decisions.log import DecisionLog
@@ -19,7 +20,7 @@ from modelyard.decisions.minting import DecisionIds
 from modelyard.decisions.outcomes import Outcome, OutcomeLog, OutcomeReader, Receipt, join
 from modelyard.decisions.pseudonyms import Pseudonyms
 from modelyard.decisions.reader import DecisionReader, Time, Window
-from modelyard.decisions.schema import DECISIONS, OUTCOMES, SCHEMA_VERSION, Rows
+from modelyard.decisions.schema import DECISIONS, OUTCOMES, SCHEMA_VERSION, Rows, Stamp
 
 __all__ = [
     "DECISIONS",
@@ -36,6 +37,7 @@ __all__ = [
     "Hold",
     "Keeper",
     "Keeping",
+    "LateOutcomes",
     "Limits",
     "LogDamaged",
     "LogUnwritable",
@@ -45,11 +47,14 @@ __all__ = [
     "Pseudonyms",
     "Receipt",
     "Rows",
+    "Stamp",
     "Time",
     "Window",
     "exclusive",
     "fields",
     "join",
+    "joined",
+    "late_outcomes",
     "try_lock",
     "write_atomically",
 ]

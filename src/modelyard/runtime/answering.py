@@ -13,12 +13,12 @@ from modelyard.decisions import DecisionIds, Pseudonyms, Rows
 from modelyard.kinds.signature import DataType
 from modelyard.runtime import inputs, protocol
 from modelyard.runtime.asked import Asked, Column, Said
-from modelyard.runtime.engine import LogWriter
 from modelyard.runtime.errors import NoAnswer
 from modelyard.runtime.inputs import Columns
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.routing import draw
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
+from modelyard.runtime.writer import LogWriter
 from modelyard.trust.statements import Stale
 
 Expired = Callable[[Table, ServedEndpoint, ServingArm | None], None]
@@ -248,26 +248,15 @@ def decision_rows(
     call: Call, part: Part, ids: Sequence[str], pseudonyms: Pseudonyms, shadow_of: Sequence[str] | None = None
 ) -> Rows:
     """Rows of the decision log for one part of a request."""
-    now = int(time() * 1_000_000)
-    arm, routes = part.arm, call.endpoint.routes
     shared: dict[str, Any] = {
-        "decision_time": now,
-        "organisation": call.table.organisation,
-        "use_case": routes.use_case,
-        "endpoint": routes.name,
-        "requested_arm": part.slot.name if part.slot else None,
-        "answered_arm": arm.name if arm else None,
-        "role": arm.role.value if arm else "constant",
-        "epoch": call.table.epoch,
-        "probability": part.probability,
+        "decision_time": int(time() * 1_000_000),
         "reason": part.reason,
         "latency": perf_counter() - call.started,
         "queue_time": part.queue_time,
         "request": call.asked.id,
         "trace": call.asked.trace,
     }
-    if arm is not None:
-        shared |= {"version": arm.version, "manifest": arm.manifest, "release": arm.release}
+    shared = {name: value for name, value in shared.items() if value is not None}
     rows: dict[str, Sequence[Any]] = {
         "id": ids,
         "inputs": protocol.encode_rows(part.names, part.columns),
@@ -283,7 +272,7 @@ def decision_rows(
         rows["subject"] = [pseudonyms.of("subject", who) for who in _picked(call.subjects, part.places)]
     if call.event_times is not None:
         rows["event_time"] = _picked(call.event_times, part.places)
-    return Rows(part.count, rows, shared)
+    return Rows(part.count, rows, shared, call.endpoint.stamp(call.table, part.slot, part.arm, part.probability))
 
 
 def _picked(values: Sequence[Any], places: list[int] | None) -> Sequence[Any]:

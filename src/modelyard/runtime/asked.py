@@ -55,7 +55,7 @@ class Column:
 
 @dataclass(slots=True)
 class Said:
-    """The answer to one request; what it says is in the decision log. `ids` has one decision id a row."""
+    """The answer to one request; what it says is in the decision log, unless `unlogged`. `ids` has one decision id a row."""
 
     endpoint: str
     version: str | None
@@ -65,6 +65,7 @@ class Said:
     epoch: int
     rows: int
     outputs: list[Column] = field(default_factory=list)
+    unlogged: bool = False
 
 
 class Form(Protocol):

@@ -25,8 +25,8 @@ from modelyard.kinds.contract import Policy
 from modelyard.runtime.answering import Answering
 from modelyard.runtime.app import App
 from modelyard.runtime.cache import Cache
-from modelyard.runtime.engine import LogWriter
 from modelyard.runtime.grpc import GrpcServer
+from modelyard.runtime.lanes import Lanes
 from modelyard.runtime.loading import Models
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.ports import Source
@@ -35,6 +35,7 @@ from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.sources import FolderSource, HttpSource
 from modelyard.runtime.spool import RefusalSpool
 from modelyard.runtime.table import ServedEndpoint, ServingArm, Table
+from modelyard.runtime.writer import LogWriter
 from modelyard.trust import TrustRoots
 
 _log = structlog.get_logger("modelyard.runtime")
@@ -69,17 +70,17 @@ class Runtime:
         clock = clock or SystemClock()
         self._stop = threading.Event()
         self._predicting = ThreadPoolExecutor(4, "predict")
-        self._logging = ThreadPoolExecutor(1, "log")
         roots = TrustRoots.from_json(settings.trust_roots.read_bytes())
         source = _source(settings, self._stop)
         cache = Cache(settings.home / "cache")
         self._spool = RefusalSpool(settings.home / "spool" / f"{settings.name}.jsonl")
         self._decisions = _decision_log(settings)
         ids, pseudonyms, metrics = DecisionIds(clock), Pseudonyms(_pseudonym_key(settings)), Metrics()
-        writer = LogWriter(self._decisions, self._logging)
+        writer = self._writer = LogWriter(self._decisions)
         self._shadows = Shadows(writer, ids, pseudonyms, metrics, settings.shadow_capacity)
         answering = Answering(writer, ids, pseudonyms, metrics, self._ended, settings.most_rows)
-        self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body)
+        lanes = Lanes(writer, ids, pseudonyms, metrics)
+        self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body, lanes)
         self._settings = settings
         self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app)
         models = self._models = Models(cache, source, self._predicting, _policy(settings))
@@ -109,7 +110,7 @@ class Runtime:
     def stop(self) -> None:
         """Finish: nothing is answered any more. The decision log is sealed."""
         self._stop.set()
-        self._logging.shutdown(wait=True)
+        self._writer.close()
         self._predicting.shutdown(wait=False, cancel_futures=True)
         self._models.close()
         self._decisions.close()
@@ -143,7 +144,7 @@ class Runtime:
                 return
 
     def _swap(self, table: Table) -> None:
-        self.app.table = table
+        self.app.swap(table)
 
     def _ended(self, table: Table, endpoint: ServedEndpoint, arm: ServingArm | None) -> None:
         """An arm's release ended, or (without an arm) the snapshot grew older than the endpoint's tier permits."""

@@ -1,6 +1,7 @@
-"""Concurrent requests share the expensive calls: one prediction and one durable write for all that wait. Event loop only.
+"""Requests share the expensive call: what waits for a model is answered together. Event loop only.
 
-Nothing waits for company: what has queued up while a call was under way is the next call's batch.
+Without a latency target nothing waits for company: what has queued up while a call was under way, or came in the same turn of the
+loop, is the next call's batch. With one, rows wait for company as long as they will still be answered in time.
 """
 
 from __future__ import annotations
@@ -10,56 +11,147 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from time import perf_counter, thread_time
-from typing import Any
+from typing import Any, Protocol
 
-from modelyard.core.errors import ModelyardError, Unavailable
-from modelyard.decisions import DecisionLog, Rows
+from modelyard.core.errors import TimedOut, Unavailable
 from modelyard.kinds.contract import Batch, Predictor
 from modelyard.kinds.sandbox import NativePredictor
-from modelyard.runtime.inputs import Columns, InputPlan, merged
+from modelyard.runtime.costs import Cost
+from modelyard.runtime.inputs import Columns, InputPlan, Row, merged
 
 _MOST_ROWS_A_CALL = 4096
-_INLINE_ROWS = 64
+_INLINE_ROWS = 256
 _INLINE_SECONDS = 0.001
+MARGIN = 0.8
+"""The part of a latency target that prediction may take: the rest is for the log and the way back."""
+
+Outputs = dict[str, list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a model said to some rows: a list a named output; and how long they waited for their turn (seconds)."""
 
-    outputs: dict[str, list[Any]]
+    outputs: Outputs
     queue_time: float
 
 
-@dataclass(slots=True)
-class _Waiting:
-    columns: Columns
+class Waiting(Protocol):
+    """Rows in a model's queue. `row` is set for a single one, `columns` otherwise; `due` is when they should be answered
+    (`perf_counter` seconds; None: as soon as possible)."""
+
+    row: Row | None
+    columns: Columns | None
     rows: int
     since: float
-    future: asyncio.Future[Answer]
+    due: float | None
+
+    @property
+    def gone(self) -> bool:
+        """Nobody waits for these rows any more."""
+        ...
+
+    def answered(self, outputs: Outputs, first: int, started: float) -> None:
+        """The answers are in `outputs` from row `first` on; the call began at `started`."""
+        ...
+
+    def failed(self, error: BaseException) -> None:
+        """There is no answer."""
+        ...
+
+
+_Answered = tuple[Sequence[Waiting], "Outputs | BaseException"]
+
+
+class _Call:
+    """The rows of one caller of `ModelServer.answer`."""
+
+    __slots__ = ("columns", "due", "future", "row", "rows", "since")
+
+    def __init__(self, columns: Columns, rows: int, due: float | None, future: asyncio.Future[Answer]) -> None:
+        self.columns: Columns | None = columns
+        self.row: Row | None = None
+        if rows == 1:
+            self.row = [column[0] for column in columns]
+        self.rows, self.since, self.due, self.future = rows, perf_counter(), due, future
+
+    @property
+    def gone(self) -> bool:
+        return self.future.done()
+
+    def answered(self, outputs: Outputs, first: int, started: float) -> None:
+        if not self.future.done():
+            part = slice(first, first + self.rows)
+            found = {name: values[part] for name, values in outputs.items()}
+            self.future.set_result(Answer(found, started - self.since))
+
+    def failed(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class ModelServer:
-    """One loaded model. Calls that are quick run in the event loop, the others in a thread."""
+    """One loaded model. Calls that are quick run in the event loop, the others in a thread.
+
+    `dropped` counts requests that left the queue unanswered because their time was up, `late` answers that nobody waited for
+    any more.
+    """
 
     def __init__(self, predictor: Predictor, plan: InputPlan, executor: Executor, *, inline: bool = True) -> None:
         self.predictor, self.plan = predictor, plan
         self._executor, self._inline = executor, inline
         # The plan has checked and cast every value already: predictors that offer `answer` need not do it again.
         self._ask: Callable[[Batch], Batch] = getattr(predictor, "answer", predictor.predict)
-        self._queue: list[_Waiting] = []
+        self._queue: list[Waiting] = []
         self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
         self._seconds = _INLINE_SECONDS
+        self.cost = Cost()
+        self.dropped = self.late = self.calls = 0
 
-    async def answer(self, columns: Columns, rows: int) -> Answer:
-        """The model's outputs for these rows. Raises whatever the model raises."""
+    @property
+    def quick(self) -> bool:
+        """Whether a small call costs so little that it is made in the event loop."""
+        return self._inline and self._seconds < _INLINE_SECONDS
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are in the queue."""
+        return len(self._queue)
+
+    async def answer(
+        self, columns: Columns, rows: int, *, timeout: float | None = None, target: float | None = None
+    ) -> Answer:
+        """The model's outputs for these rows. Raises TimedOut when they take longer than `timeout` seconds, else whatever the
+        model raises. `target` is the time (seconds) within which they should be answered: so long they may wait for company."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(columns, rows, perf_counter(), loop.create_future())
+        waiting = _Call(columns, rows, None if target is None else perf_counter() + target * MARGIN, loop.create_future())
+        self.put(waiting)
+        if timeout is None:
+            return await waiting.future
+        timer = loop.call_later(timeout, waiting.failed, TimedOut(f"took longer than {timeout:g} s"))
+        try:
+            return await waiting.future
+        finally:
+            timer.cancel()
+
+    def put(self, waiting: Waiting) -> None:
+        """Queue rows; they are answered, or failed, later."""
         self._queue.append(waiting)
         if not self._busy:
             self._busy = True
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._next, loop)
-        return await waiting.future
+        elif self._timer is not None and (waiting.due is None or len(self._queue) >= self.cost.enough):
+            self._timer.cancel()
+            self._timer = None
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._next, loop)
+
+    def ready(self) -> bool:
+        """Whether the model can answer now; one whose environment or process is still starting cannot."""
+        asked = getattr(self.predictor, "ready", None)
+        return asked is None or bool(asked())
 
     def close(self) -> None:
         """End the process of a model that has one of its own."""
@@ -67,107 +159,110 @@ class ModelServer:
             self.predictor.close()
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        self._forget_gone()
         if not self._queue:
             self._busy = False
             return
+        patience = self._patience()
+        if patience > 0:
+            self._timer = loop.call_later(patience, self._next, loop)
+            return
         group = self._take()
         started = perf_counter()
-        small = self._inline and sum(w.rows for w in group) <= _INLINE_ROWS
-        if small and self._seconds < _INLINE_SECONDS:
-            self._finish(group, started, _attempt(self._predict, group))
+        if self.quick and sum([w.rows for w in group]) <= _INLINE_ROWS:
+            self._finish(self._answers(group), started)
             loop.call_soon(self._next, loop)
         else:
-            call = loop.run_in_executor(self._executor, _attempt, self._predict, group)
+            call = loop.run_in_executor(self._executor, self._answers, group)
             call.add_done_callback(lambda done: self._came_back(loop, group, started, done))
 
+    def _forget_gone(self) -> None:
+        if any([w.gone for w in self._queue]):
+            left = [w for w in self._queue if not w.gone]
+            self.dropped += len(self._queue) - len(left)
+            self._queue = left
+
+    def _patience(self) -> float:
+        """How long to wait for company: not at all when somebody has no time to, when more would not make a row cheaper, or when
+        nothing is known yet of what a call costs."""
+        if self._queue[0].due is None:
+            return 0.0
+        dues = [w.due for w in self._queue if w.due is not None]
+        if len(dues) < len(self._queue) or not self.cost.known:
+            return 0.0
+        rows = sum([w.rows for w in self._queue])
+        if rows >= self.cost.enough:
+            return 0.0
+        return min(dues) - self.cost.of(rows) - perf_counter()
+
     def _came_back(
-        self, loop: asyncio.AbstractEventLoop, group: list[_Waiting], started: float, done: asyncio.Future[Any]
+        self, loop: asyncio.AbstractEventLoop, group: Sequence[Waiting], started: float, done: asyncio.Future[Any]
     ) -> None:
-        result = done.exception() if not done.cancelled() else Unavailable("the runtime is stopping")
-        self._finish(group, started, done.result() if result is None else result)
+        error = done.exception() if not done.cancelled() else Unavailable("the runtime is stopping")
+        self._finish(done.result() if error is None else [(group, error)], started)
         self._next(loop)
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[Waiting]:
         total = 0
+        most = self._most_rows()
         for count, waiting in enumerate(self._queue):
             total += waiting.rows
-            if total > _MOST_ROWS_A_CALL and count:
+            if total > most and count:
                 group, self._queue = self._queue[:count], self._queue[count:]
                 return group
         group, self._queue = self._queue, []
         return group
 
-    def _predict(self, group: list[_Waiting]) -> dict[str, list[Any]]:
+    def _most_rows(self) -> int:
+        """So many rows at once that the first of them is still answered in time, if that is possible."""
+        due = self._queue[0].due
+        if due is None or not self.cost.known:
+            return _MOST_ROWS_A_CALL
+        left = due - perf_counter()
+        return max(1, min(_MOST_ROWS_A_CALL, self.cost.rows_within(left))) if left > 0 else _MOST_ROWS_A_CALL
+
+    def _answers(self, group: Sequence[Waiting]) -> list[_Answered]:
+        """One bad row must not hurt the others: the callers of a batch that failed are asked for one by one."""
+        result = _attempt(self._predict, group)
+        if len(group) == 1 or not isinstance(result, BaseException):
+            return [(group, result)]
+        return [([waiting], _attempt(self._predict, [waiting])) for waiting in group]
+
+    def _predict(self, group: Sequence[Waiting]) -> Outputs:
         """Also keeps a running mean of the time a call takes: of this thread's processor, since a busy machine makes every
         call look long, and a long call is what must leave the event loop."""
-        started = thread_time()
-        batch: Batch = self.plan.batch(merged([w.columns for w in group]))
-        outputs = {name: array.tolist() for name, array in self._ask(batch).items()}
+        began, started = perf_counter(), thread_time()
+        outputs = {name: array.tolist() for name, array in self._ask(self._batch(group)).items()}
         self._seconds += 0.2 * (thread_time() - started - self._seconds)
+        self.cost.learn(sum([w.rows for w in group]), perf_counter() - began)
+        self.calls += 1
         return outputs
 
-    def _finish(self, group: list[_Waiting], started: float, result: dict[str, list[Any]] | BaseException) -> None:
-        if isinstance(result, BaseException):
-            self._fail(group, started, result)
-            return
-        place = 0
-        for waiting in group:
-            part = slice(place, place + waiting.rows)
-            place += waiting.rows
-            outputs = {name: values[part] for name, values in result.items()}
-            _resolve(waiting.future, Answer(outputs, started - waiting.since))
+    def _batch(self, group: Sequence[Waiting]) -> Batch:
+        rows = [w.row for w in group if w.row is not None]
+        if len(rows) == len(group):
+            return self.plan.batch_of_rows(rows)
+        return self.plan.batch(merged([_columns(w) for w in group]))
 
-    def _fail(self, group: list[_Waiting], started: float, error: BaseException) -> None:
-        """One bad row must not hurt the others: each caller of a failed batch is tried alone."""
-        if len(group) == 1:
-            _reject(group[0].future, error)
-            return
-        for waiting in group:
-            self._finish([waiting], started, _attempt(self._predict, [waiting]))
+    def _finish(self, answers: list[_Answered], started: float) -> None:
+        for group, result in answers:
+            place = 0
+            for waiting in group:
+                if waiting.gone:
+                    self.late += 1
+                elif isinstance(result, BaseException):
+                    waiting.failed(result)
+                else:
+                    waiting.answered(result, place, started)
+                place += waiting.rows
 
 
-class LogWriter:
-    """Appends to the decision log, durable before they return, many callers at a time."""
-
-    def __init__(self, log: DecisionLog, executor: Executor) -> None:
-        self._log, self._executor = log, executor
-        self._queue: list[tuple[Sequence[Rows], asyncio.Future[None]]] = []
-        self._busy = False
-
-    async def append(self, groups: Sequence[Rows]) -> None:
-        """Rows of one request, in one piece. Raises StorageFull, LogUnwritable or InvalidInput; then none of them is logged."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._queue.append((groups, future))
-        if not self._busy:
-            self._busy = True
-            loop.call_soon(self._next, loop)
-        await future
-
-    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._queue:
-            self._busy = False
-            return
-        waiting, self._queue = self._queue, []
-        rows = [group for groups, _ in waiting for group in groups]
-        call = loop.run_in_executor(self._executor, self._log.commit, rows)
-        call.add_done_callback(lambda done: self._came_back(loop, waiting, done))
-
-    def _came_back(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        waiting: list[tuple[Sequence[Rows], asyncio.Future[None]]],
-        done: asyncio.Future[list[ModelyardError | None]],
-    ) -> None:
-        failure = done.exception()
-        results = iter(()) if failure else iter(done.result())
-        for groups, future in waiting:
-            errors = [failure] if failure else [e for e in (next(results) for _ in groups) if e is not None]
-            if errors:
-                _reject(future, errors[0] or Unavailable("the log failed"))
-            else:
-                _resolve(future, None)
-        self._next(loop)
+def _columns(waiting: Waiting) -> Columns:
+    if waiting.columns is not None:
+        return waiting.columns
+    assert waiting.row is not None
+    return [[value] for value in waiting.row]
 
 
 def _attempt(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -176,13 +271,3 @@ def _attempt(work: Callable[..., Any], *arguments: Any) -> Any:
         return work(*arguments)
     except Exception as error:  # noqa: BLE001 - handed on to every caller of the batch
         return error
-
-
-def _resolve(future: asyncio.Future[Any], value: Any) -> None:
-    if not future.done():
-        future.set_result(value)
-
-
-def _reject(future: asyncio.Future[Any], error: BaseException) -> None:
-    if not future.done():
-        future.set_exception(error)

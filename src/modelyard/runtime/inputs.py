@@ -19,6 +19,9 @@ from modelyard.runtime.protocol import TensorIn
 Columns = list[list[Any]]
 """One list a field in the order of the plan; a row's value of a vector field is a list."""
 
+Row = Sequence[Any]
+"""One row: a value a field in the order of the plan."""
+
 _FLOATS = {"FP16": 65504.0, "FP32": 3.4028234663852886e38, "FP64": None}
 _NUMBERS: set[DataType] = {t for t in DataType if t not in (DataType.BOOL, DataType.BYTES)}
 _WHOLE: set[DataType] = {t for t in _NUMBERS if t.value not in _FLOATS}
@@ -36,9 +39,9 @@ class FieldPlan:
         item = _item_type(spec)
         self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[item])  # type: ignore[valid-type]
         self._nested: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
-        self._item = item
-        self._check = _value_check(spec)
-        self._plain = not spec.shape and self._check is None
+        self.item = item
+        self.check = _value_check(spec)
+        self._plain = not spec.shape and self.check is None
         self._decode_fast = self._decoder.decode
 
     def quick(self, tensor: TensorIn, rows: int) -> list[Any] | None:
@@ -58,8 +61,8 @@ class FieldPlan:
         if isinstance(given, TensorIn):
             return self.read(given)
         values = self._converted(given)
-        if self._check is not None:
-            self._check(list(chain.from_iterable(values)) if self.spec.shape else values)
+        if self.check is not None:
+            self.check(list(chain.from_iterable(values)) if self.spec.shape else values)
         return len(values), values
 
     def _converted(self, given: np.ndarray[Any, Any] | list[Any]) -> list[Any]:
@@ -71,7 +74,7 @@ class FieldPlan:
                     f"has shape {list(given.shape)[:8]}, should be [{', '.join(['rows', *map(str, self.spec.shape)])}]"
                 )
             given = given.reshape(rows, self.size).tolist() if self.spec.shape else given.reshape(rows).tolist()
-        kind = list[list[self._item]] if self.spec.shape else list[self._item]  # type: ignore[name-defined]
+        kind = list[list[self.item]] if self.spec.shape else list[self.item]  # type: ignore[name-defined]
         try:
             values: list[Any] = msgspec.convert(given, kind)
         except msgspec.ValidationError as error:
@@ -88,8 +91,8 @@ class FieldPlan:
         values = self._decode(tensor.data)
         if len(values) != rows * self.size:
             raise self._wrong(f"has {len(values)} values, its shape asks for {rows * self.size}")
-        if self._check is not None:
-            self._check(values)
+        if self.check is not None:
+            self.check(values)
         if self.spec.shape:
             values = [values[i : i + self.size] for i in range(0, len(values), self.size)]
         return rows, values
@@ -119,7 +122,7 @@ class FieldPlan:
                 if not isinstance(nested, list) or not nested or not all(isinstance(item, list) for item in nested):
                     break
                 nested = list(chain.from_iterable(nested))
-            return msgspec.convert(nested, list[self._item])  # type: ignore[name-defined]
+            return msgspec.convert(nested, list[self.item])  # type: ignore[name-defined]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
@@ -133,6 +136,7 @@ class InputPlan:
     def __init__(self, signature: Signature) -> None:
         self.fields = {spec.name: FieldPlan(spec) for spec in signature.inputs}
         self.names = list(self.fields)
+        self.specs = signature.inputs
         self._blocks = _blocks(signature.inputs)
 
     def read(self, given: Mapping[str, Given]) -> tuple[int, Columns]:
@@ -150,6 +154,13 @@ class InputPlan:
             rows = count
             columns.append(values)
         return rows, columns
+
+    def batch_of_rows(self, rows: Sequence[Row]) -> Batch:
+        """As `batch`, of single rows."""
+        if len(self._blocks) > 1:
+            return self.batch([list(column) for column in zip(*rows, strict=True)])
+        block = np.array(rows, dtype=self._blocks[0][0])
+        return {name: block[:, place] for place, name in enumerate(self.names)}
 
     def batch(self, columns: Columns) -> Batch:
         """The columns as arrays: one conversion for all scalar fields of a type."""

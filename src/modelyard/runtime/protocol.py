@@ -64,12 +64,14 @@ class Group(msgspec.Struct, omit_defaults=True):
     reason: str | None = None
 
 
-class Answered(msgspec.Struct):
-    """What a caller learns of how the answer came about; `decision_ids` has one a row."""
+class Answered(msgspec.Struct, omit_defaults=True):
+    """What a caller learns of how the answer came about; `decision_ids` has one a row. `unlogged` says that the decision log could
+    not be written, and that the endpoint's policy is to answer all the same."""
 
     decision_ids: list[str]
     groups: list[Group]
     epoch: int
+    unlogged: bool = False
 
 
 class InferResponse(msgspec.Struct):

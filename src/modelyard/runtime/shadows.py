@@ -12,10 +12,10 @@ import structlog
 
 from modelyard.decisions import DecisionIds, Pseudonyms
 from modelyard.runtime.answering import Call, Part, decision_rows
-from modelyard.runtime.engine import LogWriter
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.routing import draw
 from modelyard.runtime.table import ServingArm
+from modelyard.runtime.writer import LogWriter
 from modelyard.trust.statements import Stale
 
 _LOGGER = structlog.get_logger("modelyard.runtime")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.decisions import Stamp
+from modelyard.decisions.schema import DECISION_TABLE
 from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime.engine import ModelServer
 from modelyard.runtime.routing import Shares
@@ -49,6 +51,7 @@ class ServedEndpoint:
     inputs: frozenset[str] = field(init=False)
     contract: ModelServer | None = field(init=False)
     specs: dict[str, FieldSpec] = field(init=False)
+    _stamps: dict[tuple[str | None, str | None, float], Stamp] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         models = [arm.model for arm in self.arms]
@@ -88,6 +91,32 @@ class ServedEndpoint:
             return False
         arms = self.fallbacks if policy is Stale.FALLBACK else [arm for arm in self.arms if arm not in self.shadows]
         return self.routes.constant is not None or any(now < arm.until for arm in arms)
+
+    def share(self, slot: LiveSlot) -> float:
+        """The chance with which a slot is drawn."""
+        return next(arm.share for arm in self.routes.arms if arm.name == slot.name)
+
+    def stamp(self, table: Table, slot: LiveSlot | None, arm: ServingArm | None, probability: float) -> Stamp:
+        """What the rows of the log have in common that were drawn for one slot and answered by one arm (None: by the constant)."""
+        key = slot.name if slot else None, arm.name if arm else None, probability
+        found = self._stamps.get(key)
+        if found is None:
+            found = self._stamps[key] = Stamp(DECISION_TABLE, self._common(table, slot, arm) | {"probability": probability})
+        return found
+
+    def _common(self, table: Table, slot: LiveSlot | None, arm: ServingArm | None) -> dict[str, str | int | None]:
+        common: dict[str, str | int | None] = {
+            "organisation": table.organisation,
+            "use_case": self.routes.use_case,
+            "endpoint": self.routes.name,
+            "epoch": table.epoch,
+            "requested_arm": slot.name if slot else None,
+            "answered_arm": arm.name if arm else None,
+            "role": arm.role.value if arm else "constant",
+        }
+        if arm is not None:
+            common |= {"version": arm.version, "manifest": arm.manifest, "release": arm.release}
+        return common
 
     def check_inputs(self, names: Sequence[str]) -> None:
         """Raises InvalidInput for an input that no arm knows."""

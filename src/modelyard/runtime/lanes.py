@@ -1,0 +1,79 @@
+"""The quick way at the HTTP door: which paths have one now, and a request's way along it."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import Any
+
+import structlog
+
+from modelyard.core.errors import ModelyardError
+from modelyard.decisions import DecisionIds, Pseudonyms
+from modelyard.runtime.metrics import Metrics
+from modelyard.runtime.quick import JSON, Lane, Ticket, lane
+from modelyard.runtime.table import Table
+from modelyard.runtime.writer import LogWriter
+
+_LOGGER = structlog.get_logger("modelyard.runtime")
+_LARGEST = 1 << 16
+"""Bodies beyond this are not the usual single row."""
+
+
+class Lanes:
+    """The quick ways of the table in force, by path. `laid` is called from the thread that brings tables, all else from the event
+    loop."""
+
+    def __init__(self, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, metrics: Metrics) -> None:
+        self._writer, self._ids, self._pseudonyms, self._metrics = writer, ids, pseudonyms, metrics
+        self.by_path: dict[str, Lane] = {}
+
+    def laid(self, table: Table) -> dict[str, Lane]:
+        """The quick ways of a table. An endpoint for which none can be made goes without."""
+        found = {}
+        for name, endpoint in table.endpoints.items():
+            try:
+                made = lane(table, endpoint, self._writer, self._ids, self._pseudonyms)
+            except Exception:  # noqa: BLE001  the way that can do everything answers as well, only slower
+                _LOGGER.exception("no quick way", endpoint=name)
+                continue
+            if made is not None:
+                found[f"/v2/models/{name}/infer"] = made
+        return found
+
+    async def answer(self, lane: Lane, scope: Any, proto: Any, started: float) -> tuple[bytes | None, Ticket | None]:
+        """Answer the request, if it is the usual one. Otherwise its body, when that was read, and what it was drawn as.
+
+        (None, None) means: not answered, body unread; the ticket alone: answered.
+        """
+        headers = scope.headers
+        length = headers.get("content-length")
+        if length is None or not length.isdigit() or int(length) > _LARGEST or headers.get("content-type") != "application/json":
+            return None, None
+        body: bytes = await proto()
+        ticket = lane.ticket(body, started, asyncio.get_running_loop())
+        if ticket is None:
+            return body, None
+        trace = headers.get("traceparent")
+        if trace is not None:
+            ticket.trace = trace_of(trace)
+        way = ticket.quick
+        way.server.put(ticket)
+        answer = await ticket.future
+        if type(answer) is not bytes:
+            if answer is None:
+                return body, ticket
+            if isinstance(answer, ModelyardError):
+                raise answer
+        proto.response_bytes(200, JSON, answer)
+        metrics, name = self._metrics, lane.name
+        metrics.requests[name, 200] += 1
+        metrics.decisions[name, way.arm.name, way.role] += 1
+        metrics.latency[name].observe(perf_counter() - started)
+        return None, ticket
+
+
+def trace_of(header: str) -> str | None:
+    """The trace id of a W3C `traceparent` header."""
+    parts = header.split("-")
+    return parts[1][:32] if len(parts) >= 4 else None

@@ -1,0 +1,279 @@
+"""The quick way for the usual request: one row, JSON, nothing odd about it. Whatever surprises here takes the way that can do
+everything, so this one never has to say what is wrong. Event loop, but for `QuickWay.rows`.
+
+What makes it quick: the body is decoded once into types made for the endpoint's inputs; an arm's part of the answer and of the log
+is made once for each snapshot; rows that are committed together are encoded together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from time import perf_counter, time
+from typing import Any, Literal, Union
+
+import msgspec
+
+from modelyard.core.errors import InvalidInput, ModelyardError
+from modelyard.decisions import DecisionIds, Pseudonyms, Rows
+from modelyard.runtime import protocol
+from modelyard.runtime.asked import Asked, Column, ReplyHeaders, Said
+from modelyard.runtime.engine import MARGIN, Outputs
+from modelyard.runtime.forms import DEFAULT
+from modelyard.runtime.inputs import Columns, FieldPlan, InputPlan, Row
+from modelyard.runtime.protocol import Key
+from modelyard.runtime.routing import draw
+from modelyard.runtime.table import LiveSlot, ServedEndpoint, Table
+from modelyard.runtime.writer import LogWriter, Way
+
+_MOST_FIELDS = 512
+_HEADERS = {"content-type": "application/json"}
+_RANDOM = 1 << 53
+_ENCODER = msgspec.json.Encoder()
+JSON: ReplyHeaders = [("content-type", "application/json")]
+
+
+class _Parameters(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    routing_key: Key | None = None
+
+
+class QuickReader:
+    """Reads one row of a plan's inputs from the protocol's JSON."""
+
+    def __init__(self, plan: InputPlan) -> None:
+        self._fields = list(plan.fields.values())
+        tensors = [_tensor(place, field) for place, field in enumerate(self._fields)]
+        inputs = list[Union[tuple(tensors)]]  # type: ignore[misc]  # noqa: UP007  made at run time
+        options = [("id", str | None, None), ("parameters", _Parameters | None, None)]
+        request = msgspec.defstruct("QuickRequest", [("inputs", inputs), *options], forbid_unknown_fields=True)
+        self._decode = msgspec.json.Decoder(request).decode
+        self._order = list(range(len(self._fields)))
+        self._checked = [(place, field.check) for place, field in enumerate(self._fields) if field.check is not None]
+        self._vectors = [
+            (place, field.size, [1, *field.spec.shape]) for place, field in enumerate(self._fields) if field.spec.shape
+        ]
+
+    def read(self, body: bytes) -> tuple[Row, str | None, Key | None] | None:
+        """The row, the request's id and its routing key; None when the body is not the usual one, or wrong."""
+        try:
+            request = self._decode(body)
+            row = self._row(request.inputs)
+            if row is None:
+                return None
+            for place, check in self._checked:
+                check(row[place] if self._fields[place].spec.shape else [row[place]])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInput):
+            return None
+        parameters = request.parameters
+        return row, request.id, None if parameters is None else parameters.routing_key
+
+    def _row(self, tensors: list[Any]) -> Row | None:
+        if [t.place for t in tensors] != self._order:
+            tensors = sorted(tensors, key=_place)
+            if [t.place for t in tensors] != self._order:
+                return None
+        row = [t.data[0] for t in tensors] if not self._vectors else [
+            t.data if isinstance(t.data, list) else t.data[0] for t in tensors
+        ]  # fmt: skip
+        for place, size, shape in self._vectors:
+            if len(row[place]) != size or tensors[place].shape != shape:
+                return None
+        return row
+
+
+class Ticket:
+    """One row on its way: in a model's queue, then in the log's. Its future gets None when it must be answered otherwise, the
+    error when it could not be logged, else the answer's body."""
+
+    __slots__ = (
+        "decision", "due", "future", "id", "key", "outputs", "place", "queue_time", "quick", "row", "since", "started", "texts",
+        "trace", "way",
+    )  # fmt: skip
+    rows = 1
+    columns: Columns | None = None
+    gone = False
+
+    def __init__(self, way: QuickWay, row: Row, started: float, future: asyncio.Future[Any]) -> None:
+        self.way: Way | None = way
+        self.quick, self.row, self.started, self.future = way, row, started, future
+        self.since = perf_counter()
+        self.due: float | None = None
+        self.id: str | None = None
+        self.key: Key | None = None
+        self.trace: str | None = None
+
+    def answered(self, outputs: Outputs, first: int, started: float) -> None:
+        """See `Waiting`."""
+        self.outputs, self.place, self.queue_time = outputs, first, started - self.since
+        self.quick.writer.put(self)
+
+    def failed(self, error: BaseException) -> None:
+        """See `Waiting`."""
+        self.future.set_result(None)
+
+    def groups(self) -> Sequence[Rows]:
+        """See `Entry`."""
+        return [self.quick.rows([self])]
+
+    def logged(self, error: ModelyardError | None) -> None:
+        """See `Entry`."""
+        self.future.set_result(self.quick.answer(self) if error is None else error)
+
+
+class QuickWay:
+    """The quick way to one arm: all that its answers and its rows of the log have in common."""
+
+    def __init__(
+        self, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, table: Table, endpoint: ServedEndpoint, slot: LiveSlot
+    ) -> None:
+        assert slot.arm is not None
+        probability = endpoint.share(slot) if len(endpoint.live) > 1 else 1.0
+        self.writer, self._ids, self._pseudonyms = writer, ids, pseudonyms
+        self.slot, self.arm, self.server = slot, slot.arm, slot.arm.model
+        self._stamp = endpoint.stamp(table, slot, slot.arm, probability)
+        self._line = _line(self.server.plan)
+        self.role = slot.arm.role.value
+        self._given = [spec.name for spec in self.server.predictor.signature.outputs]
+        given = set(self._given)
+        self._columns = [spec for spec in endpoint.outputs if spec.name in given]
+        self._logged = b",".join(msgspec.json.encode(name).replace(b"%", b"%%") + b":%b" for name in self._given)
+        self._logged = b"{" + self._logged + b"}"
+        self._sent = [self._given.index(spec.name) for spec in self._columns]
+        self._template = self._body(table, endpoint, False)
+        self._unlogged = self._body(table, endpoint, True)
+
+    def rows(self, entries: Sequence[Any]) -> Rows:
+        """See `Way`. Called in the log's thread."""
+        tickets: Sequence[Ticket] = entries
+        now, line = perf_counter(), self._line
+        found = [_encoded([t.outputs[name][t.place] for t in tickets]) for name in self._given]
+        ids = self._ids.mint(len(tickets))
+        output = []
+        for ticket, decision, texts in zip(tickets, ids, zip(*found, strict=True), strict=True):
+            ticket.decision, ticket.texts = decision, texts
+            output.append(self._logged % texts)
+        rows: dict[str, Any] = {
+            "id": ids,
+            "inputs": _encoded([line(*t.row) for t in tickets]),  # type: ignore[misc]
+            "output": output,
+            "latency": [now - t.started for t in tickets],
+            "queue_time": [t.queue_time for t in tickets],
+        }
+        for column, values in (("request", [t.id for t in tickets]), ("trace", [t.trace for t in tickets])):
+            if any(values):
+                rows[column] = values
+        if any([t.key is not None for t in tickets]):
+            rows["unit"] = [None if t.key is None else self._pseudonyms.of("unit", str(t.key)) for t in tickets]
+        return Rows(len(tickets), rows, {"decision_time": int(time() * 1_000_000)}, self._stamp)
+
+    def answer(self, ticket: Ticket, unlogged: bool = False) -> bytes:
+        """The answer's body."""
+        decision = ticket.decision.encode()
+        called = b'"' + decision + b'"' if ticket.id is None else msgspec.json.encode(ticket.id)
+        texts = [ticket.texts[place] for place in self._sent]
+        return (self._unlogged if unlogged else self._template) % (called, decision, *texts)
+
+    def _body(self, table: Table, endpoint: ServedEndpoint, unlogged: bool) -> bytes:
+        """The answer as the form writes it, with places for what differs."""
+        mark = secrets.token_hex(16)
+        marks = [f"{mark}-{i}" for i in range(len(self._columns))]
+        columns = [
+            Column(spec.name, spec.type.value, spec.shape, [[text] if spec.shape else text])
+            for spec, text in zip(self._columns, marks, strict=True)
+        ]
+        name, arm = endpoint.routes.name, self.arm
+        group = protocol.Group(arm.name, arm.version, arm.role.value)
+        said = Said(name, arm.version, f"{mark}-id", [f"{mark}-decision"], [group], table.epoch, 1, columns, unlogged)
+        body = DEFAULT.write(said, usual_request(endpoint))[1].replace(b"%", b"%%")
+        body = body.replace(f'"{mark}-id"'.encode(), b"%b").replace(f"{mark}-decision".encode(), b"%b")
+        for spec, text in zip(self._columns, marks, strict=True):
+            body = body.replace((f'["{text}"]' if spec.shape else f'"{text}"').encode(), b"%b")
+        return body
+
+
+class Lane:
+    """The quick way into an endpoint: which of its arms a row goes to."""
+
+    def __init__(self, endpoint: ServedEndpoint, ways: Sequence[QuickWay], until: float) -> None:
+        self.endpoint, self._ways, self._until = endpoint, ways, until
+        self._reader = QuickReader(ways[0].server.plan)
+        self._servers = list({id(way.server): way.server for way in ways}.values())
+        self._salt = endpoint.routes.sticky_salt
+        self.name = endpoint.routes.name
+        self.target = endpoint.routes.policy.latency_target
+        self.headers: ReplyHeaders = JSON
+
+    @property
+    def open(self) -> bool:
+        """Whether the quick way can be taken now: all that serves is in force and answers quickly."""
+        return time() < self._until and all([server.quick for server in self._servers])
+
+    def ticket(self, body: bytes, started: float, loop: asyncio.AbstractEventLoop) -> Ticket | None:
+        """A row ready for its arm's queue; None when the body is not the usual one."""
+        found = self._reader.read(body)
+        if found is None:
+            return None
+        row, asked, key = found
+        ticket = Ticket(self._ways[self._drawn(key)], row, started, loop.create_future())
+        ticket.id, ticket.key = asked, key
+        if self.target is not None:
+            ticket.due = started + self.target * MARGIN
+        return ticket
+
+    def _drawn(self, key: Key | None) -> int:
+        if len(self._ways) == 1:
+            return 0
+        number = secrets.randbits(53) / _RANDOM if key is None else draw(self._salt, str(key))
+        return self.endpoint.shares.arm(number)
+
+
+def lane(
+    table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms
+) -> Lane | None:
+    """The endpoint's quick way; None when it needs what the quick way does not do."""
+    arms = [slot.arm for slot in endpoint.live if slot.arm is not None]
+    policy = endpoint.routes.policy
+    if not arms or len(arms) < len(endpoint.live) or endpoint.shadows or not endpoint.outputs:
+        return None
+    if policy.rules or policy.sticky_by is not None or policy.protect:
+        return None
+    taken = arms[0].model.plan.specs
+    alike = all(arm.model.plan.specs == taken for arm in arms) and endpoint.inputs == frozenset(arms[0].model.plan.names)
+    if not alike or len(taken) > _MOST_FIELDS or any(len(spec.shape) > 1 for spec in endpoint.outputs):
+        return None
+    ways = [QuickWay(writer, ids, pseudonyms, table, endpoint, slot) for slot in endpoint.live]
+    return Lane(endpoint, ways, min(endpoint.stale_at, *[arm.until for arm in arms]))
+
+
+def usual_request(endpoint: ServedEndpoint) -> Asked:
+    """What the protocol's form reads from a request without anything odd."""
+    inputs = [{"name": s.name, "shape": [1, *s.shape], "datatype": s.type.value, "data": []} for s in endpoint.specs.values()]
+    return DEFAULT.read(msgspec.json.encode({"inputs": inputs}), _HEADERS, endpoint.specs)
+
+
+def _encoded(values: list[Any]) -> list[bytes]:
+    """Each value as JSON."""
+    return _ENCODER.encode_lines(values).split(b"\n")[:-1]
+
+
+def _place(tensor: Any) -> int:
+    place: int = tensor.place
+    return place
+
+
+def _line(plan: InputPlan) -> Any:
+    """A type whose JSON is a row's inputs by name: quicker to write than a dict."""
+    names = [f"f{place}" for place in range(len(plan.names))]
+    rename = dict(zip(names, plan.names, strict=True))
+    return msgspec.defstruct("QuickLine", [(name, Any) for name in names], rename=rename, gc=False)
+
+
+def _tensor(place: int, field: FieldPlan) -> Any:
+    """The type of one field's tensor, told by its name."""
+    shape, data = (list[int], list[field.item]) if field.spec.shape else (tuple[Literal[1]], tuple[field.item])  # type: ignore[name-defined]
+    fields = [("shape", shape), ("datatype", Literal[tuple(sorted(field.accepts))]), ("data", data)]
+    return msgspec.defstruct(
+        f"Tensor{place}", fields, namespace={"place": place}, tag_field="name", tag=field.name,
+        forbid_unknown_fields=True, gc=False,
+    )  # fmt: skip

@@ -1,0 +1,178 @@
+"""The way into the decision log: one thread commits whatever has piled up, and wakes the event loop once for all of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Protocol
+
+import structlog
+
+from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
+from modelyard.decisions import DecisionLog, Rows
+
+_log = structlog.get_logger("modelyard.runtime")
+_STOPPING = "the runtime is stopping"
+
+
+class Entry(Protocol):
+    """Something to log. Entries with the same `way` (not None) may share columns: the way makes rows of many at once."""
+
+    way: Way | None
+
+    def groups(self) -> Sequence[Rows]:
+        """The rows of this entry alone. Called in the log's thread."""
+        ...
+
+    def logged(self, error: ModelyardError | None) -> None:
+        """In the log, or not and why. Called in the event loop."""
+        ...
+
+
+class Way(Protocol):
+    """Makes rows of entries that go the same way."""
+
+    def rows(self, entries: Sequence[Entry]) -> Rows:
+        """The rows of all of them in order. Called in the log's thread."""
+        ...
+
+
+class _Appended:
+    """The rows of one caller of `append`."""
+
+    __slots__ = ("_future", "_groups", "way")
+
+    def __init__(self, groups: Sequence[Rows], future: asyncio.Future[None]) -> None:
+        self._groups, self._future = groups, future
+        self.way: Way | None = None
+
+    def groups(self) -> Sequence[Rows]:
+        return self._groups
+
+    def logged(self, error: ModelyardError | None) -> None:
+        if self._future.done():
+            return
+        if error is None:
+            self._future.set_result(None)
+        else:
+            self._future.set_exception(error)
+
+
+def _pieces(entries: list[Entry]) -> list[tuple[list[Entry], Sequence[Rows]]]:
+    """The rows of entries that go one way: of all at once, or of each alone when some cannot be written as they are."""
+    way = entries[0].way
+    assert way is not None
+    try:
+        return [(entries, [way.rows(entries)])]
+    except (InvalidInput, UnicodeError):
+        if len(entries) == 1:
+            raise
+        return [piece for entry in entries for piece in _pieces([entry])]
+
+
+_Outcome = list[tuple[Entry, ModelyardError | None]]
+
+
+class LogWriter:
+    """Logs entries, durable before they are told so. `put` and `append` belong to the event loop. `unwritten` counts entries
+    that the log did not take."""
+
+    def __init__(self, log: DecisionLog) -> None:
+        self._log = log
+        self._turn: list[Entry] = []
+        self._queue: SimpleQueue[tuple[asyncio.AbstractEventLoop, list[Entry]] | None] = SimpleQueue()
+        self._thread: Thread | None = None
+        self._closed = False
+        self.unwritten = 0
+        self.commits = 0
+
+    async def append(self, groups: Sequence[Rows]) -> None:
+        """Rows of one request, in one piece. Raises StorageFull, LogUnwritable or InvalidInput; then none of them is logged."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.put(_Appended(groups, future))
+        await future
+
+    def put(self, entry: Entry) -> None:
+        """Log an entry; what is put in one turn of the loop is handed to the thread together."""
+        if not self._turn:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._hand_over, loop)
+        self._turn.append(entry)
+
+    def close(self) -> None:
+        """Finish what was handed over, then end the thread. Idempotent."""
+        self._closed = True
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        entries, self._turn = self._turn, []
+        if self._closed:
+            self._tell([(entry, Unavailable(_STOPPING)) for entry in entries])
+            return
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name="log", daemon=True)
+            self._thread.start()
+        self._queue.put((loop, entries))
+
+    def _work(self) -> None:
+        open_ = True
+        while open_:
+            order = self._queue.get()
+            entries: list[Entry] = []
+            while order is not None:
+                loop = order[0]
+                entries += order[1]
+                try:
+                    order = self._queue.get_nowait()
+                except Empty:
+                    break
+            else:
+                open_ = False
+            if entries:
+                outcome = self._committed(entries)
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(self._tell, outcome)
+
+    def _committed(self, entries: list[Entry]) -> _Outcome:
+        self.commits += 1
+        try:
+            return self._commit(entries)
+        except Exception as error:  # noqa: BLE001  whatever it was, those who wait must learn that they are not in the log
+            _log.exception("logging failed")
+            return [(entry, Unavailable(f"the log could not be written: {error!r:.300}")) for entry in entries]
+
+    def _commit(self, entries: list[Entry]) -> _Outcome:
+        ways: dict[int, list[Entry]] = {}
+        pieces: list[tuple[list[Entry], Sequence[Rows]]] = []
+        for entry in entries:
+            if entry.way is None:
+                pieces.append(([entry], entry.groups()))
+            else:
+                ways.setdefault(id(entry.way), []).append(entry)
+        for together in ways.values():
+            pieces += _pieces(together)
+        errors = iter(self._log.commit([rows for _, groups in pieces for rows in groups]))
+        outcome: _Outcome = []
+        for together, groups in pieces:
+            error = next((e for e in [next(errors) for _ in groups] if e is not None), None)
+            if isinstance(error, InvalidInput) and len(together) > 1:
+                for entry in together:
+                    outcome += self._commit_alone(entry)
+            else:
+                outcome += [(entry, error) for entry in together]
+        return outcome
+
+    def _commit_alone(self, entry: Entry) -> _Outcome:
+        """One caller's strange text must not keep the others out of the log."""
+        return [(entry, next((e for e in self._log.commit(entry.groups()) if e is not None), None))]
+
+    def _tell(self, outcome: _Outcome) -> None:
+        for entry, error in outcome:
+            if error is not None:
+                self.unwritten += 1
+            entry.logged(error)
