@@ -141,8 +141,8 @@ def _of_bucket(info: Any) -> InputFile:
 
 
 def parts_of(files: Sequence[InputFile], rows: int) -> tuple[Part, ...]:
-        known = ", ".join(sorted({"parquet", "arrow"}))
-        raise InvalidInput(f"s3://{info.path}: {kind} is not read from a bucket", field="inputs", hint=f"{known}; or copy the file")
+    """The parts of all files in order; neighbours make one part up to so many rows. Raises InvalidInput for a file that cannot be
+    read as what it says it is."""
     found: list[Part] = []
     for place, file in enumerate(files):
         try:
