@@ -35,6 +35,7 @@ TREE: tuple[tuple[str, str, str, str], ...] = (
     ("Delivery", "rollback", "delivery:rollback", "Return to what answered before, in one step."),
     ("Delivery", "shares", "delivery:shares", "Set the live arms' shares of traffic, as ARM=SHARE; they add up to one."),
     ("Delivery", "stop", "delivery:stop", "Take an arm away; its share goes to the champion."),
+    ("Delivery", "score", "score:score", "Score files here with what an endpoint has released."),
     ("Watching", "decisions", "watching:decisions", "Read the decision log."),
     ("Watching", "outcomes", "watching:outcomes", "What came of decisions."),
     ("Watching", "monitor", "watching:monitor", "Measures over decisions and outcomes, taken on schedule."),

@@ -1,0 +1,165 @@
+"""`modelyard score`: files scored here, by what an endpoint's releases allow."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from modelyard.cli import render
+from modelyard.cli.errors import DONE, Usage
+from modelyard.cli.options import READING, Reading
+from modelyard.cli.session import Session, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelyard.runtime.batch import Place, Progress
+
+
+def score(
+    endpoint: str,
+    /,
+    *inputs: Annotated[
+        str, Parameter(help="Files, folders or patterns: Parquet, CSV, Arrow, Delta; s3:// for Parquet and Arrow.")
+    ],
+    out: Annotated[str, Parameter(help="Folder of the answers. The same command goes on with what it began there.")],
+    format: Literal["parquet", "delta"] = "parquet",  # noqa: A002 -- the option's name
+    engine: Literal["local", "ray"] = "local",
+    processes: Annotated[int | None, Parameter(help="As many as cores when left out; with Ray, as the cluster has.")] = None,
+    ray_address: Annotated[str | None, Parameter(help="Of the Ray cluster; without it Ray's own rules hold.")] = None,
+    keep: Annotated[str | None, Parameter(help="Input columns to repeat, with commas; all when left out, `-` for none.")] = None,
+    arm: Annotated[str | None, Parameter(help="A live arm in place of the champion.")] = None,
+    shares: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="Draw an arm for each row by the arms' shares.")
+    ] = False,
+    key: Annotated[str | None, Parameter(help="Column whose value always draws the same arm; its pseudonym is logged.")] = None,
+    subject: Annotated[str | None, Parameter(help="Column that names the person; its pseudonym is logged.")] = None,
+    invalid: Annotated[
+        Literal["fail", "skip", "fallback"], Parameter(help="For rows that do not fit: end, leave out, or the constant.")
+    ] = "fail",
+    log: Annotated[float, Parameter(help="Share of decisions to log; less than 1 only where the tier is low.")] = 1.0,
+    log_inputs: Annotated[
+        Literal["values", "reference"], Parameter(help="What the log repeats: the inputs, or file and row.")
+    ] = "values",
+    trust_roots: Annotated[
+        Path | None,
+        Parameter(help="Public keys to trust, from `modelyard keys export-roots`; the installation's own by default."),
+    ] = None,
+    home: Annotated[
+        Path | None, Parameter(help="Where artifacts are kept and decisions are logged; the installation's runtime by default.")
+    ] = None,
+    how: Reading = READING,
+) -> int:
+    """Score files with what an endpoint has released. Resumed by the same command after a kill."""
+    from modelyard.runtime.batch import Batches, Invalid, Order
+    from modelyard.runtime.batch.engines import engine as engine_of
+
+    if not inputs:
+        raise Usage("there is no input", field="INPUTS", hint="name files, folders or patterns")
+    order = Order(
+        endpoint=endpoint,
+        inputs=inputs,
+        out=out,
+        format=format,
+        keep=None if keep is None else tuple(name for name in keep.split(",") if name not in ("", "-")),
+        arm=arm,
+        shares=shares,
+        key=key,
+        subject=subject,
+        invalid=Invalid(invalid),
+        log=log,
+        log_inputs=log_inputs,
+    )
+    place = _place(Session(how), trust_roots, home)
+    with ExitStack() as open_until_done:
+        told = _progress(how, open_until_done)
+        result = Batches(place, engine_of(engine, processes, ray_address), told).run(order)
+    render.print_one(_shown(result.lineage()), how.output, name="batch")
+    say(f"{result.answered} of {result.read} rows answered, {result.logged} logged, {result.rejected} left out")
+    if result.rejected:
+        say(f"next: see {Path(result.out) / '_rejects'} for what does not fit and why")
+    return DONE
+
+
+def _place(session: Session, trust_roots: Path | None, home: Path | None) -> Place:
+    """Where the batch runs: beside the installation's runtime if it is on this machine. Raises Usage without trust roots."""
+    from modelyard.runtime.batch import Place
+
+    installation = Path(os.environ.get("MODELYARD_HOME", ".modelyard"))
+    runtime = Path(os.environ.get("MODELYARD_RUNTIME_HOME") or installation / "runtime")
+    roots = trust_roots or installation / "keys" / "trust-roots.json"
+    if not roots.exists():
+        raise Usage(
+            f"there are no trust roots at {roots}",
+            field="--trust-roots",
+            hint="`modelyard keys export-roots` on the server's machine writes them",
+        )
+    policy = installation / "policy.json"
+    where = home or runtime
+    target = session.target
+    return Place(
+        home=where,
+        source=target.url,
+        trust_roots=roots,
+        log=where / "decisions",
+        token=target.token,
+        policy_file=policy if home is None and policy.exists() else None,
+    )
+
+
+def _progress(how: Reading, until_done: ExitStack) -> Callable[[Progress], None]:
+    """Who tells how far it is: a bar on a terminal, else lines; JSON lines where the output is JSON."""
+    if how.output == "json":
+        return _json_line
+    if not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+        return _line
+    return _bar(until_done)
+
+
+def _json_line(progress: Progress) -> None:
+    import msgspec
+
+    render.put(json.dumps(msgspec.to_builtins(progress)))
+
+
+def _line(progress: Progress) -> None:
+    rejected = f", {progress.rejected} left out" if progress.rejected else ""
+    say(f"{progress.share:4.0%}  part {progress.parts} of {progress.of}, {progress.rows} rows{rejected}, {_speed(progress)}")
+
+
+def _speed(progress: Progress) -> str:
+    """Rows a second of this run."""
+    return f"{progress.here / progress.seconds:,.0f} rows/s" if progress.seconds > 0 else ""
+
+
+def _bar(until_done: ExitStack) -> Callable[[Progress], None]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    bars = until_done.enter_context(
+        Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rows]} rows, {task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+    )
+    task = bars.add_task("scoring", total=1.0, rows="0", speed="…")
+
+    def told(progress: Progress) -> None:
+        bars.update(task, completed=progress.share, rows=f"{progress.rows:,}", speed=_speed(progress))
+
+    return told
+
+
+def _shown(result: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name != "type"}
