@@ -32,6 +32,7 @@ from modelyard.decisions.shipping_stores import segments_at
 from modelyard.delivery import inventory as delivery_inventory
 from modelyard.evaluation.registration import Desk
 from modelyard.governance import (
+    RUNTIME_SCOPES,
     CedarAuthorizer,
     authenticate,
     bootstrap_administrator,
@@ -307,14 +308,7 @@ class Platform:
 
     def decisions_in(self, window: Window, limit: int) -> list[dict[str, Any]]:
         """The first decisions of a window with their outcomes, as plain rows."""
-        return self._with_outcomes(self.decisions.scan(window, limit=limit))
-
-    def decision(self, decision_id: str) -> dict[str, Any] | None:
-        """One decision with its outcome, or None."""
-        rows = self._with_outcomes(self.decisions.find([decision_id]))
-        return rows[0] if rows else None
-
-    def _with_outcomes(self, table: Any) -> list[dict[str, Any]]:
+        table = self.decisions.scan(window, limit=limit)
         outcomes = self.outcome_reader.find(table["id"].to_pylist())
         rows: list[dict[str, Any]] = join(table, outcomes).to_pylist()
         return rows
@@ -411,16 +405,18 @@ def first_start(platform: Platform) -> str | None:
 
 
 def runtime_token(platform: Platform) -> Path:
-    """The file with the token of the runtime beside this platform; made anew when there is none or it no longer works."""
+    """The file with the token of the runtime beside this platform; made anew when there is none, or it no longer works, or it may
+    not bring all that runtimes bring by now."""
     path = platform.settings.home / "runtime.token"
     if path.exists():
         with platform.storage.reading() as tx:
             try:
-                authenticate(tx, path.read_text().strip(), platform.clock.now())
+                known = authenticate(tx, path.read_text().strip(), platform.clock.now())
             except Unauthenticated:
-                path.unlink()
-            else:
-                return path
+                known = None
+        if known is not None and known.scopes >= set(RUNTIME_SCOPES):
+            return path
+        path.unlink()
     text = bootstrap_runtime(platform.bus, platform.clock.now())
     path.touch(mode=0o600)
     path.write_text(text)

@@ -85,6 +85,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/endpoints", delivery.ENDPOINTS, "delivery", named=True),
     Collection("/deployments", delivery.DEPLOYMENTS, "delivery"),
     Collection("/routes", delivery.ROUTES, "delivery"),
+    Collection("/fallback-uses", delivery.FALLBACK_USES, "delivery"),
+    Collection("/orders", delivery.ORDERS, "delivery"),
     Collection("/identities", identity.IDENTITIES, "identity", named=True),
     Collection("/role-grants", identity.ROLE_GRANTS, "identity"),
     Collection("/tokens", identity.TOKENS, "identity"),

@@ -94,6 +94,7 @@ ROWS: tuple[Row, ...] = (
     Row("POST", "/keys/{key_id}/revoke", releases.RevokeKey, "releases"),
     Row("POST", "/endpoints", delivery.CreateEndpoint, "delivery"),
     Row("PATCH", "/endpoints/{endpoint}", delivery.UpdateEndpoint, "delivery"),
+    Row("POST", "/endpoints/{endpoint}/fallbacks", delivery.SetFallbacks, "delivery"),
     Row("POST", "/endpoints/{endpoint}/deploy", delivery.Deploy, "delivery"),
     Row("POST", "/endpoints/{endpoint}/shares", delivery.SetShares, "delivery"),
     Row("POST", "/endpoints/{endpoint}/promote", delivery.Promote, "delivery"),

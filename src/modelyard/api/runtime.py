@@ -7,14 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from modelyard.api.access import Asker, PlatformHere, require_read
+from modelyard.api.access import Asker, PlatformHere, require_read, require_scope
 from modelyard.api.commands import FAULTS
 from modelyard.catalog.model import VERSIONS
 from modelyard.core.bus import Request
 from modelyard.core.digests import DIGEST
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.records import equals, first
+from modelyard.delivery import OrdersTaken, take_in
+from modelyard.delivery.commands import FallbackReport, OrderBrought, RecordFallbacks, RefuseOrder
 from modelyard.delivery.service import latest_routes
+from modelyard.delivery.uses import UsesTaken
 from modelyard.governance.releases.commands import RecordRefusals, RuntimeRefusal
 from modelyard.governance.releases.model import RELEASES, RefusalsTaken
 
@@ -98,3 +101,27 @@ def bring_refusals(here: PlatformHere, asker: Asker, refusals: list[RuntimeRefus
     taken = here.bus.handle(Request(command=command, actor=asker, organisation=here.settings.organisation))
     assert isinstance(taken, RefusalsTaken)
     return taken
+
+
+@routes.post("/runtime/fallbacks", responses=FAULTS, operation_id="bring_fallbacks", summary="Bring how often fallbacks answered")
+def bring_fallbacks(here: PlatformHere, asker: Asker, uses: list[FallbackReport]) -> UsesTaken:
+    """Taken in once each, however often they are brought."""
+    if len(uses) > 1000:
+        raise InvalidInput("more than 1,000 reports at once", field="uses", hint="bring them in parts")
+    command = RecordFallbacks(uses=tuple(uses))
+    taken = here.bus.handle(Request(command=command, actor=asker, organisation=here.settings.organisation))
+    assert isinstance(taken, UsesTaken)
+    return taken
+
+
+@routes.post("/runtime/orders", responses=FAULTS, operation_id="bring_orders", summary="Bring orders that a runtime acts on")
+def bring_orders(here: PlatformHere, asker: Asker, orders: list[OrderBrought]) -> OrdersTaken:
+    """Each is done once, in the name of the operator who signed it; what became of it is in the answer and in the audit log."""
+    if len(orders) > 100:
+        raise InvalidInput("more than 100 orders at once", field="orders", hint="bring them in parts")
+    require_scope(asker, RefuseOrder.action)
+    organisation, now = here.settings.organisation, here.clock.now()
+    outcomes = {
+        order.digest: take_in(here.bus, here.storage, here.keys.roots(), asker, organisation, order, now) for order in orders
+    }
+    return OrdersTaken(outcomes=outcomes)

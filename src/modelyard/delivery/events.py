@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import AwareDatetime
+
 from modelyard.core.messages import Event
 
 
@@ -36,4 +38,32 @@ class RoutesPublished(Event):
     cause: str
 
 
-EVENTS: tuple[type[Event], ...] = (EndpointCreated, EndpointUpdated, ArmsChanged, RoutesPublished)
+class FallbackUsed(Event):
+    """`count` requests of an arm were answered by something else (`none`: by nobody) between two moments."""
+
+    type: ClassVar[str] = "delivery.fallback_used"
+
+    endpoint: str
+    arm: str
+    answered_by: str
+    cause: str
+    count: int
+    runtime: str
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+class OrderTaken(Event):
+    """An order that runtimes acted on was taken in; with outcome `conflict` or `refused` somebody must look."""
+
+    type: ClassVar[str] = "delivery.order_taken"
+
+    endpoint: str
+    order: str
+    action: str
+    outcome: str
+    detail: str
+    issued_by: str
+
+
+EVENTS: tuple[type[Event], ...] = (EndpointCreated, EndpointUpdated, ArmsChanged, RoutesPublished, FallbackUsed, OrderTaken)

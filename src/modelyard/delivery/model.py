@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.core.digests import DIGEST
+from modelyard.core.digests import DIGEST, canonical, digest
 from modelyard.core.records import Record, Table
-from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointRoutes, Stale
+from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointPolicy, EndpointRoutes, OnUnlogged, OrderAction, Stale
 
 LIVE = (ArmRole.CHAMPION, ArmRole.CHALLENGER)
 SHARE_STEP = 1e-9
@@ -48,12 +49,29 @@ class Endpoint(Record):
     greatest_age: float
     sticky_salt: str
     epoch: int = 0
+    policy: EndpointPolicy = EndpointPolicy()
+
+    def digest(self) -> str:
+        """As of every record; an endpoint without a policy of its own has the digest that it had before there were policies."""
+        absent = {"policy"} if self.policy == EndpointPolicy() else set()
+        return digest(canonical(self.model_dump(mode="json", exclude=absent)))
 
     def champion(self) -> EndpointArm | None:
         return next((arm for arm in self.arms if arm.role is ArmRole.CHAMPION), None)
 
+    def fallbacks(self) -> tuple[EndpointArm, ...]:
+        """The arms of role fallback, in the order in which they are tried. After them comes the constant."""
+        return tuple(arm for arm in self.arms if arm.role is ArmRole.FALLBACK)
+
+    def greatest_share_of(self, arm: EndpointArm) -> float:
+        """How much of the traffic may come to the arm: all of it, when a rule names it."""
+        ruled = arm.role in LIVE and any(rule.arm == arm.name for rule in self.policy.rules)
+        return 1.0 if ruled else arm.share
+
     def routes(self) -> EndpointRoutes:
-        """What the runtime is told."""
+        """What the runtime is told. Rules that name no live arm rest until there is one, so that nothing keeps a rollback."""
+        live = {arm.name for arm in self.arms if arm.role in LIVE}
+        rules = tuple(rule for rule in self.policy.rules if rule.arm in live)
         return EndpointRoutes(
             name=self.name,
             use_case=self.use_case,
@@ -64,6 +82,7 @@ class Endpoint(Record):
             sticky_salt=self.sticky_salt,
             greatest_age=self.greatest_age,
             stale=self.stale,
+            policy=self.policy.model_copy(update={"rules": rules}),
         )
 
 
@@ -107,7 +126,65 @@ DEPLOYMENTS: Table[Deployment] = Table(
     "deployments", Deployment, indexed=("endpoint", "action", "epoch", "actor"), text=("reason", "endpoint"), append_only=True
 )
 
-TABLES: tuple[Table[Any], ...] = (ENDPOINTS, ROUTES, DEPLOYMENTS)
+
+class FallbacksUsed(Record):
+    """How often something stood in for an arm on one runtime, from `since` to `until`. The record's id is made of the runtime's
+    own, so that a report counts once. `answered_by` is an arm, `constant`, or `none` when nobody was left."""
+
+    report: str
+    runtime: str
+    endpoint: str
+    arm: str
+    answered_by: str
+    cause: str
+    count: int = Field(ge=1)
+    since: datetime
+    until: datetime
+    epoch: int
+
+
+FALLBACK_USES: Table[FallbacksUsed] = Table(
+    "fallback_uses", FallbacksUsed, indexed=("endpoint", "arm", "answered_by", "cause", "runtime", "since"), append_only=True
+)
+
+
+class OrderOutcome(StrEnum):
+    """What became of an order: the desired state follows it; it had moved on, so that a person must look; or it was not good."""
+
+    FOLLOWED = "followed"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+
+
+class TakenOrder(Record):
+    """An operator's order that a runtime acted on while the control plane was away, as it was signed, and what became of it."""
+
+    payload: str = Field(pattern=DIGEST.pattern)
+    envelope: str
+    endpoint: str
+    action: OrderAction
+    base_epoch: int
+    issued_by: str
+    issued_at: datetime
+    until: datetime
+    reason: str
+    key_id: str | None
+    runtime: str
+    taken_at: datetime
+    outcome: OrderOutcome
+    detail: str = ""
+
+
+ORDERS: Table[TakenOrder] = Table(
+    "orders",
+    TakenOrder,
+    indexed=("payload", "endpoint", "outcome", "issued_by", "until"),
+    unique=(("organisation", "payload"),),
+    text=("reason", "endpoint"),
+    append_only=True,
+)
+
+TABLES: tuple[Table[Any], ...] = (ENDPOINTS, ROUTES, DEPLOYMENTS, FALLBACK_USES, ORDERS)
 
 STALE_BY_TIER: dict[str, tuple[Stale, float]] = {
     "low": (Stale.SERVE, 7 * 86400.0),
@@ -115,3 +192,10 @@ STALE_BY_TIER: dict[str, tuple[Stale, float]] = {
     "high": (Stale.REFUSE, 4 * 3600.0),
 }
 """What happens on a stale snapshot, and from which age in seconds, unless the endpoint says otherwise."""
+
+UNLOGGED_BY_TIER: dict[str, OnUnlogged] = {
+    "low": OnUnlogged.ANSWER,
+    "medium": OnUnlogged.REFUSE,
+    "high": OnUnlogged.REFUSE,
+}
+"""What happens when the decision log cannot be written, unless the endpoint says otherwise."""

@@ -8,40 +8,61 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from modelyard.catalog.model import USE_CASES, VERSION_STATES, VERSIONS, Status
+from modelyard.catalog.model import USE_CASES, VERSIONS
 from modelyard.core.bus import Handling, Request, Work
 from modelyard.core.digests import digest_of
-from modelyard.core.errors import AlreadyExists, InvalidInput, NotApproved, NotFound, StaleRevision, WrongState
+from modelyard.core.errors import AlreadyExists, InvalidInput, ModelyardError, NotFound, StaleRevision, WrongState
 from modelyard.core.messages import Subject
 from modelyard.core.records import Query, Transaction, Where, equals, every, first
+from modelyard.delivery.chain import set_fallbacks
+from modelyard.delivery.changing import (
+    arm_named,
+    change,
+    endpoint_named,
+    latest_routes,
+    publish,
+    refusal_of,
+    require_reason,
+    require_release,
+)
 from modelyard.delivery.commands import (
     CreateEndpoint,
     Deploy,
     Promote,
     PublishRoutes,
+    ReconcileOrder,
+    RecordFallbacks,
+    RefuseOrder,
     Rollback,
+    SetFallbacks,
     SetShares,
     StopArm,
     UpdateEndpoint,
 )
-from modelyard.delivery.events import ArmsChanged, EndpointCreated, EndpointUpdated, RoutesPublished
-from modelyard.delivery.genuine import is_genuine, note_edited, require_genuine
+from modelyard.delivery.events import EndpointCreated, EndpointUpdated
+from modelyard.delivery.genuine import require_genuine
 from modelyard.delivery.model import (
     DEPLOYMENTS,
     ENDPOINTS,
     LIVE,
-    ROUTES,
     SHARE_STEP,
     STALE_BY_TIER,
-    Deployment,
+    UNLOGGED_BY_TIER,
     Endpoint,
     EndpointArm,
     PublishedRoutes,
+    TakenOrder,
 )
-from modelyard.governance.releases.model import RELEASES, REVOCATIONS
+from modelyard.delivery.orders import reconcile_order, refuse_order
+from modelyard.delivery.policy import require_arms, require_policy, weakens
+from modelyard.delivery.ports import Keys
+from modelyard.delivery.uses import UsesTaken, record_fallbacks
+from modelyard.governance.releases.model import RELEASES
 from modelyard.governance.releases.ports import Signing
-from modelyard.trust import Purpose, sign_routes
-from modelyard.trust.statements import ArmRole, RouteSnapshot
+from modelyard.kinds.signature import Signature
+from modelyard.trust.statements import ArmRole, EndpointPolicy
+
+__all__ = ["endpoint_named", "handlings", "in_production_on", "in_use", "latest_routes"]
 
 STRICTEST = "high"
 
@@ -53,6 +74,8 @@ def create_endpoint(work: Work, command: CreateEndpoint, signing: Signing) -> En
         raise NotFound(f"use case {command.use_case!r} does not exist", field="use_case", hint="register it first")
     tier = use_case.tier or STRICTEST
     stale, age = STALE_BY_TIER[tier]
+    policy = command.policy_over(EndpointPolicy(unlogged=UNLOGGED_BY_TIER[tier]))
+    require_policy(policy, None)
     endpoint = Endpoint(
         **work.new("end"),
         name=command.name,
@@ -63,6 +86,7 @@ def create_endpoint(work: Work, command: CreateEndpoint, signing: Signing) -> En
         stale=command.stale or stale,
         greatest_age=command.greatest_age or age,
         sticky_salt=digest_of([work.organisation, command.name])[7:23],
+        policy=policy,
     )
     kept = work.add(ENDPOINTS, endpoint)
     work.emit(EndpointCreated(endpoint=kept.name, use_case=kept.use_case), f"endpoint:{kept.name}")
@@ -71,18 +95,46 @@ def create_endpoint(work: Work, command: CreateEndpoint, signing: Signing) -> En
 
 
 def update_endpoint(work: Work, command: UpdateEndpoint, signing: Signing) -> Endpoint:
-    """Change what the endpoint does when no model may answer."""
-    _require_reason(work)
+    """Change how the endpoint answers, and what it does when no model may."""
+    require_reason(work)
     endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
     if endpoint.revision != command.revision:
         raise StaleRevision(
             f"endpoint {endpoint.name} has revision {endpoint.revision}", field="revision", hint="show it again, then change it"
         )
-    update = command.model_dump(include={"constant", "stale", "greatest_age"}, exclude_none=True)
-    kept = work.save(ENDPOINTS, endpoint.model_copy(update=update))
+    changed = _updated(endpoint, command)
+    require_policy(changed.policy, _signature(work.tx, changed))
+    if changed.policy.rules != endpoint.policy.rules:
+        _require_rules(work, changed)
+    kept = work.save(ENDPOINTS, changed)
     work.emit(EndpointUpdated(endpoint=kept.name), f"endpoint:{kept.name}")
     publish(work, signing, f"endpoint {kept.name} updated")
     return kept
+
+
+def _updated(endpoint: Endpoint, command: UpdateEndpoint) -> Endpoint:
+    both = sorted(name for name in command.clear if getattr(command, name) is not None)
+    if both:
+        raise InvalidInput(f"{', '.join(both)} cannot be set and cleared at once", field="clear")
+    fresh = EndpointPolicy()
+    cleared: dict[str, Any] = {name: getattr(fresh, name) for name in command.clear if name != "constant"}
+    update = command.model_dump(include={"constant", "stale", "greatest_age"}, exclude_none=True)
+    update |= {"constant": None} if "constant" in command.clear else {}
+    policy = command.policy_over(endpoint.policy.model_copy(update=cleared))
+    return endpoint.model_copy(update=update | {"policy": policy})
+
+
+def _require_rules(work: Work, endpoint: Endpoint) -> None:
+    """Rules name live arms, and may send them everything: a release up to a share is no release for that."""
+    require_arms(endpoint)
+    for name in dict.fromkeys(rule.arm for rule in endpoint.policy.rules):
+        require_release(work, endpoint, arm_named(endpoint, name))
+
+
+def _signature(tx: Transaction, endpoint: Endpoint) -> Signature | None:
+    """The champion's."""
+    champion = endpoint.champion()
+    return tx.get(VERSIONS, champion.version).manifest.signature if champion is not None else None
 
 
 def deploy(work: Work, command: Deploy, signing: Signing) -> Endpoint:
@@ -103,8 +155,22 @@ def deploy(work: Work, command: Deploy, signing: Signing) -> Endpoint:
         share=_share_asked(command, endpoint),
         since=work.now,
     )
-    _require_release(work, endpoint, arm)
-    return _change(work, signing, endpoint, "deploy", _with_arm(endpoint, arm))
+    require_release(work, endpoint, arm)
+    if command.role is ArmRole.CHAMPION:
+        _require_readable(work.tx, endpoint, arm)
+    return change(work, signing, endpoint, "deploy", _with_arm(endpoint, arm))
+
+
+def _require_readable(tx: Transaction, endpoint: Endpoint, champion: EndpointArm) -> None:
+    """Raises WrongState when the policy speaks of fields that the new champion does not have. A rollback is not asked."""
+    try:
+        require_policy(endpoint.policy, tx.get(VERSIONS, champion.version).manifest.signature)
+    except InvalidInput as error:
+        raise WrongState(
+            f"the policy of {endpoint.name} does not fit {champion.name}: {error.detail}",
+            field=error.field,
+            hint=f"change it first: modelyard endpoint policy {endpoint.name} …",
+        ) from error
 
 
 def _share_asked(command: Deploy, endpoint: Endpoint) -> float:
@@ -144,18 +210,19 @@ def set_shares(work: Work, command: SetShares, signing: Signing) -> Endpoint:
             f"endpoint {endpoint.name} has no live arm {', '.join(unknown)}", field="shares", hint=f"it has: {', '.join(live)}"
         )
     arms = tuple(a.model_copy(update={"share": command.shares.get(a.name, 0.0)}) if a.name in live else a for a in endpoint.arms)
-    return _change(work, signing, endpoint, "set_shares", arms)
+    return change(work, signing, endpoint, "set_shares", arms)
 
 
 def promote(work: Work, command: Promote, signing: Signing) -> Endpoint:
     """The named arm becomes the only live one."""
     endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
-    arm = _arm(endpoint, command.arm)
+    arm = arm_named(endpoint, command.arm)
     if arm.role is ArmRole.CHAMPION:
         raise WrongState(f"{arm.name} is the champion already", field="arm")
+    _require_readable(work.tx, endpoint, arm)
     champion = arm.model_copy(update={"role": ArmRole.CHAMPION, "share": 1.0, "since": work.now})
     others = tuple(a for a in endpoint.arms if a.role not in LIVE and a.name != arm.name)
-    return _change(work, signing, endpoint, "promote", (champion, *others))
+    return change(work, signing, endpoint, "promote", (champion, *others))
 
 
 def rollback(work: Work, command: Rollback, signing: Signing) -> Endpoint:
@@ -170,8 +237,8 @@ def rollback(work: Work, command: Rollback, signing: Signing) -> Endpoint:
         raise WrongState(
             f"endpoint {endpoint.name} has nothing to return to", field="endpoint", hint="name a version, or stop the arm"
         )
-    serving = tuple(a for a in target if a.role is ArmRole.CHAMPION or _refusal(work, endpoint, a) is None)
-    return _change(work, signing, endpoint, "rollback", serving)
+    serving = tuple(a for a in target if a.role is ArmRole.CHAMPION or refusal_of(work, endpoint, a) is None)
+    return change(work, signing, endpoint, "rollback", serving)
 
 
 def _without_challengers(arms: Sequence[EndpointArm]) -> tuple[EndpointArm, ...]:
@@ -196,178 +263,18 @@ def _earlier_champion(work: Work, endpoint: Endpoint, version: str) -> EndpointA
 def stop_arm(work: Work, command: StopArm, signing: Signing) -> Endpoint:
     """Take an arm away. The champion can only be stopped when it is the last live arm."""
     endpoint = require_genuine(work.tx, endpoint_named(work.tx, work.organisation, command.endpoint))
-    arm = _arm(endpoint, command.arm)
+    arm = arm_named(endpoint, command.arm)
     rest = tuple(a for a in endpoint.arms if a.name != arm.name)
     if arm.role is ArmRole.CHAMPION and any(a.role is ArmRole.CHALLENGER for a in rest):
         raise WrongState(f"{arm.name} is the champion", field="arm", hint="promote or stop the challengers first")
     if arm.role is ArmRole.CHALLENGER:
         rest = tuple(a.model_copy(update={"share": a.share + arm.share}) if a.role is ArmRole.CHAMPION else a for a in rest)
-    return _change(work, signing, endpoint, "stop_arm", rest)
+    return change(work, signing, endpoint, "stop_arm", rest)
 
 
 def publish_routes(work: Work, command: PublishRoutes, signing: Signing) -> PublishedRoutes:
     """Sign the desired state once more."""
     return publish(work, signing, command.cause)
-
-
-def _change(work: Work, signing: Signing, endpoint: Endpoint, action: str, arms: tuple[EndpointArm, ...]) -> Endpoint:
-    _require_reason(work)
-    _require_sound(arms)
-    _require_releases(work, endpoint, arms)
-    epoch = next_epoch(work.tx, work.organisation)
-    champion_changes = _champion_version(arms) != _champion_version(endpoint.arms)
-    update = {
-        "arms": arms,
-        "epoch": epoch,
-        "previous": endpoint.arms if champion_changes and action != "rollback" else endpoint.previous,
-    }
-    kept = work.save(ENDPOINTS, endpoint.model_copy(update=update))
-    work.add(
-        DEPLOYMENTS,
-        Deployment(
-            **work.new("dep"),
-            endpoint=kept.name,
-            action=action,
-            epoch=epoch,
-            before=endpoint.arms,
-            after=arms,
-            actor=work.actor.id,
-            reason=work.request.reason,
-        ),
-    )
-    versions = tuple(a.version for a in arms)
-    work.emit(ArmsChanged(endpoint=kept.name, action=action, epoch=epoch, versions=versions), f"endpoint:{kept.name}")
-    publish(work, signing, f"{action} on {kept.name}")
-    return kept
-
-
-def _require_reason(work: Work) -> None:
-    if not work.request.reason:
-        raise InvalidInput("what answers is never changed without a reason", field="reason", hint='say why: --reason "…"')
-
-
-def _champion_version(arms: Sequence[EndpointArm]) -> str | None:
-    return next((a.version for a in arms if a.role is ArmRole.CHAMPION), None)
-
-
-def _require_sound(arms: Sequence[EndpointArm]) -> None:
-    live = [a for a in arms if a.role in LIVE]
-    total = math.fsum(a.share for a in live)
-    if live and abs(total - 1) > SHARE_STEP:
-        raise InvalidInput(f"the shares add up to {total:.4g}, not to 1", field="shares")
-
-
-def _require_releases(work: Work, endpoint: Endpoint, arms: Sequence[EndpointArm]) -> None:
-    """Asked of what is new or grows. An arm that stays as it was is not: the end of its release, which the runtime sees to, must
-    not keep anybody from stopping another."""
-    before = {a.name: a for a in endpoint.arms}
-    for arm in arms:
-        was = before.get(arm.name)
-        stays = was is not None and (was.release, was.role) == (arm.release, arm.role) and arm.share <= was.share
-        if not stays:
-            _require_release(work, endpoint, arm)
-
-
-def _require_release(work: Work, endpoint: Endpoint, arm: EndpointArm) -> None:
-    refusal = _refusal(work, endpoint, arm)
-    if refusal is not None:
-        raise refusal
-
-
-def _refusal(work: Work, endpoint: Endpoint, arm: EndpointArm) -> NotApproved | None:
-    """Why an arm may not serve: by the clauses that the runtime asks too, so that nobody is told `done` for what will be refused,
-    and because its version was retired."""
-    release = work.get(RELEASES, arm.release)
-    state = work.get(VERSION_STATES, release.version)
-    revoked = first(work.tx, REVOCATIONS, equals("id", release.id)) is not None
-    clauses = {
-        "release": (not revoked, "was revoked"),
-        "version": (state.status is not Status.RETIRED, f"is for version {state.model}@{state.number}, which is retired"),
-        "use_case": (endpoint.use_case == release.use_case, f"is for use case {release.use_case}"),
-        "endpoint": (endpoint.name in release.endpoints, f"is for endpoints {', '.join(release.endpoints)}"),
-        "stage": (endpoint.stage == release.stage, f"is for stage {release.stage}"),
-        "role": (arm.role in release.roles, f"permits the roles {', '.join(release.roles)}, not {arm.role.value}"),
-        "share": (
-            arm.share <= release.greatest_share + SHARE_STEP,
-            f"permits a share of {release.greatest_share:.0%}, not {arm.share:.0%}",
-        ),
-        "until": (release.until > work.now, f"ended at {release.until:%Y-%m-%d %H:%M} UTC"),
-    }
-    for field, (holds, what) in clauses.items():
-        if not holds:
-            return NotApproved(f"release {release.id} {what}", field=field, hint="request approval for what you need")
-    return None
-
-
-def _arm(endpoint: Endpoint, name: str) -> EndpointArm:
-    for arm in endpoint.arms:
-        if name in (arm.name, arm.version):
-            return arm
-    known = ", ".join(a.name for a in endpoint.arms) or "none"
-    raise NotFound(f"endpoint {endpoint.name} has no arm {name!r}", field="arm", hint=f"its arms: {known}")
-
-
-def endpoint_named(tx: Transaction, organisation: str, name: str) -> Endpoint:
-    """The endpoint of that name (or id). Raises NotFound."""
-    found = first(tx, ENDPOINTS, equals("organisation", organisation), equals("name", name))
-    if found is None:
-        raise NotFound(f"there is no endpoint {name!r}", field="endpoint", hint="`modelyard endpoint list` shows them")
-    return found
-
-
-def latest_routes(tx: Transaction, organisation: str) -> PublishedRoutes | None:
-    """The snapshot with the highest epoch."""
-    query = Query(where=(equals("organisation", organisation),), sort="epoch", descending=True, limit=1)
-    items = tx.find(ROUTES, query).items
-    return items[0] if items else None
-
-
-def next_epoch(tx: Transaction, organisation: str) -> int:
-    last = latest_routes(tx, organisation)
-    return last.epoch + 1 if last else 1
-
-
-def publish(work: Work, signing: Signing, cause: str) -> PublishedRoutes:
-    """Sign the desired state of all endpoints with the next epoch; endpoints whose rows were edited are left out."""
-    revocations = every(work.tx, REVOCATIONS, equals("organisation", work.organisation))
-    endpoints = _genuine_endpoints(work)
-    ended = {r.id for r in revocations}
-    # Also by the arms themselves: a release whose row was edited was revoked by what the row says.
-    payloads = {r.payload for r in revocations} | {a.payload for e in endpoints for a in e.arms if a.release in ended}
-    snapshot = RouteSnapshot(
-        organisation=work.organisation,
-        epoch=next_epoch(work.tx, work.organisation),
-        issued_at=work.now,
-        endpoints=tuple(e.routes() for e in sorted(endpoints, key=lambda e: e.name)),
-        revoked=tuple(sorted(payloads)),
-    )
-    signer = signing.signer(Purpose.ROUTES)
-    signed = sign_routes(snapshot, signer)
-    kept = work.add(
-        ROUTES,
-        PublishedRoutes(
-            **work.new("rts"),
-            epoch=snapshot.epoch,
-            # What a dry run signed would be valid and in no log: it does not leave.
-            envelope="" if work.request.dry_run else signed.envelope.decode(),
-            payload=signed.digest,
-            key_id=signer.key_id,
-            cause=cause,
-        ),
-    )
-    work.emit(RoutesPublished(epoch=kept.epoch, cause=cause), f"routes:{work.organisation}")
-    return kept
-
-
-def _genuine_endpoints(work: Work) -> list[Endpoint]:
-    changed_now = {c.id for c in work.changes if c.table == ENDPOINTS.name}
-    found = []
-    for endpoint in every(work.tx, ENDPOINTS, equals("organisation", work.organisation)):
-        if endpoint.id in changed_now or is_genuine(work.tx, endpoint):
-            found.append(endpoint)
-        else:
-            note_edited(work, endpoint)
-    return found
 
 
 def in_production_on(tx: Transaction, organisation: str, endpoint: str, at: datetime) -> tuple[EndpointArm, ...]:
@@ -389,13 +296,29 @@ def _subject(tx: Transaction, request: Request, command: Any) -> Subject:
 
 
 def _constant(command: Any) -> dict[str, Any]:
-    return {"sets_constant": getattr(command, "constant", None) is not None}
+    sets = getattr(command, "constant", None) is not None or "constant" in getattr(command, "clear", ())
+    return {"sets_constant": sets}
+
+
+def _subject_of_update(tx: Transaction, request: Request, command: UpdateEndpoint) -> Subject:
+    subject = _subject(tx, request, command)
+    endpoint = endpoint_named(tx, request.organisation, command.endpoint)
+    try:
+        after = _updated(endpoint, command).policy
+    except ModelyardError:
+        after = endpoint.policy  # the handler says what is wrong
+    weaker = weakens(endpoint.policy, after, _signature(tx, endpoint), endpoint.tier)
+    return subject.model_copy(update={"attributes": subject.attributes | {"weakens": weaker}})
 
 
 def _subject_of_new(tx: Transaction, request: Request, command: CreateEndpoint) -> Subject:
     if first(tx, ENDPOINTS, equals("organisation", request.organisation), equals("name", command.name)) is not None:
         raise AlreadyExists(f"endpoint {command.name!r} exists", field="name", hint="choose another name, or update it")
-    attributes = {"stage": command.stage, "use_case": command.use_case}
+    use_case = first(tx, USE_CASES, equals("organisation", request.organisation), equals("name", command.use_case))
+    tier = (use_case.tier if use_case else None) or STRICTEST
+    before = EndpointPolicy(unlogged=UNLOGGED_BY_TIER[tier])
+    weaker = weakens(before, command.policy_over(before), None, tier)
+    attributes = {"stage": command.stage, "use_case": command.use_case, "weakens": weaker}
     return Subject(type="endpoint", id=command.name, attributes=attributes | _constant(command))
 
 
@@ -403,17 +326,31 @@ def _subject_of_routes(tx: Transaction, request: Request, command: PublishRoutes
     return Subject(type="routes", id=request.organisation)
 
 
-def handlings(signing: Signing) -> list[Handling[Any]]:
+def _subject_of_runtime(tx: Transaction, request: Request, command: RecordFallbacks) -> Subject:
+    return Subject(type="runtime", id=request.actor.id)
+
+
+def _subject_of_refused(tx: Transaction, request: Request, command: RefuseOrder) -> Subject:
+    return Subject(type="endpoint", id=command.endpoint)
+
+
+def handlings(keys: Keys) -> list[Handling[Any]]:
+    """Every command of delivery, with who signs and who is trusted."""
+
     def signed(handler: Any) -> Any:
-        return partial(handler, signing=signing)
+        return partial(handler, signing=keys)
 
     return [
         Handling(CreateEndpoint, signed(create_endpoint), _subject_of_new, Endpoint),
-        Handling(UpdateEndpoint, signed(update_endpoint), _subject, Endpoint),
+        Handling(UpdateEndpoint, signed(update_endpoint), _subject_of_update, Endpoint),
+        Handling(SetFallbacks, signed(set_fallbacks), _subject, Endpoint),
         Handling(Deploy, signed(deploy), _subject, Endpoint),
         Handling(SetShares, signed(set_shares), _subject, Endpoint),
         Handling(Promote, signed(promote), _subject, Endpoint),
         Handling(Rollback, signed(rollback), _subject, Endpoint),
         Handling(StopArm, signed(stop_arm), _subject, Endpoint),
         Handling(PublishRoutes, signed(publish_routes), _subject_of_routes, PublishedRoutes),
+        Handling(RecordFallbacks, record_fallbacks, _subject_of_runtime, UsesTaken),
+        Handling(ReconcileOrder, partial(reconcile_order, signing=keys, roots=keys), _subject, TakenOrder),
+        Handling(RefuseOrder, signed(refuse_order), _subject_of_refused, TakenOrder),
     ]

@@ -17,7 +17,7 @@ from modelyard.governance.assurance import events as assurance_events
 from modelyard.governance.assurance import model as assurance_model
 from modelyard.governance.assurance import service as assurance_service
 from modelyard.governance.audit import model as audit_model
-from modelyard.governance.bootstrap import bootstrap_gates, bootstrap_keys, bootstrap_runtime
+from modelyard.governance.bootstrap import RUNTIME_SCOPES, bootstrap_gates, bootstrap_keys, bootstrap_runtime
 from modelyard.governance.custody import events as custody_events
 from modelyard.governance.custody import model as custody_model
 from modelyard.governance.custody import service as custody_service
@@ -76,6 +76,7 @@ def handlings(signing: Signing) -> list[Handling[Any]]:
 __all__ = [
     "EVENTS",
     "EXPLAINED_TABLES",
+    "RUNTIME_SCOPES",
     "TABLES",
     "CedarAuthorizer",
     "Signing",

@@ -30,7 +30,7 @@ from modelyard.governance.releases.model import KEYS
 from modelyard.trust import Purpose, TrustRoots
 
 RUNTIME = "runtime"
-RUNTIME_SCOPES = ("read", "governance.record_refusals")
+RUNTIME_SCOPES = ("read", "governance.record_refusals", "delivery.record_fallbacks", "delivery.refuse_order")
 RUNTIME_TOKEN_LIFE = timedelta(days=365)
 PLATFORMS_OWN = RegisterUseCase(
     name=PLATFORM,

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from modelyard.core.digests import DIGEST, canonical, digest, digest_of
 from modelyard.core.records import Record, Table
@@ -180,13 +180,20 @@ class EvidenceLink(_Part):
 
 
 class Scope(_Part):
-    """What is asked for: where, in which roles, and up to which share a version may serve."""
+    """What is asked for: where, in which roles, and up to which share a version may serve, and whether it may use the network."""
 
     use_case: str
     endpoints: tuple[str, ...] = Field(min_length=1)
     stage: str = "production"
     roles: tuple[Literal["champion", "challenger", "shadow", "fallback"], ...] = Field(min_length=1)
     greatest_share: float = Field(default=1.0, gt=0, le=1)
+    network: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is not asked for is not written, so that approvals from before it could be have the digests that they had."""
+        found: dict[str, Any] = plain(self)
+        return {name: value for name, value in found.items() if name != "network" or value}
 
 
 class Approval(Record):

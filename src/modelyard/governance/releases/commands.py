@@ -11,12 +11,14 @@ from modelyard.core.messages import Command
 
 
 class IssueRelease(Command):
-    """Sign what an approval allows. `until` may shorten what was approved, never lengthen it."""
+    """Sign what an approval allows. `until` may shorten what was approved, never lengthen it; `network` false leaves out the use
+    of the network that was approved, and nothing grants what was not."""
 
     action: ClassVar[str] = "governance.issue_release"
 
     approval: str
     until: AwareDatetime | None = None
+    network: bool | None = None
 
 
 class RevokeRelease(Command):
@@ -29,7 +31,8 @@ class RevokeRelease(Command):
 
 
 class RegisterKey(Command):
-    """Make a public key known. With `replaces`, the older key is retired; what it signed stays valid."""
+    """Make a public key known. With `replaces`, the older key is retired; what it signed stays valid. A key for orders has a
+    `holder`: the identity in whose name its orders are done."""
 
     action: ClassVar[str] = "governance.register_key"
 
@@ -37,6 +40,7 @@ class RegisterKey(Command):
     purposes: tuple[str, ...] = Field(min_length=1)
     public_pem: str
     replaces: str | None = None
+    holder: str | None = None
 
 
 class RevokeKey(Command):

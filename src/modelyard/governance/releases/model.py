@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.core.digests import DIGEST
+from modelyard.core.digests import DIGEST, canonical, digest
 from modelyard.core.records import Record, Table
 
 
@@ -60,12 +60,19 @@ class KeyStatus(StrEnum):
 
 
 class SigningKey(Record):
-    """A public key that the platform has signed with. The record's id is the key id; the private part is never kept here."""
+    """A public key that the platform signs with, or with which a `holder` signs orders. The record's id is the key id; the
+    private part is never kept here."""
 
     purposes: tuple[str, ...]
     public_pem: str
     status: KeyStatus
     replaced_by: str | None = None
+    holder: str | None = None
+
+    def digest(self) -> str:
+        """As of every record; a key without a holder has the digest that it had before keys had holders."""
+        absent = {"holder"} if self.holder is None else set()
+        return digest(canonical(self.model_dump(mode="json", exclude=absent)))
 
 
 KEYS: Table[SigningKey] = Table("signing_keys", SigningKey, indexed=("status",))

@@ -22,6 +22,7 @@ from modelyard.governance.assurance.model import (
     ApprovalStatus,
 )
 from modelyard.governance.assurance.service import climb, what_changed
+from modelyard.governance.identity.model import IDENTITIES
 from modelyard.governance.releases.commands import (
     IssueRelease,
     RecordRefusals,
@@ -64,6 +65,8 @@ def issue_release(work: Work, command: IssueRelease, signing: Signing) -> Issued
             field="until",
             hint="a longer one needs another approval",
         )
+    if command.network and not approval.scope.network:
+        raise NotApproved("the use of the network was not approved", field="network", hint="request approval with --network")
     release = Release(
         id=work.ids.new("rel"),
         organisation=work.organisation,
@@ -76,6 +79,7 @@ def issue_release(work: Work, command: IssueRelease, signing: Signing) -> Issued
         stage=approval.scope.stage,
         roles=approval.scope.roles,
         greatest_share=approval.scope.greatest_share,
+        network=approval.scope.network and command.network is not False,
         tier=approval.tier,
         evidence=tuple(EvidenceRef(id=e.id, type=e.type, digest=e.digest) for e in approval.evidence),
         approvals=tuple(ApprovalRef(id=d.id, approver=d.approver, digest=d.digest()) for d in decisions),
@@ -164,6 +168,7 @@ def register_key(work: Work, command: RegisterKey) -> SigningKey:
     """Make a key known; the one that it replaces signs no more."""
     if PublicKey.from_pem(command.public_pem).key_id != command.key_id:
         raise InvalidInput("the key id is not that of the public key", field="key_id")
+    _require_holder(work, command)
     if first(work.tx, KEYS, equals("id", command.key_id)) is not None:
         raise AlreadyExists(f"key {command.key_id[:16]} is known already", field="key_id")
     if command.replaces is not None:
@@ -173,10 +178,27 @@ def register_key(work: Work, command: RegisterKey) -> SigningKey:
     fields = work.new("key") | {"id": command.key_id}
     kept = work.add(
         KEYS,
-        SigningKey(**fields, purposes=command.purposes, public_pem=command.public_pem, status=KeyStatus.ACTIVE),
+        SigningKey(
+            **fields,
+            purposes=command.purposes,
+            public_pem=command.public_pem,
+            status=KeyStatus.ACTIVE,
+            holder=command.holder,
+        ),
     )
     work.emit(KeyRegistered(key_id=kept.id, replaces=command.replaces), f"key:{kept.id}")
     return kept
+
+
+def _require_holder(work: Work, command: RegisterKey) -> None:
+    """A key for orders signs nothing else and is somebody's; no other key is anybody's."""
+    for_orders = Purpose.ORDER.value in command.purposes
+    if for_orders and (len(command.purposes) > 1 or command.holder is None):
+        raise InvalidInput("a key for orders is one person's, and signs nothing else", field="purposes", hint="name its holder")
+    if not for_orders and command.holder is not None:
+        raise InvalidInput("only keys for orders have a holder", field="holder")
+    if command.holder is not None:
+        work.get(IDENTITIES, command.holder)
 
 
 def revoke_key(work: Work, command: RevokeKey) -> SigningKey:
@@ -279,7 +301,8 @@ def _subject_of_release(tx: Transaction, request: Request, command: RevokeReleas
 
 
 def _subject_of_key(tx: Transaction, request: Request, command: RegisterKey | RevokeKey) -> Subject:
-    return Subject(type="key", id=command.key_id)
+    holder = getattr(command, "holder", None)
+    return Subject(type="key", id=command.key_id, attributes={"owner": holder} if holder is not None else {})
 
 
 def _subject_of_refusals(tx: Transaction, request: Request, command: RecordRefusals) -> Subject:
