@@ -151,7 +151,7 @@ class Compaction:
 
     def take_in(self) -> Compacted:
         """All sealed segments into the table, those of dead writers sealed first. Erased rows are left out."""
-        adoption.adopt_dead(self._root)
+        self._damaged = adoption.adopt_dead(self._root).damaged
         segments = rows = files = 0
         for batch in self._batches():
             table = pa.Table.from_batches(batch.rows, schema=self._table.schema)

@@ -18,7 +18,9 @@ from modelyard.decisions.files import exclusive, write_atomically
 from modelyard.decisions.schema import TIME, TableSpec
 
 NAME = "erasures.json"
-FOREVER = 1 << 62
+FOREVER = 253_402_300_799_000_000
+"""The end of the last year that calendars have, in microseconds."""
+
 _KEYS = {"decisions": ("subject", "decision_time"), "outcomes": ("decision_id", "recorded_time")}
 
 
@@ -91,6 +93,10 @@ class Filter:
         self.needs = (self._key, self._time) if until else ()
         self._whom = pa.array(list(until), pa.string())
         self._until = pa.array(list(until.values()), pa.int64())
+
+    def table(self) -> Any:
+        """Whom, and until when, as an Arrow table."""
+        return pa.table({"whom": self._whom, "until": self._until.cast(TIME)})
 
     def hit(self, batch: Any) -> Any:
         """Which rows are erased, as a mask without nulls."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import pyarrow as pa
+import structlog
 
 from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import Busy, TooLarge, WrongState
@@ -23,6 +25,7 @@ from modelyard.decisions.framing import LARGEST_PAYLOAD, Frame, FrameMeta, Heade
 from modelyard.decisions.layout import FrameRef, SegmentPath
 from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
 
+_log = structlog.get_logger(__name__)
 _COMPRESS_FROM = 64
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -65,6 +68,7 @@ class Journal:
         self._limits, self._clock, self._faults = limits or Limits(), clock or SystemClock(), faults or NoFaults()
         self._mutex = threading.Lock()
         self._open: _Open | None = None
+        self._left: list[_Open] = []
         self._prefix = len(table.schema.serialize())
         self._folder = layout.writer_folder(root, writer)
         self._lock = self._own()
@@ -75,7 +79,11 @@ class Journal:
         self._number = max(present, layout.compacted(root).get(writer, 0))
 
     def commit(self, batch: Any) -> None:
-        """Append a batch; on return it is durable. When this raises, the batch is not in the log."""
+        """Append a batch; on return it is durable. When this raises, the batch is not in the log.
+
+        One exception: when the disk refuses the batch and then also to take back its bytes, readers may see it until the disk
+        takes writes again (or a next writer adopts the segment). Refused and seen is possible then, acknowledged and lost is not.
+        """
         payload = self._message(batch)
         meta = frame_meta(self._table, batch)
         with self._mutex:
@@ -84,7 +92,8 @@ class Journal:
             self._guard(lambda: self._append(meta, payload))
 
     def seal_if_due(self) -> None:
-        """Seal the open segment if it is large or old enough. Idempotent; called by `commit` too."""
+        """Seal the open segment if it is large or old enough, and what could not be sealed before. Idempotent; `commit` does it
+        too. Raises StorageFull or LogUnwritable when sealing fails; it is tried again the next time, and loses nothing."""
         with self._mutex:
             self._guard(self._roll)
 
@@ -94,7 +103,7 @@ class Journal:
             self._guard(self._seal)
 
     def close(self) -> None:
-        """Seal and let the name go. Idempotent."""
+        """Seal and let the name go. Idempotent. What cannot be sealed the next writer adopts."""
         with self._mutex:
             if self._closed:
                 return
@@ -102,6 +111,9 @@ class Journal:
             try:
                 self._guard(self._seal)
             finally:
+                for segment in self._left:
+                    os.close(segment.descriptor)
+                self._left.clear()
                 self._lock.close()
 
     def __enter__(self) -> Self:
@@ -143,7 +155,10 @@ class Journal:
         return payload
 
     def _append(self, meta: FrameMeta, payload: Any) -> None:
-        self._roll()
+        try:
+            self._roll()
+        except OSError as error:  # the segment waits to be sealed; whether the disk takes rows is seen next
+            _log.warning("a segment of the log could not be sealed", writer=self._writer, error=str(error))
         segment = self._open or self._start()
         data = encode_frame(segment.nonce, segment.offset, meta, memoryview(payload))
         self._make_durable(segment, data)
@@ -154,56 +169,79 @@ class Journal:
 
     def _make_durable(self, segment: _Open, data: bytes) -> None:
         """Write and sync; when that fails nothing half done stays visible. After a failed sync the kernel may have dropped
-        pages, so such a segment is not written to again."""
+        pages, so such a segment is not written to again: it is cut at its last durable frame and sealed."""
         written = False
         try:
+            self._faults.reach("decisions.commit.begun")
             _write(segment.descriptor, segment.offset, data)
             written = True
             self._faults.reach("decisions.commit.written")
             os.fdatasync(segment.descriptor)
         except BaseException:
-            os.ftruncate(segment.descriptor, segment.offset)
             if written:
-                self._open = None
-                os.close(segment.descriptor)
+                self._leave()
+            try:
+                os.ftruncate(segment.descriptor, segment.offset)
+            except OSError as error:
+                self._leave()
+                _log.error("a refused batch could not be taken back", writer=self._writer, error=str(error))
             raise
+
+    def _leave(self) -> None:
+        """Write no more to the open segment; it is cut and sealed when the disk lets us."""
+        if self._open is not None:
+            self._left.append(self._open)
+            self._open = None
 
     def _start(self) -> _Open:
         self._number += 1
         path = SegmentPath(self._folder, self._number)
         now = self._clock.now().timestamp()
         nonce = secrets.token_bytes(16)
+        schema = self._table.schema.serialize().to_pybytes()
         header = encode_header(
-            Header(
-                self._table.name,
-                SCHEMA_VERSION,
-                self._writer,
-                self._number,
-                int(now * 1e6),
-                nonce,
-                self._table.schema.serialize().to_pybytes(),
-            )
+            Header(self._table.name, SCHEMA_VERSION, self._writer, self._number, int(now * 1e6), nonce, schema)
         )
-        write_atomically(path.data, header)
+        self._faults.reach("decisions.segment.starting")
+        try:
+            write_atomically(path.data, header)
+            descriptor = os.open(path.data, os.O_RDWR)
+        except OSError:
+            path.data.unlink(missing_ok=True)
+            raise
+        segment = _Open(path, descriptor, nonce, len(header), now, [])
+        self._open = segment
         self._faults.reach("decisions.segment.started")
-        self._open = _Open(path, os.open(path.data, os.O_RDWR), nonce, len(header), now, [])
-        return self._open
+        return segment
 
     def _roll(self) -> None:
+        """Seal what is due. A clock that was set back starts a segment's age again: it is never negative."""
         if self._open is None:
+            self._settle()
             return
-        age = self._clock.now().timestamp() - self._open.born
-        if self._open.offset >= self._limits.segment_bytes or age >= self._limits.segment_age:
-            self._seal()
+        now = self._clock.now().timestamp()
+        self._open.born = min(self._open.born, now)
+        due = self._open.offset >= self._limits.segment_bytes or now - self._open.born >= self._limits.segment_age
+        if due:
+            self._leave()
+        self._settle()
 
     def _seal(self) -> None:
-        if self._open is None:
-            return
-        segment = self._open
-        self._faults.reach("decisions.seal")
-        write_seal(segment.path, segment.offset, segment.frames)
-        os.close(segment.descriptor)
-        self._open = None
+        self._leave()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Seal what is no longer written to. It stays in line when that fails: a seal that is half there must not be outrun by
+        rows that it does not name."""
+        while self._left:
+            segment = self._left[0]
+            self._faults.reach("decisions.seal")
+            if os.fstat(segment.descriptor).st_size > segment.offset:
+                os.ftruncate(segment.descriptor, segment.offset)
+                os.fsync(segment.descriptor)
+            write_seal(segment.path, segment.offset, segment.frames)
+            del self._left[0]
+            os.close(segment.descriptor)
 
     def _guard(self, work: Callable[[], None]) -> None:
         try:
@@ -216,4 +254,6 @@ def _write(descriptor: int, offset: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         written = os.pwrite(descriptor, view, offset)
+        if written == 0:
+            raise OSError(errno.ENOSPC, "the disk takes no bytes")
         view, offset = view[written:], offset + written

@@ -355,4 +355,4 @@ def _time(micros: int) -> str:
     """A time as Delta's statistics have it; times that no calendar has are the nearest ones that it has."""
     days, rest = divmod(micros, _DAY)
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=min(max(days, _DAYS[0]), _DAYS[1]), microseconds=rest)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

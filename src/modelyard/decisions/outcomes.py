@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.digests import canonical
 from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults
-from modelyard.decisions.extents import Matching
+from modelyard.decisions.extents import Extent, Matching
 from modelyard.decisions.files import exclusive
 from modelyard.decisions.journal import Journal, Limits
 from modelyard.decisions.schema import OUTCOME_TABLE, TIME, Rows, to_batch
@@ -137,18 +137,34 @@ class OutcomeReader:
 
     def scan(self, since: datetime | None = None, until: datetime | None = None) -> Any:
         """All outcomes recorded in the window, corrections included, as an Arrow table."""
-        low = None if since is None else pa.scalar(since, TIME).value
-        high = None if until is None else pa.scalar(until, TIME).value
-        wanted = Matching(lambda m: (low is None or m.max_time >= low) and (high is None or m.min_time < high))
+        wanted, keep = _recorded(since, until)
+        names = OUTCOME_TABLE.schema.names
+        return self._table.collect(wanted, names, keep).cast(OUTCOME_TABLE.schema)
 
-        def keep(batch: Any) -> Any:
-            if since is not None:
-                batch = batch.filter(pc.greater_equal(batch["recorded_time"], pa.scalar(since, TIME)))
-            if until is not None:
-                batch = batch.filter(pc.less(batch["recorded_time"], pa.scalar(until, TIME)))
-            return batch
+    def batches(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[Any]:
+        """The same as Arrow batches, for what does not fit in memory. Raises Busy when the log was rewritten meanwhile."""
+        wanted, keep = _recorded(since, until)
+        for batch in self._table.batches(wanted, OUTCOME_TABLE.schema.names):
+            kept = keep(batch)
+            if kept.num_rows:
+                yield kept
 
-        return self._table.collect(wanted, OUTCOME_TABLE.schema.names, keep).cast(OUTCOME_TABLE.schema)
+
+def _recorded(since: datetime | None, until: datetime | None) -> tuple[Matching, Callable[[Any], Any]]:
+    low = None if since is None else pa.scalar(since, TIME)
+    high = None if until is None else pa.scalar(until, TIME)
+
+    def test(extent: Extent) -> bool:
+        return (low is None or extent.max_time >= low.value) and (high is None or extent.min_time < high.value)
+
+    def keep(batch: Any) -> Any:
+        if low is not None:
+            batch = batch.filter(pc.greater_equal(batch["recorded_time"], low))
+        if high is not None:
+            batch = batch.filter(pc.less(batch["recorded_time"], high))
+        return batch
+
+    return Matching(test), keep
 
 
 def join(decisions: Any, outcomes: Any, *, as_of: datetime | None = None) -> Any:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.core.errors import InvalidInput
+from modelyard.decisions import querying
 from modelyard.decisions.extents import Extent, Matching
 from modelyard.decisions.schema import DECISION_TABLE, TIME
 from modelyard.decisions.tables import TableReader
@@ -77,8 +78,7 @@ class DecisionReader:
         """An Arrow table of the window's decisions; writer by writer, each in the order of writing. With `limit`, of the first
         ones: no more than these are read."""
         shown, needed, keep = _selection(window, columns)
-        schema = pa.schema([DECISION_TABLE.schema.field(name) for name in shown])
-        return self._table.collect(Matching(_may_match(window)), needed, keep, limit).cast(schema)
+        return self._table.collect(Matching(_may_match(window)), needed, keep, limit).cast(_schema(shown))
 
     def batches(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[Any]:
         """The window's decisions as Arrow batches, for what does not fit in memory. Raises Busy when the log was rewritten
@@ -88,6 +88,57 @@ class DecisionReader:
             kept = keep(batch)
             if kept.num_rows:
                 yield kept
+
+    def as_arrow(self, window: Window, columns: Sequence[str] | None = None) -> Any:
+        """The window's decisions as a `pyarrow.RecordBatchReader`: a stream that other libraries take as it is."""
+        shown = list(_columns(columns))
+        return pa.RecordBatchReader.from_batches(_schema(shown), self.batches(window, shown))
+
+    def relation(self, connection: Any, window: Window | None = None, columns: Sequence[str] | None = None) -> Any:
+        """The window's decisions as a relation of a DuckDB connection, to be asked with SQL.
+
+        It is of this moment: what is written later is not in it, and once its files are cleaned away (an hour after they were
+        replaced) it no longer reads. Rows that are in no Parquet file yet are held in memory. Raises Unavailable without DuckDB.
+        """
+        querying.check_duckdb()
+        asked, shown = window or Window(), list(_columns(columns))
+        wanted = Matching(_may_match(asked))
+        plan, tail = self._table.moment(wanted)
+        return querying.relation(connection, plan, tail, shown, _sql(asked))
+
+    def export(self, window: Window, path: Path, columns: Sequence[str] | None = None) -> int:
+        """The window's decisions as one Parquet file, written as a stream; it appears whole or not at all. Returns its rows.
+        Raises StorageFull, LogUnwritable, and Busy when the log was rewritten meanwhile."""
+        shown = list(_columns(columns))
+        return querying.write_parquet(self.batches(window, shown), _schema(shown), path)
+
+
+def _schema(columns: Sequence[str]) -> Any:
+    return pa.schema([DECISION_TABLE.schema.field(name) for name in columns])
+
+
+def _sql(window: Window) -> str:
+    """The tests of `_tests` in SQL."""
+    tests = [f'"{name}" = {querying.text(value)}' for name, value in _named(window) if value is not None]
+    for name, values in (("manifest", window.versions), ("answered_arm", window.arms)):
+        if values:
+            tests.append(f'"{name}" IN ({", ".join(map(querying.text, values))})')
+    if not window.shadows and not window.arms:
+        tests.append("shadow_of IS NULL")
+    for sign, micros in zip((">=", "<"), window.micros(), strict=True):
+        if micros is not None:
+            tests.append(f"{window.by.value} {sign} make_timestamptz({micros})")
+    return " AND ".join(tests)
+
+
+def _named(window: Window) -> tuple[tuple[str, str | None], ...]:
+    return (
+        ("organisation", window.organisation),
+        ("use_case", window.use_case),
+        ("endpoint", window.endpoint),
+        ("unit", window.key),
+        ("subject", window.subject),
+    )
 
 
 def _selection(window: Window, columns: Sequence[str] | None) -> tuple[list[str], list[str], Callable[[Any], Any]]:
@@ -137,14 +188,7 @@ def _may_match(window: Window) -> Callable[[Extent], bool]:
 def _tests(window: Window) -> list[tuple[str, Callable[[Any], Any]]]:
     """What each row must pass: a column and a test that gives true or false (never null) for each of its values."""
     tests: list[tuple[str, Callable[[Any], Any]]] = []
-    named = (
-        ("organisation", window.organisation),
-        ("use_case", window.use_case),
-        ("endpoint", window.endpoint),
-        ("unit", window.key),
-        ("subject", window.subject),
-    )
-    for name, value in named:
+    for name, value in _named(window):
         if value is not None:
             tests.append((name, _among((value,))))
     for name, values in (("manifest", window.versions), ("answered_arm", window.arms)):

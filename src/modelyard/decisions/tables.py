@@ -92,18 +92,29 @@ class TableReader:
 
     def unsealed(self, wanted: Wanted, columns: Sequence[str]) -> list[tuple[str, Any]]:
         """Batches of segments that are not in the Delta table, each with its writer's name, read as one moment has them."""
-        schema = self._schema(columns)
         for _ in range(_TRIES):
             try:
-                plan = self.plan(wanted)
-                return [
-                    (segment.path.folder.name, conform(batch, schema))
-                    for segment, frames in plan.segments
-                    for batch in segment.read(frames, columns)
-                ]
+                return list(self._tail(self.plan(wanted), columns))
             except FileNotFoundError:
                 continue
         raise _changing()
+
+    def moment(self, wanted: Wanted) -> tuple[Plan, Any]:
+        """What to read now, and as an Arrow table those of its rows that are in no file of the Delta table."""
+        schema = self._table.schema
+        for _ in range(_TRIES):
+            try:
+                plan = self.plan(wanted)
+                return plan, pa.Table.from_batches([batch for _, batch in self._tail(plan, schema.names)], schema=schema)
+            except FileNotFoundError:
+                continue
+        raise _changing()
+
+    def _tail(self, plan: Plan, columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        schema = self._schema(columns)
+        for segment, frames in plan.segments:
+            for batch in segment.read(frames, columns):
+                yield segment.path.folder.name, conform(batch, schema)
 
     def by_ids(self, ids: Sequence[str], columns: Sequence[str]) -> Any:
         """A table of the rows with these ids: first those in the Delta table, then the log's order."""
