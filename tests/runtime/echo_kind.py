@@ -1,4 +1,4 @@
-"""A kind for tests: it says again what it was given, at once or word by word. Installed on the path of the runtime that needs it."""
+"""A kind for tests: it says again what it was given, at once or word by word. `forms_stage` installs it for a runtime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class Echo:
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
-        self.left = Path(__file__)
 
     def predict(self, batch: Batch) -> Batch:
         return {f"{name}_out": values for name, values in batch.items()}

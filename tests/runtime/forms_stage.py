@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from runtime_stage import ControlPlane, RunningRuntime, onnx_model
+
 from modelyard.decisions import DecisionReader
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
 from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointRoutes
-from runtime_stage import ControlPlane, RunningRuntime, onnx_model
 
 LARGEST_BODY = 40 << 20
 SMALL = {name: getattr(DataType, name) for name in DataType.__members__}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -229,8 +230,8 @@ def encoded(values: np.ndarray[Any, Any]) -> bytes:
     """An encoder of its own, by the words of the extension."""
     if values.dtype == object:
         return b"".join(struct.pack("<I", len(v.encode())) + v.encode() for v in values)
-    code = {"b1": "?", "i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "u8": "Q", "f2": "e", "f4": "f",
-            "f8": "d"}[f"{values.dtype.kind}{values.dtype.itemsize}"]  # fmt: skip
+    codes = dict(zip(["b1", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"], "?bBhHiIqQefd", strict=True))
+    code = codes[f"{values.dtype.kind}{values.dtype.itemsize}"]
     return struct.pack(f"<{values.size}{code}", *values.reshape(-1).tolist())
 
 
@@ -276,9 +277,6 @@ def test_a_damaged_request_is_refused_or_read_and_never_fails(data: st.DataObjec
         if not text:
             break
     length += data.draw(st.integers(-3, 3))
-    try:
+    with suppress(InvalidInput):
         asked = OpenInference().read(bytes(text), Bare(inference_header_content_length=str(length)), {})
-    except InvalidInput as error:
-        assert error.detail
-        return
-    assert asked.given
+        assert asked.given
