@@ -131,8 +131,30 @@ class Translation(BaseModel):
     refused: str = ""
 
 
+class Isolate(StrEnum):
+    """Which versions run in an environment of their own, where they have a lock: none (what needs one is refused), those whose
+    engine is not in the platform's environment or whose format runs code of its author, or all."""
+
+    NEVER = "never"
+    UNTRUSTED = "untrusted"
+    ALWAYS = "always"
+
+
+class Confine(StrEnum):
+    """What happens where the platform cannot keep a model's process from the network, from files and from other processes:
+    it runs and that is told in its status, or it is refused."""
+
+    WHERE_POSSIBLE = "where-possible"
+    REQUIRED = "required"
+
+
 class Policy(BaseModel):
-    """What the organisation allows a kind to load. The defaults are the safe ones."""
+    """What the organisation allows a kind to load. The defaults are the safe ones.
+
+    `allow_code` lets formats that are code (a folder with `model.py`, MLflow's Python functions, types that nobody has vetted)
+    be loaded, always in a process of their own. `network` names the models that may use the network if their release grants it
+    (`*`: all).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -141,6 +163,10 @@ class Policy(BaseModel):
     translation_tolerance: float = 1e-4
     max_artifact_bytes: int = 2 << 30
     max_unpacked_bytes: int = 4 << 30
+    allow_code: bool = False
+    isolate: Isolate = Isolate.UNTRUSTED
+    confine: Confine = Confine.WHERE_POSSIBLE
+    network: tuple[str, ...] = ()
 
 
 @runtime_checkable

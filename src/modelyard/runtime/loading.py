@@ -1,18 +1,25 @@
-"""From a verified arm to a loaded model: manifest, artifact, kind; every byte checked against its digest on the way."""
+"""From a verified arm to a loaded model: manifest, artifact, kind; every byte checked against its digest on the way.
+
+Where a model runs: in this process, when its format runs no code and its engine keeps to limits of its own; in a child of our
+own environment; or in a child of the version's environment, which is built from its lock. The policy's `isolate` decides.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from concurrent.futures import Executor
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from modelyard.core.errors import InvalidArtifact, NotApproved, Untrusted
+from modelyard.core.errors import InvalidArtifact, NotApproved, Unavailable, Untrusted
 from modelyard.kinds import registry
-from modelyard.kinds.contract import Policy, Predictor
+from modelyard.kinds.contract import Confine, Isolate, Policy, Predictor, Severity
+from modelyard.kinds.environments import Environments, lacking, requirements
 from modelyard.kinds.manifest import VersionManifest
-from modelyard.kinds.sandbox import NativePredictor
+from modelyard.kinds.sandbox import SERVING, ForeignPredictor, HostedPredictor, Limits, NativePredictor
 from modelyard.runtime.cache import Cache
 from modelyard.runtime.engine import ModelServer
 from modelyard.runtime.inputs import InputPlan
@@ -20,38 +27,85 @@ from modelyard.runtime.ports import Source
 from modelyard.trust import AllowedArm
 
 _LARGEST_MANIFEST = 16 << 20
+_LARGEST_LOCK = 8 << 20
 _IN_PROCESS = frozenset({"onnx", "dmn"})
 """Formats that run no code of their author and whose engines keep to limits of their own."""
+_LASTING = _IN_PROCESS | {"xgboost-json", "xgboost-ubj", "lightgbm-text", "jdm"}
+"""Formats that any later version of their engine reads; the others depend on the very version that wrote them."""
+_PICKLES = frozenset({"pickle", "joblib", "cloudpickle"})
+_CODE = _PICKLES | {"python", "torchscript"}
+"""Formats that run code of their author."""
+
+
+class Place(StrEnum):
+    """Where a model runs."""
+
+    HERE = "in process"
+    CHILD = "in a process of its own"
+    ENVIRONMENT = "in an environment of its own"
+
+
+class _Loaded(NamedTuple):
+    server: ModelServer
+    manifest: VersionManifest
+    place: Place
 
 
 class Models:
     """Loaded models by manifest digest. Those that left the routes stay warm, so that a rollback is instant."""
 
-    def __init__(self, cache: Cache, source: Source, executor: Executor, policy: Policy, warm: int = 4) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        source: Source,
+        executor: Executor,
+        policy: Policy,
+        warm: int = 4,
+        environments: Environments | None = None,
+        limits: Limits = SERVING,
+    ) -> None:
+        """`environments` are kept beside the cache's blobs unless given; `limits` bound a model in a process of its own."""
         self._cache, self._source, self._executor, self._policy, self._warm = cache, source, executor, policy, warm
-        self._loaded: OrderedDict[str, ModelServer] = OrderedDict()
+        self._environments, self._limits = environments, limits
+        self._loaded: OrderedDict[tuple[str, bool], _Loaded] = OrderedDict()
+        self._shown: tuple[tuple[str, _Loaded], ...] = ()
 
     def get(self, allowed: AllowedArm) -> ModelServer:
-        """The arm's model. Raises Untrusted or NotApproved when a digest does not fit, InvalidArtifact when it cannot be
-        loaded, SourceDown when it cannot be fetched now."""
+        """The arm's model. One with an environment of its own begins to start, and may not be `ready` yet.
+
+        Raises Untrusted or NotApproved when a digest does not fit, InvalidArtifact when it cannot be loaded, SourceDown when it
+        cannot be fetched now.
+        """
         manifest = self._manifest(allowed.arm.manifest)
-        if manifest.serving.digest != allowed.release.release.serving:
+        release = allowed.release.release
+        if manifest.serving.digest != release.serving:
             raise NotApproved("the release is for another artifact than the manifest serves", field="serving")
-        if allowed.arm.manifest not in self._loaded:
-            self._loaded[allowed.arm.manifest] = self._load(manifest)
-        self._loaded.move_to_end(allowed.arm.manifest)
-        return self._loaded[allowed.arm.manifest]
+        network = release.network and bool({manifest.model, "*"} & set(self._policy.network))
+        key = (allowed.arm.manifest, network)
+        if key not in self._loaded:
+            self._loaded[key] = self._load(manifest, network)
+        self._loaded.move_to_end(key)
+        self._show()
+        return self._loaded[key].server
 
     def trim(self, serving: set[str]) -> None:
         """Let go of all but the few models that served last. Models whose manifests are in `serving` always stay."""
-        idle = [digest for digest in self._loaded if digest not in serving]
-        for digest in idle[: max(0, len(idle) - self._warm)]:
-            self._loaded.pop(digest).close()
+        idle = [key for key in self._loaded if key[0] not in serving]
+        for key in idle[: max(0, len(idle) - self._warm)]:
+            self._loaded.pop(key).server.close()
+        self._show()
 
     def close(self) -> None:
         """Let go of all models."""
         self._warm = 0
         self.trim(set())
+
+    def status(self) -> list[dict[str, Any]]:
+        """Each loaded model: which, where it runs, and how its process is, if it has one. Safe to call from any thread."""
+        return [_status(digest, loaded) for digest, loaded in self._shown]
+
+    def _show(self) -> None:
+        self._shown = tuple((digest, loaded) for (digest, _), loaded in self._loaded.items())
 
     def _manifest(self, digest: str) -> VersionManifest:
         path = self._blob(digest, _LARGEST_MANIFEST)
@@ -63,14 +117,56 @@ class Models:
     def _blob(self, digest: str, largest: int) -> Path:
         return self._cache.blob(digest) or self._cache.keep_blob(digest, self._source.blob(digest), largest)
 
-    def _load(self, manifest: VersionManifest) -> ModelServer:
+    def _load(self, manifest: VersionManifest, network: bool) -> _Loaded:
         path = self._blob(manifest.serving.digest, manifest.serving.size)
-        inline = manifest.serving.format in _IN_PROCESS
-        predictor = self._in_process(manifest, path) if inline else self._in_child(manifest, path)
-        return ModelServer(predictor, InputPlan(manifest.signature), self._executor, inline=inline)
+        lock = None if manifest.environment_lock is None else self._blob(manifest.environment_lock, _LARGEST_LOCK)
+        place = self._place(manifest, lock)
+        predictor: Predictor
+        if place is Place.ENVIRONMENT and lock is not None:
+            predictor = self._foreign(manifest, path, lock, network)
+        elif place is Place.CHILD:
+            predictor = NativePredictor(
+                path, manifest.signature, self._policy, kind=manifest.kind, limits=self._bounds(manifest, network)
+            )
+        else:
+            predictor = self._in_process(manifest, path)
+        server = ModelServer(predictor, InputPlan(manifest.signature), self._executor, inline=place is Place.HERE)
+        return _Loaded(server, manifest, place)
 
-    def _in_child(self, manifest: VersionManifest, path: Path) -> Predictor:
-        return NativePredictor(path, manifest.signature, self._policy, kind=manifest.kind)
+    def _place(self, manifest: VersionManifest, lock: Path | None) -> Place:
+        """Where it runs. Raises Unavailable when only an environment of its own would do and it may have none."""
+        isolate, format_ = self._policy.isolate, manifest.serving.format
+        known = format_ in _known(manifest.kind)
+        if lock is not None and isolate is not Isolate.NEVER:
+            pins = requirements(lock.read_text(errors="replace"))
+            lack = lacking(_needs(manifest), pins, exactly=format_ not in _LASTING)
+            if isolate is Isolate.ALWAYS or not known or lack is not None or _runs_code(manifest):
+                return Place.ENVIRONMENT
+        elif not known:
+            hint = "register it with its lock" if lock is None else "let the policy's `isolate` be `untrusted`"
+            raise Unavailable(f"no kind here loads {format_}: it needs its own environment", field="environment_lock", hint=hint)
+        return Place.HERE if format_ in _IN_PROCESS and isolate is not Isolate.ALWAYS else Place.CHILD
+
+    def _foreign(self, manifest: VersionManifest, path: Path, lock: Path, network: bool) -> ForeignPredictor:
+        _require_leave(manifest, self._policy)
+        if self._environments is None:
+            self._environments = Environments(lock.parents[1] / "environments")
+        predictor = ForeignPredictor(
+            path,
+            manifest.signature,
+            self._environments,
+            lock.read_bytes(),
+            format_=manifest.serving.format,
+            policy=self._policy,
+            facts=dict(manifest.inspection.facts),
+            limits=self._bounds(manifest, network),
+        )
+        predictor.start()
+        return predictor
+
+    def _bounds(self, manifest: VersionManifest, network: bool) -> Limits:
+        demand = self._policy.confine is Confine.REQUIRED
+        return self._limits.model_copy(update={"network": network, "demand": demand})
 
     def _in_process(self, manifest: VersionManifest, path: Path) -> Predictor:
         kind = registry.kind(manifest.kind)
@@ -78,3 +174,38 @@ class Models:
         if inspection.format != manifest.serving.format:
             raise InvalidArtifact(f"the artifact is {inspection.format}, the manifest says {manifest.serving.format}")
         return kind.load(path, inspection, manifest.signature, self._policy)
+
+
+def _needs(manifest: VersionManifest) -> tuple[str, ...]:
+    """What the served artifact needs: its translation needs what its format does, not what the original did. MLflow itself is not
+    needed to serve its folders."""
+    if manifest.serving.format == manifest.artifact.format:
+        return tuple(need for need in manifest.inspection.requirements if not need.startswith("mlflow"))
+    return ("onnxruntime",) if manifest.serving.format == "onnx" else ()
+
+
+def _known(kind: str) -> tuple[str, ...]:
+    return registry.kind(kind).formats if kind in registry.names() else ()
+
+
+def _runs_code(manifest: VersionManifest) -> bool:
+    served = manifest.serving.format
+    return served in _CODE or (manifest.inspection.executes_code and served == manifest.inspection.format)
+
+
+def _require_leave(manifest: VersionManifest, policy: Policy) -> None:
+    """Raises Untrusted when the policy does not let a version run its author's code, even in a process of its own."""
+    if policy.allow_code:
+        return
+    format_ = manifest.serving.format
+    if _runs_code(manifest) and not (policy.allow_pickle and format_ in _PICKLES | {"mlflow"}):
+        raise Untrusted(f"policy forbids the format {format_}: it runs its author's code", field="artifact", hint="allow_code")
+    danger = [risk for risk in manifest.inspection.risks if risk.severity is Severity.DANGER and risk.code != "executes_code"]
+    if danger and format_ == manifest.inspection.format:
+        raise Untrusted(f"policy forbids to load this artifact: it {danger[0].detail}", field="artifact", hint="allow_code")
+
+
+def _status(digest: str, loaded: _Loaded) -> dict[str, Any]:
+    predictor = loaded.server.predictor
+    found = {"manifest": digest, "model": loaded.manifest.model, "format": loaded.manifest.serving.format, "place": loaded.place}
+    return found | (predictor.status() if isinstance(predictor, HostedPredictor) else {"ready": True})

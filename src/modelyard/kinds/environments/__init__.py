@@ -4,6 +4,7 @@
 """
 
 from modelyard.kinds.environments.locks import python_of, requirements
+from modelyard.kinds.environments.matching import lacking
 from modelyard.kinds.environments.store import Environment, Environments, Progress
 
-__all__ = ["Environment", "Environments", "Progress", "python_of", "requirements"]
+__all__ = ["Environment", "Environments", "Progress", "lacking", "python_of", "requirements"]

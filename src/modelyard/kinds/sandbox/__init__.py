@@ -1,8 +1,12 @@
 """Whatever touches an untrusted file runs in a child process, with limits and without secrets.
 
-`isolated` runs one operation and gives its result; `NativePredictor` keeps one model loaded and answers for it.
+`…_isolated` runs one operation and gives its result. `NativePredictor` keeps one model loaded in a child of our own environment,
+`ForeignPredictor` in one of the model's own.
 """
 
+from modelyard.kinds.sandbox.breaker import State
+from modelyard.kinds.sandbox.foreign import ForeignPredictor
+from modelyard.kinds.sandbox.hosted import HostedPredictor
 from modelyard.kinds.sandbox.isolation import (
     CheckReport,
     Operation,
@@ -13,14 +17,18 @@ from modelyard.kinds.sandbox.isolation import (
     run_isolated,
     translate_isolated,
 )
-from modelyard.kinds.sandbox.limits import Limits
+from modelyard.kinds.sandbox.limits import SERVING, Limits
 from modelyard.kinds.sandbox.native import NativePredictor
 
 __all__ = [
+    "SERVING",
     "CheckReport",
+    "ForeignPredictor",
+    "HostedPredictor",
     "Limits",
     "NativePredictor",
     "Operation",
+    "State",
     "check_isolated",
     "evaluate_isolated",
     "inspect_isolated",

@@ -189,6 +189,7 @@ class TorchScript:
     classes: Sequence[Any] = ()
 
     def __init__(self, path: str, request: Mapping[str, Any]) -> None:
+        _leave(request, "code")
         import torch  # type: ignore[import-not-found, unused-ignore]  # in the model's environment
 
         self._torch, self._module = torch, torch.jit.load(path, map_location="cpu").eval()
@@ -205,6 +206,7 @@ class PythonModel:
     classes: Sequence[Any] = ()
 
     def __init__(self, path: str, request: Mapping[str, Any]) -> None:
+        _leave(request, "code")
         root = str(_root_of(unpacked(Path(path)), "model.py"))
         sys.path.insert(0, root)
         self._module = importlib.import_module("model")
@@ -247,7 +249,17 @@ class PyFunc:
 
 
 def _pickled(path: str, request: Mapping[str, Any]) -> Any:
+    _leave(request, "pickle")
     return _wrapped(_unpickled(path), request)
+
+
+def _leave(request: Mapping[str, Any], what: str) -> None:
+    if not request.get(what):
+        raise Problem(
+            "policy forbids to load this artifact: it runs its author's code",
+            code="untrusted",
+            hint="save the model as ONNX or skops, or change the policy",
+        )
 
 
 def _unpickled(path: str) -> Any:
@@ -317,6 +329,7 @@ def _mlflow(path: str, request: Mapping[str, Any]) -> Any:
             if root.resolve() not in inner.parents:
                 raise Problem("the MLmodel file names a file outside the folder")
             return _BY_FLAVOR[flavor](str(inner), request)
+    _leave(request, "code")
     return PyFunc(str(root), request)
 
 
