@@ -230,6 +230,7 @@ class App:
             "endpoints": [_endpoint_status(e) for e in table.endpoints.values()] if table else [],
             "refused_endpoints": table.refused if table else {},
             "refusals": self.refusals(),
+            "log": self._lanes.writer.status(),
             "refusals_waiting": len(self._spool.waiting()),
         }
 

@@ -25,7 +25,7 @@ class Lanes:
     loop."""
 
     def __init__(self, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, metrics: Metrics) -> None:
-        self._writer, self._ids, self._pseudonyms, self._metrics = writer, ids, pseudonyms, metrics
+        self.writer, self._ids, self._pseudonyms, self._metrics = writer, ids, pseudonyms, metrics
         self.by_path: dict[str, Lane] = {}
 
     def laid(self, table: Table) -> dict[str, Lane]:
@@ -33,7 +33,7 @@ class Lanes:
         found = {}
         for name, endpoint in table.endpoints.items():
             try:
-                made = lane(table, endpoint, self._writer, self._ids, self._pseudonyms)
+                made = lane(table, endpoint, self.writer, self._ids, self._pseudonyms)
             except Exception:  # noqa: BLE001  the way that can do everything answers as well, only slower
                 _LOGGER.exception("no quick way", endpoint=name)
                 continue

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -14,6 +15,8 @@ from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.decisions import DecisionLog, Rows
 
 _log = structlog.get_logger("modelyard.runtime")
+_INLINE_SECONDS = 0.002
+_MOST_SECONDS = 0.1
 _STOPPING = "the runtime is stopping"
 
 
@@ -85,8 +88,20 @@ class LogWriter:
         self._queue: SimpleQueue[tuple[asyncio.AbstractEventLoop, list[Entry]] | None] = SimpleQueue()
         self._thread: Thread | None = None
         self._closed = False
+        self._away = 0
+        self._seconds = 0.0
         self.unwritten = 0
         self.commits = 0
+        self.entries = 0
+
+    def status(self) -> dict[str, float | int]:
+        """What the log is doing, for people and probes."""
+        return {
+            "commits": self.commits,
+            "entries": self.entries,
+            "unwritten": self.unwritten,
+            "commit_seconds": round(self._seconds, 6),
+        }
 
     async def append(self, groups: Sequence[Rows]) -> None:
         """Rows of one request, in one piece. Raises StorageFull, LogUnwritable or InvalidInput; then none of them is logged."""
@@ -114,6 +129,10 @@ class LogWriter:
         if self._closed:
             self._tell([(entry, Unavailable(_STOPPING)) for entry in entries])
             return
+        if self._seconds < _INLINE_SECONDS and not self._away:
+            self._tell(self._committed(entries))
+            return
+        self._away += 1
         if self._thread is None:
             self._thread = Thread(target=self._work, name="log", daemon=True)
             self._thread.start()
@@ -124,7 +143,9 @@ class LogWriter:
         while open_:
             order = self._queue.get()
             entries: list[Entry] = []
+            orders = 0
             while order is not None:
+                orders += 1
                 loop = order[0]
                 entries += order[1]
                 try:
@@ -136,12 +157,20 @@ class LogWriter:
             if entries:
                 outcome = self._committed(entries)
                 if not loop.is_closed():
-                    loop.call_soon_threadsafe(self._tell, outcome)
+                    loop.call_soon_threadsafe(self._came_back, outcome, orders)
+
+    def _came_back(self, outcome: _Outcome, orders: int) -> None:
+        self._away -= orders
+        self._tell(outcome)
 
     def _committed(self, entries: list[Entry]) -> _Outcome:
         self.commits += 1
+        self.entries += len(entries)
+        started = perf_counter()
         try:
-            return self._commit(entries)
+            outcome = self._commit(entries)
+            self._seconds += 0.1 * (min(perf_counter() - started, _MOST_SECONDS) - self._seconds)
+            return outcome
         except Exception as error:  # noqa: BLE001  whatever it was, those who wait must learn that they are not in the log
             _log.exception("logging failed")
             return [(entry, Unavailable(f"the log could not be written: {error!r:.300}")) for entry in entries]
