@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         log=options.log,
         pseudonym_key_file=options.pseudonym_key_file,
         policy_file=options.policy_file,
+        environments=options.environments,
+        pythons=tuple(options.python),
         largest_body=options.largest_body,
         host=options.host,
         grpc_port=options.grpc_port,
@@ -56,6 +58,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--token-file", type=Path, help="file with the bearer token for the control plane")
     parser.add_argument("--log", type=Path, help="folder of the decision log (default: <home>/decisions)")
     parser.add_argument("--pseudonym-key-file", type=Path, help="secret for pseudonyms (default: made in <home>)")
+    parser.add_argument("--environments", type=Path, help="where versions' environments are kept (default: <home>/environments)")
+    parser.add_argument("--python", type=Path, action="append", default=[], help="an interpreter for versions (may be repeated)")
     parser.add_argument("--policy-file", type=Path, help="JSON of what kinds may load (default: nothing risky)")
     parser.add_argument("--name", help="name of this runtime in logs and refusals (default: runtime-<port>)")
     parser.add_argument("--workers", type=int, default=1)

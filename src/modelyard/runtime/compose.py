@@ -22,6 +22,7 @@ from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, exclusive,
 from modelyard.decisions.shipping_log import ShippedLog, Shipping
 from modelyard.decisions.shipping_stores import segments_at
 from modelyard.kinds.contract import Policy
+from modelyard.kinds.environments import Environments
 from modelyard.runtime.answering import Answering
 from modelyard.runtime.app import App
 from modelyard.runtime.cache import Cache
@@ -54,6 +55,8 @@ class Settings:
     log: Path | None = None
     pseudonym_key_file: Path | None = None
     policy_file: Path | None = None
+    environments: Path | None = None
+    pythons: tuple[Path, ...] = ()
     largest_body: int = 64 << 20
     most_rows: int = 100_000
     shadow_capacity: int = 50_000
@@ -83,7 +86,7 @@ class Runtime:
         self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body, lanes)
         self._settings = settings
         self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app)
-        models = self._models = Models(cache, source, self._predicting, _policy(settings))
+        models = self._models = Models(cache, source, self._predicting, _policy(settings), environments=_environments(settings))
         self._reconciler = Reconciler(settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop)
         self.app.refusals = lambda: self._reconciler.refusals
         self._threads = [
@@ -213,6 +216,11 @@ def _source(settings: Settings, stop: threading.Event) -> Source:
         token = settings.token_file.read_text().strip() if settings.token_file else None
         return HttpSource(settings.source, token)
     return FolderSource(Path(settings.source), stop)
+
+
+def _environments(settings: Settings) -> Environments:
+    """Where versions that need an environment of their own get it."""
+    return Environments(settings.environments or settings.home / "environments", pythons=settings.pythons)
 
 
 def _policy(settings: Settings) -> Policy:
