@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -15,7 +16,8 @@ from modelyard.catalog.commands import RegisterUseCase
 from modelyard.core.clock import Clock, ManualClock
 from modelyard.core.errors import Busy
 from modelyard.core.ids import RandomIds
-from modelyard.decisions import DecisionIds, DecisionLog, Outcome, Rows
+from modelyard.decisions import Compactor, DecisionIds, DecisionLog, Keeping, Limits, Outcome, Rows
+from modelyard.decisions.schema import DECISION_TABLE, OUTCOME_TABLE
 from modelyard.governance.audit import Sequencer, verify, verify_records
 from modelyard.storage.sql import SqlStorage
 from modelyard.trust import Purpose
@@ -83,7 +85,11 @@ def traffic(settings: Settings, writer: str) -> Iterator[Traffic]:
     """Commands, audit places, decisions and outcomes, written all the time by threads with a platform of their own."""
     platform = build(settings)
     done, stop = Traffic([]), Event()
-    works = (partial(_command, platform, done), partial(_log_decisions, platform, done, writer))
+    works = (
+        partial(_command, platform, done),
+        partial(_log_decisions, platform, done, writer),
+        partial(_compact, platform),
+    )
     started = [Event() for _ in works]
     with ThreadPoolExecutor(len(works)) as pool:
         running = [pool.submit(work, stop, event) for work, event in zip(works, started, strict=True)]
@@ -109,9 +115,20 @@ def _command(platform: Platform, done: Traffic, stop: Event, started: Event) -> 
 
 
 def _log_decisions(platform: Platform, done: Traffic, writer: str, stop: Event, started: Event) -> None:
-    with DecisionLog(platform.settings.runtime_folder / "decisions", writer) as log:
+    limits = Limits(segment_bytes=20_000)
+    with DecisionLog(platform.settings.runtime_folder / "decisions", writer, limits=limits) as log:
         while not stop.is_set():
             ids = decide(platform, log, 5, platform.clock)
             post(platform, ids)
             done.acknowledged += ids
             started.set()
+
+
+def _compact(platform: Platform, stop: Event, started: Event) -> None:
+    """Moves, merges and removes as soon as it may: a backup in the middle must find every row once."""
+    keeping = Keeping(merge_from=2, segments_for=timedelta(0), files_for=timedelta(0))
+    roots = {platform.settings.runtime_folder / "decisions": DECISION_TABLE, platform.settings.home / "outcomes": OUTCOME_TABLE}
+    while not stop.is_set():
+        for root, table in roots.items():
+            Compactor(root, table=table, keeping=keeping).run()
+        started.set()

@@ -35,7 +35,7 @@ from modelyard.core.errors import (
     WrongState,
 )
 from modelyard.core.records import Query, equals, every, first
-from modelyard.decisions import DecisionLog, Window
+from modelyard.decisions import Compactor, DecisionLog, Keeping, Window
 from modelyard.delivery.commands import Rollback
 from modelyard.delivery.service import latest_routes
 from modelyard.governance.releases.service import live_releases, sweep
@@ -148,6 +148,32 @@ def test_a_backup_while_writes_go_on_is_one_moment(
     assert len(outcomes) == told.outcomes >= 3
     sequence(after)
     assert faults_of(after) == []
+    after.close()
+
+
+def test_what_was_compacted_comes_back_and_the_log_goes_on(kept: Path, tmp_path: Path) -> None:
+    """The Delta table, segments that are not in it yet, and numbers that must not be used again."""
+    settings = copy_of(kept, tmp_path / "home")
+    platform = build(settings)
+    root = installation(settings).decisions
+    with DecisionLog(root, "runtime-3") as log:
+        ids = decide(platform, log, 4, platform.clock)
+        log.seal()
+        assert Compactor(root, keeping=Keeping(segments_for=timedelta(0))).run().rows == 7
+        ids += decide(platform, log, 2, platform.clock)
+        told = backup(installation(settings), tmp_path / "all.tar")
+    assert told.decisions == 9
+    before = platform.decisions.scan(Window()).sort_by("id")
+    platform.close()
+    elsewhere = settings_at(tmp_path / "elsewhere")
+    restore(tmp_path / "all.tar", installation(elsewhere))
+    after = build(elsewhere)
+    assert after.decisions.scan(Window()).sort_by("id").equals(before)
+    with DecisionLog(installation(elsewhere).decisions, "runtime-3") as log:
+        ids += decide(after, log, 1, after.clock)
+    assert Compactor(installation(elsewhere).decisions).run().rows == 3
+    assert after.decisions.known(ids) == set(ids)
+    assert after.decisions.scan(Window()).num_rows == 10
     after.close()
 
 

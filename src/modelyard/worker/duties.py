@@ -17,6 +17,8 @@ from modelyard.core.messages import SYSTEM, Command, EventEnvelope
 from modelyard.core.outbox import Consumer, Deliveries, distribute, prune
 from modelyard.core.records import equals, every
 from modelyard.core.transactions import in_transaction
+from modelyard.decisions import Compactor
+from modelyard.decisions.schema import DECISION_TABLE, OUTCOME_TABLE
 from modelyard.delivery.commands import PublishRoutes
 from modelyard.delivery.model import ENDPOINTS
 from modelyard.delivery.service import latest_routes
@@ -27,6 +29,7 @@ from modelyard.jobs import Queue
 from modelyard.lifecycle.inbound import QUIET, Mover
 from modelyard.monitoring.loop import Watchman
 from modelyard.trust import Purpose
+from modelyard.worker.batches import end_batch
 from modelyard.worker.jobs import run_next
 from modelyard.worker.loops import Loop
 from modelyard.worker.monitors import watch_arms
@@ -36,9 +39,11 @@ _log = structlog.get_logger(__name__)
 SEQUENCER = "audit-sequencer"
 SWEEPER = "release-sweep"
 WATCHMAN = "monitors"
+COMPACTOR = "compaction"
 CUSTODIAN = "custody"
 REFRESH = timedelta(minutes=5)
 REMEMBERED = timedelta(days=30)
+BATCH_ENDS = ("jobs.job_done", "jobs.job_failed", "jobs.job_cancelled")
 
 
 def worker_name() -> str:
@@ -69,6 +74,7 @@ def loops(platform: Platform) -> list[Loop]:
     consumers = [
         Consumer("routes", partial(_republish, platform), frozenset({"governance.release_revoked"})),
         Consumer("monitors", partial(watch_arms, platform), frozenset({"delivery.arms_changed"})),
+        Consumer("batches", partial(end_batch, platform), frozenset(BATCH_ENDS)),
         Consumer("lifecycle", mover.hear, passes_over=QUIET),
     ]
     return [
@@ -84,6 +90,7 @@ def loops(platform: Platform) -> list[Loop]:
         Loop("timers", 0.5, lambda: mover.fire_timers() > 0),
         Loop("tasks", 5.0, lambda: mover.tend_tasks() > 0),
         Loop("segments", 2.0, lambda: collect_segments(platform)),
+        Loop("compaction", platform.settings.compact_every, lambda: compact_logs(platform)),
         Loop("housekeeping", 300.0, lambda: forget_deliveries(platform)),
         Loop("messages", 60.0, lambda: mover.forget_messages() > 0),
     ]
@@ -152,6 +159,19 @@ def sweep_releases(platform: Platform) -> bool:
 def collect_segments(platform: Platform) -> bool:
     """Bring here what runtimes on other machines have shipped of their decision logs."""
     return platform.collector is not None and platform.collector.collect().brought > 0
+
+
+def compact_logs(platform: Platform) -> bool:
+    """Bring what is sealed of decisions and outcomes into their Delta tables. A full disk stops it, and loses nothing."""
+    if not HeldLease(platform, COMPACTOR, timedelta(seconds=600)).hold():
+        return False
+    settings = platform.settings
+    logs = ((settings.runtime_folder / "decisions", DECISION_TABLE), (settings.home / "outcomes", OUTCOME_TABLE))
+    for root, table in logs:
+        done = Compactor(root, table=table, clock=platform.clock).run()
+        if done.segments:
+            _log.info("segments were compacted", table=table.name, segments=done.segments, rows=done.rows, files=done.files)
+    return False
 
 
 class BlobsWhole:

@@ -35,7 +35,7 @@ MANIFEST = "manifest.json"
 PIECE = 1 << 20
 GREATEST_MANIFEST = 1 << 30
 _IN_MEMORY = 8 << 20
-_NAME = re.compile(r"^(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,149}/){1,5}[A-Za-z0-9][A-Za-z0-9_.-]{0,149}$")
+_NAME = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9_.=-]{0,149}/){1,5}[A-Za-z0-9_][A-Za-z0-9_.=-]{0,149}$")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

@@ -10,8 +10,12 @@ from modelyard.core.blobs import Blobs
 from modelyard.core.errors import Busy, NotFound
 from modelyard.decisions import LogDamaged, exclusive
 from modelyard.decisions import layout as segment_layout
+from modelyard.decisions.erasures import NAME as ERASURES
 from modelyard.decisions.framing import TornFrame, decode_frame
+from modelyard.decisions.lake import LOG as DELTA_LOG
+from modelyard.decisions.lake import Lake, Snapshot
 from modelyard.decisions.layout import SegmentPath
+from modelyard.decisions.schema import TableSpec
 from modelyard.decisions.segment import SegmentReader
 from modelyard.storage.audit_files import CHECKPOINTS, LEAVES, LOCK
 from modelyard.storage.backup.archive import PIECE, Archive, ArchiveWriter, damaged, flush_folder
@@ -41,20 +45,44 @@ def put_blobs(archive: Archive, blobs: Blobs) -> int:
     return len(names)
 
 
-def add_segments(root: Path, below: str, writer: ArchiveWriter) -> tuple[int, int]:
-    """The whole frames of every writer's segments, each verified; a torn tail is left out. Says how many segments and rows.
-    Raises LogDamaged."""
-    count = rows = 0
-    for folder in segment_layout.writer_folders(root):
-        for path in segment_layout.segments(folder):
-            reader = SegmentReader(path)
-            reader.refresh()
-            name = f"{below}/{folder.name}/{path.data.name}"
-            writer.add(name, _whole_frames(reader))
-            if reader.sealed:
-                writer.add(name.removesuffix(".seg") + ".json", _file(path.seal))
-            count, rows = count + 1, rows + sum(frame.meta.rows for frame in reader.frames)
-    return count, rows
+def add_log(root: Path, table: TableSpec, below: str, writer: ArchiveWriter) -> int:
+    """A decision log, or the outcomes, whole: the segments and the Delta table that they are compacted into, as one moment has
+    them. Says how many rows. Writers go on meanwhile; who compacts or erases waits. Raises LogDamaged."""
+    if not root.is_dir():
+        return 0
+    with exclusive(root / segment_layout.COMPACTING):
+        folders = segment_layout.writer_folders(root)
+        snapshot = Lake(root, table).snapshot([folder.name for folder in folders])
+        rows = sum(file.rows for file in snapshot.files)
+        for folder in folders:
+            waiting = [s for s in segment_layout.segments(folder) if s.number > snapshot.taken_in.get(folder.name, 0)]
+            rows += sum(_add_segment(path, f"{below}/{folder.name}", writer) for path in waiting)
+        _add_lake(root, snapshot, below, writer)
+        for name in (segment_layout.COMPACTED, ERASURES):
+            if (root / name).exists():
+                writer.add(f"{below}/{name}", _file(root / name))
+    return rows
+
+
+def _add_segment(path: SegmentPath, below: str, writer: ArchiveWriter) -> int:
+    """The whole frames of a segment, each verified; a torn tail is left out. Says how many rows."""
+    reader = SegmentReader(path)
+    reader.refresh()
+    name = f"{below}/{path.data.name}"
+    writer.add(name, _whole_frames(reader))
+    if reader.sealed:
+        writer.add(name.removesuffix(".seg") + ".json", _file(path.seal))
+    return sum(frame.meta.rows for frame in reader.frames)
+
+
+def _add_lake(root: Path, snapshot: Snapshot, below: str, writer: ArchiveWriter) -> None:
+    """The files of the newest version of the Delta table, then its log: nobody adds to it while the lease is held."""
+    for file in snapshot.files:
+        writer.add(f"{below}/{segment_layout.DELTA}/{file.name}", _file(file.path))
+    log = root / segment_layout.DELTA / DELTA_LOG
+    for path in sorted(log.iterdir()) if snapshot.version >= 0 else []:
+        if path.suffix != ".tmp":
+            writer.add(f"{below}/{segment_layout.DELTA}/{DELTA_LOG}/{path.name}", _file(path))
 
 
 def _whole_frames(reader: SegmentReader) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from modelyard.core.errors import WrongState
 from modelyard.core.records import Table
+from modelyard.decisions.schema import DECISION_TABLE, OUTCOME_TABLE
 from modelyard.storage.backup import files, rows
 from modelyard.storage.backup.archive import Archive, Manifest, clear_errors, flush_folder, remove, writing
 from modelyard.storage.blobs import blobs_at
@@ -103,8 +104,8 @@ def backup(place: Installation, to: Path, *, keys: bool = False) -> BackupReport
     only with `keys`. Raises AlreadyExists, StorageFull, Unavailable, and Untrusted when what is kept does not verify."""
     taken_at = datetime.now(UTC).isoformat(timespec="seconds")
     with writing(to) as writer:
-        _, outcomes = files.add_segments(place.outcomes, "outcomes", writer)
-        _, decisions = files.add_segments(place.decisions, "decisions", writer)
+        outcomes = files.add_log(place.outcomes, OUTCOME_TABLE, "outcomes", writer)
+        decisions = files.add_log(place.decisions, DECISION_TABLE, "decisions", writer)
         checkpoints = files.add_checkpoints(place.audit, writer)
         files.add_keys(place.keys, place.runtime, writer, private=keys)
         schema, counted = rows.dump(place.database, place.tables, writer)
