@@ -137,6 +137,7 @@ class Settings(BaseModel):
     monitor_window: WindowKind = WindowKind.WEEK
     check_memory: int = Field(default=4 << 30, ge=64 << 20)
     check_seconds: float = Field(default=300, gt=0)
+    compact_every: float = Field(default=300, gt=0)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
