@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from modelyard.runtime.batch import Batches, Order
-from modelyard.runtime.batch.engines import PartLost, Processes
+from modelyard.runtime.batch.carried import PartLost
+from modelyard.runtime.batch.engines import Processes
 from tests.batch.batch_stage import Stage, rows
 
 POINTS = (

@@ -9,6 +9,15 @@ import msgspec
 from modelyard.core.errors import ModelyardError, Unavailable
 
 
+MOST_ATTEMPTS = 3
+
+
+class PartLost(Unavailable):
+    """A part ended the process that worked on it, as often as it is tried."""
+
+    code = "part_lost"
+
+
 class CarriedError(msgspec.Struct, frozen=True, tag="error"):
     """One of the family's errors as data; others become Unavailable."""
 

@@ -18,13 +18,12 @@ from typing import IO, Protocol
 import msgspec
 import structlog
 
-from modelyard.core.errors import InvalidInput, Unavailable
+from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults
-from modelyard.runtime.batch.carried import CarriedError
+from modelyard.runtime.batch.carried import MOST_ATTEMPTS, CarriedError, PartLost
 from modelyard.runtime.batch.model import Part, PartReport
 from modelyard.runtime.batch.working import Setup, Worker
 
-MOST_ATTEMPTS = 3
 _log = structlog.get_logger("modelyard.runtime.batch")
 
 
@@ -33,12 +32,6 @@ class Engine(Protocol):
         """Do all parts. Raises what a worker raised, and Unavailable for a part that ends its process again and again. Closing
         the iterator ends the work; what is under way is finished or begun anew by the next run."""
         ...
-
-
-class PartLost(Unavailable):
-    """A part ended the process that worked on it, as often as it is tried."""
-
-    code = "part_lost"
 
 
 class Inline:

@@ -10,8 +10,7 @@ import msgspec
 import structlog
 
 from modelyard.core.errors import InvalidInput, Unavailable
-from modelyard.runtime.batch.carried import CarriedError
-from modelyard.runtime.batch.engines import MOST_ATTEMPTS, PartLost
+from modelyard.runtime.batch.carried import MOST_ATTEMPTS, CarriedError, PartLost
 from modelyard.runtime.batch.model import Part, PartReport
 from modelyard.runtime.batch.working import Setup, Worker
 
