@@ -29,6 +29,7 @@ from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Table
 from modelyard.decisions import DecisionReader, OutcomeLog, OutcomeReader, Pseudonyms, Window, join
 from modelyard.decisions.shipping_collector import Collector
 from modelyard.decisions.shipping_stores import segments_at
+from modelyard.delivery import batches
 from modelyard.delivery import inventory as delivery_inventory
 from modelyard.evaluation.registration import Desk
 from modelyard.governance import (
@@ -73,6 +74,7 @@ TABLES: tuple[Table[Any], ...] = (
     *catalog.TABLES,
     *governance.TABLES,
     *delivery.TABLES,
+    *batches.TABLES,
     *monitoring.TABLES,
     *value.TABLES,
     *lifecycle.TABLES,
@@ -83,6 +85,7 @@ EXPLAINED_TABLES: tuple[Table[Any], ...] = (
     *catalog.TABLES,
     *governance.EXPLAINED_TABLES,
     *delivery.TABLES,
+    *batches.TABLES,
     *monitoring.TABLES,
     *value.TABLES,
     *lifecycle.EXPLAINED_TABLES,
@@ -95,6 +98,7 @@ READABLE_TABLES: tuple[Table[Any], ...] = (
     *risk.TABLES,
     *releases.TABLES,
     *delivery.TABLES,
+    *batches.TABLES,
     *monitoring.TABLES,
     *value.TABLES,
     jobs.JOBS,
@@ -111,7 +115,8 @@ class Settings(BaseModel):
     `home` holds everything that has no address of its own. `runtime_home` is where the runtime beside this platform keeps its
     decision log. `segments` is where runtimes on other machines ship theirs to (`s3://bucket/prefix`, a folder): they are
     collected, and removed there after `segments_days` once compacted. `accepted_risks` are codes of dangerous findings that
-    registration lets through. `pseudonym_key_file` holds the key that runtimes make pseudonyms with, that of the runtime beside
+    registration lets through. `batch_roots` are folders and prefixes of buckets that batches may read and write besides
+    `<home>/batches`. `pseudonym_key_file` holds the key that runtimes make pseudonyms with, that of the runtime beside
     this platform when left out; `erasures_file` is where the list of erased subjects is kept as well, for restored backups."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -133,6 +138,7 @@ class Settings(BaseModel):
     allow_unsafe_formats: bool = False
     trusted_types: tuple[str, ...] = ()
     accepted_risks: tuple[str, ...] = ()
+    batch_roots: tuple[str, ...] = ()
     greatest_upload: int = Field(default=20 << 30, ge=1)
     monitor_window: WindowKind = WindowKind.WEEK
     check_memory: int = Field(default=4 << 30, ge=64 << 20)
@@ -148,7 +154,7 @@ class Settings(BaseModel):
             if key.startswith(PREFIX) and key[len(PREFIX) :].lower() in cls.model_fields
         }
         values: dict[str, Any] = {
-            name: text.split(",") if name in ("trusted_types", "accepted_risks") else text for name, text in found.items()
+            name: text.split(",") if name in ("trusted_types", "accepted_risks", "batch_roots") else text for name, text in found.items()
         }
         try:
             return cls.model_validate(values | {k: v for k, v in given.items() if v is not None})
@@ -164,6 +170,11 @@ class Settings(BaseModel):
     @property
     def blobs_url(self) -> str:
         return self.blobs or str(self.home / "blobs")
+
+    @property
+    def places(self) -> batches.Places:
+        """Where batches may read and write."""
+        return batches.Places((self.home / "batches").absolute(), self.batch_roots)
 
     @property
     def runtime_folder(self) -> Path:
@@ -361,6 +372,7 @@ def assemble(
         *lifecycle.handlings(bus, READABLE_TABLES),
     )
     return Platform(
+        *batches.handlings(settings.places),
         settings=settings,
         storage=storage,
         blobs=blobs_at(settings.blobs_url),
@@ -377,7 +389,7 @@ def assemble(
 def event_types() -> EventTypes:
     """Every event of the platform, with the upcasters of earlier versions."""
     events = EventTypes()
-    for package in (catalog, governance, job_events, evaluation, delivery, monitoring, value, lifecycle):
+    for package in (catalog, governance, job_events, evaluation, delivery, batches, monitoring, value, lifecycle):
         events.register(*package.EVENTS)
     return events
 

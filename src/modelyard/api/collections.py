@@ -26,6 +26,7 @@ from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.records import Query as Search
 from modelyard.core.records import Record, Table, equals, first
 from modelyard.delivery import model as delivery
+from modelyard.delivery.batches import model as batches
 from modelyard.governance.assurance import model as assurance
 from modelyard.governance.custody import model as custody
 from modelyard.governance.identity import model as identity
@@ -85,6 +86,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     Collection("/endpoints", delivery.ENDPOINTS, "delivery", named=True),
     Collection("/deployments", delivery.DEPLOYMENTS, "delivery"),
     Collection("/routes", delivery.ROUTES, "delivery"),
+    Collection("/batches", batches.BATCHES, "delivery"),
     Collection("/fallback-uses", delivery.FALLBACK_USES, "delivery"),
     Collection("/orders", delivery.ORDERS, "delivery"),
     Collection("/identities", identity.IDENTITIES, "identity", named=True),

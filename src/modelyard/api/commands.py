@@ -23,6 +23,7 @@ from modelyard.catalog import commands as catalog
 from modelyard.core.bus import Request
 from modelyard.core.messages import Command
 from modelyard.delivery import commands as delivery
+from modelyard.delivery.batches import commands as batches
 from modelyard.evaluation import commands as evaluation
 from modelyard.evaluation.registration import require_blob
 from modelyard.governance.adoption import artifact_of
@@ -101,6 +102,8 @@ ROWS: tuple[Row, ...] = (
     Row("POST", "/endpoints/{endpoint}/rollback", delivery.Rollback, "delivery"),
     Row("POST", "/endpoints/{endpoint}/stop", delivery.StopArm, "delivery"),
     Row("POST", "/routes", delivery.PublishRoutes, "delivery"),
+    Row("POST", "/batches", batches.StartBatch, "delivery"),
+    Row("POST", "/batches/{batch}/cancel", batches.CancelBatch, "delivery"),
     Row("POST", "/retentions", custody.SetRetention, "custody"),
     Row("POST", "/retention-runs", custody.ApplyRetention, "custody"),
     Row("POST", "/holds", custody.PlaceHold, "custody", prepared=pseudonymised, body=HoldBody),

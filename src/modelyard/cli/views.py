@@ -121,6 +121,10 @@ VIEWS: dict[str, View] = {
              " AGE=created_at:age | ABOUT=about PRIORITY=priority REQUESTER=requester:short TIER=tier INSTANCE=instance"
              " EXPIRES=expires_at:age BY=completed_by:short",
              "modelyard task list --all"),
+        View("batch", "batches", "id",
+             "ID=id ENDPOINT=endpoint STATE=state:status ANSWERED=answered REJECTED=rejected BY=requested_by:short"
+             " AGE=created_at:age | JOB=job READ=read LOGGED=logged ARMS=by_arm EPOCH=epoch OUTPUT=output ERROR=error",
+             "modelyard score ENDPOINT FILES --out FOLDER (runs here), or POST /api/v1/batches (runs on the server)"),
         View("audit", "audit", "id",
              "TIME=created_at:when ACTOR=actor:short ACTION=action SUBJECT=subject_id OUTCOME=outcome:status REASON=reason"
              " | ID=id TYPE=subject_type ERROR=error_code DETAIL=error_detail POLICIES=policies",

@@ -16,12 +16,14 @@ from modelyard.core.bus import Request
 from modelyard.core.errors import Conflict, InvalidInput, ModelyardError, Refused, TimedOut
 from modelyard.core.leases import Fenced
 from modelyard.core.messages import SYSTEM
+from modelyard.delivery.batches import JOB_KIND as BATCH_KIND
 from modelyard.evaluation import JOB_KIND
 from modelyard.evaluation.checks import TestData, run_checks
 from modelyard.evaluation.measuring import Bound
 from modelyard.governance.assurance.commands import RecordEvidence
 from modelyard.governance.assurance.model import Evidence
 from modelyard.jobs import Queue, Run, Stopped
+from modelyard.worker.batches import score
 from modelyard.worker.monitors import PROFILE, keep_profile
 
 BEAT = 1.0
@@ -76,7 +78,7 @@ def _record(platform: Platform, run: Run, number: int, command: RecordEvidence) 
 
 
 Body = Callable[[Platform, Run], dict[str, Any] | None]
-BODIES: Mapping[str, Body] = {JOB_KIND: check_version}
+BODIES: Mapping[str, Body] = {JOB_KIND: check_version, BATCH_KIND: score}
 
 
 def run_next(platform: Platform, queue: Queue, worker: str) -> bool:
