@@ -16,6 +16,8 @@ from modelyard.runtime.errors import MethodNotAllowed
 from modelyard.runtime.forms import DEFAULT, about, door, encodings, form_of, is_door
 from modelyard.runtime.lanes import Lanes, trace_of
 from modelyard.runtime.metrics import Metrics
+from modelyard.runtime.order_door import PATH as ORDERS
+from modelyard.runtime.order_door import OrderDoor
 from modelyard.runtime.quick import Lane
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.spool import RefusalSpool
@@ -52,6 +54,7 @@ class App:
         self._quick: dict[str, Lane] = {}
         self.table: Table | None = None
         self.refusals: Any = tuple
+        self.orders: OrderDoor | None = None
 
     def swap(self, table: Table) -> None:
         """Answer from this table from now on. Called from the thread that brings tables."""
@@ -69,6 +72,9 @@ class App:
             return
         if is_door(path):
             await self._infer(scope, proto, path, started)
+            return
+        if path == ORDERS and self.orders is not None:
+            await self.orders(scope, proto)
             return
         headers = _JSON
         try:

@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 import structlog
 
 from modelyard.core.clock import Clock, SystemClock
+from modelyard.core.errors import ModelyardError
 from modelyard.core.logs import configure_logs
 from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, exclusive, try_lock, write_atomically
 from modelyard.decisions.shipping_log import ShippedLog, Shipping
@@ -30,6 +31,8 @@ from modelyard.runtime.grpc import GrpcServer
 from modelyard.runtime.lanes import Lanes
 from modelyard.runtime.loading import Models
 from modelyard.runtime.metrics import Metrics
+from modelyard.runtime.order_door import OrderDoor
+from modelyard.runtime.orders import OrderDesk
 from modelyard.runtime.ports import Source
 from modelyard.runtime.reconcile import Reconciler
 from modelyard.runtime.shadows import Shadows
@@ -41,6 +44,7 @@ from modelyard.trust import TrustRoots
 
 _log = structlog.get_logger("modelyard.runtime")
 _GRACE = 10.0
+_LOOK_FOR_ORDERS = 0.2
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,17 @@ class Runtime:
         self._settings = settings
         self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app)
         models = self._models = Models(cache, source, self._predicting, _policy(settings), environments=_environments(settings))
-        self._reconciler = Reconciler(settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop)
+        desk = self._orders = OrderDesk(settings.home, settings.name, settings.trust_roots, cache, clock)
+        self._reconciler = Reconciler(
+            settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop, orders=desk
+        )
+        desk.again, desk.refused = self._reconciler.again, self._order_refused
+        self.app.orders = OrderDoor(desk)
         self.app.refusals = lambda: self._reconciler.refusals
         self._threads = [
             threading.Thread(target=self._reconcile, name="reconcile", daemon=True),
             threading.Thread(target=self._tend, name="tend", daemon=True),
+            threading.Thread(target=self._watch_orders, name="orders", daemon=True),
         ]
 
     def start(self) -> None:
@@ -145,6 +155,21 @@ class Runtime:
             if os.getppid() != parent:
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
+
+    def _watch_orders(self) -> None:
+        """See within a moment what another process of this home took in, what was dropped there, and what ran out."""
+        while not self._stop.wait(_LOOK_FOR_ORDERS):
+            try:
+                if self._orders.tend():
+                    self._reconciler.again()
+            except Exception:  # noqa: BLE001  looked at again in a moment
+                _log.exception("tending orders failed")
+
+    def _order_refused(self, error: ModelyardError, endpoint: str) -> None:
+        """Anybody may send anything to the door: the record is one for each endpoint and reason, not one for each attempt."""
+        known = endpoint if self.app.table is not None and endpoint in self.app.table.endpoints else None
+        clause = error.field if known is not None else None  # until the signature holds, it is the sender's word
+        self._spool.record([self._reconciler.refusal(error.code, f"order: {error.detail}", clause=clause, endpoint=known)])
 
     def _swap(self, table: Table) -> None:
         self.app.swap(table)

@@ -16,6 +16,7 @@ from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime.cache import Cache, Highest
 from modelyard.runtime.errors import IncompatibleOutputs, SourceDown
 from modelyard.runtime.loading import Models
+from modelyard.runtime.orders import OrderDesk
 from modelyard.runtime.ports import RefusalRecord, Source
 from modelyard.runtime.routing import Shares
 from modelyard.runtime.spool import RefusalSpool
@@ -57,10 +58,12 @@ class Reconciler:
         swap: Callable[[Table], None],
         stop: threading.Event,
         wait: float = 2.0,
+        orders: OrderDesk | None = None,
     ) -> None:
         self._name, self._roots, self._source, self._cache = name, roots, source, cache
         self._models, self._spool, self._clock, self._swap, self._stop = models, spool, clock, swap, stop
-        self._wait = wait
+        self._wait, self._orders = wait, orders
+        self._taking = threading.RLock()
         self._again: bytes | None = None
         self._again_at = 0.0
         self._epoch = 0
@@ -73,6 +76,12 @@ class Reconciler:
         envelope = self._cache.routes()
         if envelope is not None:
             self.take(envelope)
+
+    def again(self) -> None:
+        """Act anew on the snapshot in force: orders came, or ran out. Safe from any thread."""
+        with self._taking:
+            if self._in_force is not None:
+                self.take(self._in_force)
 
     def run(self) -> None:
         """Until stopped: wait for the next snapshot, act on it, hand over refusals."""
@@ -104,6 +113,11 @@ class Reconciler:
                 self._stop.wait(1.0)
 
     def _hand_over(self) -> None:
+        if self._orders is not None:
+            self._orders.hand_over(self._source)
+        self._hand_refusals_over()
+
+    def _hand_refusals_over(self) -> None:
         """Bring refusals, in parts. A control plane that does not take them must not keep newer routes from being pulled."""
         waiting = self._spool.waiting()[:_REFUSALS_AT_ONCE]
         try:
@@ -117,8 +131,13 @@ class Reconciler:
 
     def take(self, envelope: bytes) -> bool:
         """Verify and act on a snapshot; False when it was refused as a whole. Nothing that is refused ever serves."""
+        with self._taking:
+            return self._take(envelope)
+
+    def _take(self, envelope: bytes) -> bool:
         try:
             verified = verify_routes(envelope, self._roots, self._clock.now())
+            verified = self._orders.overlaid(verified) if self._orders is not None else verified
             highest = self._cache.highest()
             work = _Work(verified)
             releases = verify_releases(self._envelopes(work), self._roots, self._clock.now())

@@ -1,0 +1,55 @@
+"""`/orders` of a runtime: what an operator asks for while the control plane is away. The signature alone lets in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from modelyard.core.errors import ModelyardError, TooLarge
+from modelyard.runtime import protocol
+from modelyard.runtime.errors import MethodNotAllowed
+from modelyard.runtime.orders import OrderDesk
+from modelyard.trust.orders import GREATEST_ORDER
+
+PATH = "/orders"
+_JSON = [("content-type", "application/json")]
+_CLOSING = [*_JSON, ("connection", "close")]
+
+
+class OrderDoor:
+    """GET tells what there is; POST takes an order in, and answers when it is in force in this process."""
+
+    def __init__(self, desk: OrderDesk) -> None:
+        self._desk = desk
+
+    async def __call__(self, scope: Any, proto: Any) -> None:
+        """One request."""
+        headers = _JSON
+        try:
+            if scope.method == "GET":
+                status, body = 200, await asyncio.to_thread(self._desk.present)
+            elif scope.method == "POST":
+                status, body = 200, await asyncio.to_thread(self._desk.take, await _body(scope, proto))
+            else:
+                raise MethodNotAllowed(f"{scope.method} {PATH} is not possible", hint="GET or POST")
+        except ModelyardError as error:
+            status, body = error.status, {"error": str(error), "code": error.code}
+            headers = _CLOSING if isinstance(error, (TooLarge, MethodNotAllowed)) else _JSON
+        proto.response_bytes(status, headers, protocol.encode(body))
+
+
+async def _body(scope: Any, proto: Any) -> bytes:
+    length = scope.headers.get("content-length")
+    if length is not None and length.isdigit() and int(length) > GREATEST_ORDER:
+        raise _too_large()
+    pieces, total = [], 0
+    async for piece in proto:
+        total += len(piece)
+        if total > GREATEST_ORDER:
+            raise _too_large()
+        pieces.append(bytes(piece))
+    return b"".join(pieces)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"an order has at most {GREATEST_ORDER} bytes")

@@ -1,0 +1,310 @@
+"""Orders of operators, for when the control plane is away: taken in by their signature alone, kept durably, laid over the routes.
+
+All processes of a home share a folder: what one takes in, the others see within a moment, and what restarts still knows it. An
+order that ended leaves a mark, so that it does not come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from modelyard.core.clock import Clock
+from modelyard.core.errors import ModelyardError, NotApproved, NotFound, Unavailable, Untrusted
+from modelyard.decisions import exclusive, write_atomically
+from modelyard.runtime.cache import Cache
+from modelyard.runtime.ports import OrderReport, Source
+from modelyard.trust import TrustRoots, VerifiedRoutes, check_routes, verify_order, verify_releases, verify_routes
+from modelyard.trust.dsse import Envelope
+from modelyard.trust.orders import GREATEST_ORDER, Overlaid, VerifiedOrder, overlaid, previous_champion, read_order
+from modelyard.trust.routes import LIVE
+from modelyard.trust.statements import Arm, EndpointRoutes, OrderAction, RouteSnapshot, Statement
+
+_log = structlog.get_logger("modelyard.runtime")
+_SUFFIX = ".dsse.json"
+_NOTHING = (0,)
+INCOMING = "incoming"
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """Why an order holds no longer, and since when."""
+
+    why: str
+    at: str
+
+
+class OrderBook:
+    """The orders of a home: `<digest>.dsse.json`, beside it `.ended.json` and `.told` once they ended and were reported. Below
+    `incoming` lies what was dropped here; what became of it is answered in a file of the same name with `.answer.json`."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "orders"
+        self.incoming = self.folder / INCOMING
+        self.incoming.mkdir(parents=True, exist_ok=True)
+        self._read: dict[str, bytes] = {}
+
+    def add(self, digest: str, envelope: bytes, at: datetime) -> None:
+        """Durable on return."""
+        write_atomically(self._path(digest, ".since"), at.isoformat().encode())
+        write_atomically(self._path(digest, _SUFFIX), envelope)
+
+    def known(self) -> dict[str, bytes]:
+        """Every order that was taken in, by its digest."""
+        found = {f"sha256:{path.name.removesuffix(_SUFFIX)}": path for path in self.folder.glob(f"*{_SUFFIX}")}
+        self._read = {digest: self._read.get(digest) or path.read_bytes() for digest, path in found.items()}
+        return dict(self._read)
+
+    def current(self) -> dict[str, bytes]:
+        """Those that have not ended."""
+        return {digest: envelope for digest, envelope in self.known().items() if self.ended(digest) is None}
+
+    def end(self, digest: str, why: str, at: datetime) -> None:
+        """Mark the end; the first reason stays."""
+        with exclusive(self.folder / ".lock"):
+            if self.ended(digest) is None:
+                write_atomically(self._path(digest, ".ended.json"), msgspec.json.encode(Ended(why, at.isoformat())))
+
+    def ended(self, digest: str) -> Ended | None:
+        """Why it ended, or None."""
+        path = self._path(digest, ".ended.json")
+        return msgspec.json.decode(path.read_bytes(), type=Ended) if path.exists() else None
+
+    def untold(self) -> list[tuple[str, str, str]]:
+        """Digest, envelope and time of those that the control plane does not know of yet."""
+        return [
+            (digest, envelope.decode(), self._path(digest, ".since").read_text())
+            for digest, envelope in self.known().items()
+            if not self._path(digest, ".told").exists()
+        ]
+
+    def tell(self, digest: str) -> None:
+        """Mark it as reported."""
+        write_atomically(self._path(digest, ".told"), b"")
+
+    def _path(self, digest: str, suffix: str) -> Path:
+        return self.folder / (digest.removeprefix("sha256:") + suffix)
+
+
+class OrderDesk:
+    """Takes orders in, and says what they make of a snapshot. `refused` is told of every order that is not taken in, `again` acts
+    anew on the snapshot in force. Safe for several threads."""
+
+    def __init__(self, home: Path, name: str, roots_file: Path, cache: Cache, clock: Clock) -> None:
+        self._name, self._roots_file, self._cache, self._clock = name, roots_file, cache, clock
+        self.book = OrderBook(home)
+        self._considered: object = _NOTHING
+        self.refused: Callable[[ModelyardError, str], None] = _unheard
+        self.again: Callable[[], None] = _unheard
+
+    def take(self, envelope: bytes) -> dict[str, Any]:
+        """Act on an order: it is in force here when this returns. Raises Untrusted or NotApproved when it is not taken in; that
+        is told on. The same order again changes nothing while it holds, and is refused once it ended."""
+        endpoint = ""
+        try:
+            found = verify_order(envelope[: GREATEST_ORDER + 1], self._roots(), self._clock.now())
+            endpoint = found.order.endpoint
+            with exclusive(self.book.folder / ".taking"):
+                arms = self._require_safe(found)
+                if found.digest not in self.book.known():
+                    self.book.add(found.digest, envelope, self._clock.now())
+        except ModelyardError as error:
+            self.refused(error, endpoint)
+            if isinstance(error, (Untrusted, NotApproved)):
+                raise
+            raise NotApproved(error.detail, field=error.field, hint=error.hint) from error
+        _log.warning("order taken in", order=found.digest, endpoint=endpoint, by=found.order.issued_by, reason=found.order.reason)
+        self.again()
+        order = found.order
+        told = {"order": found.digest, "runtime": self._name, "endpoint": endpoint, "until": order.until.isoformat()}
+        return told | {"arms": [_arm(arm) for arm in arms]}
+
+    def overlaid(self, routes: VerifiedRoutes) -> VerifiedRoutes:
+        """The routes as the orders in force want them. Orders that ended for good are marked so, unless the snapshot is an older
+        one than was seen: it says nothing of the present."""
+        now = self._clock.now()
+        self._considered = self._candidates(now)
+        current = self._verified(now)
+        if not current or routes.snapshot.epoch < self._cache.highest().epoch:
+            return routes
+        found = overlaid(routes, list(current.values()), self._history(now), now)
+        for digest, why in found.ended.items():
+            self.book.end(digest, why, now)
+            _log.warning("order ended", order=digest, why=why)
+        return found.routes
+
+    def tend(self) -> bool:
+        """Take in what was dropped into the folder; says whether other orders are in force than were last asked for."""
+        for path in sorted(self.book.incoming.glob(f"*{_SUFFIX}")):
+            self._dropped(path)
+        return self._candidates(self._clock.now()) != self._considered
+
+    def hand_over(self, source: Source) -> None:
+        """Report to the control plane what it does not know of yet. Whoever does not take it is asked again."""
+        epoch = self._cache.highest().epoch
+        untold = [OrderReport(digest, self._name, envelope, at, epoch) for digest, envelope, at in self.book.untold()]
+        if not untold:
+            return
+        try:
+            for digest in source.report_orders(untold):
+                self.book.tell(digest)
+        except ModelyardError as error:
+            _log.warning("orders were not taken", waiting=len(untold), detail=error.detail)
+
+    def present(self) -> dict[str, Any]:
+        """What an operator needs to know for an order: epoch, arms, where a rollback leads, and the orders there are."""
+        now = self._clock.now()
+        routes, history = self._in_force(now), self._history(now)
+        found = overlaid(routes, list(self._verified(now).values()), history, now)
+        return described(found.routes.snapshot, history) | {"runtime": self._name, "orders": self._orders(found)}
+
+    def _orders(self, found: Overlaid) -> list[dict[str, Any]]:
+        listed = []
+        for digest, envelope in self.book.known().items():
+            ended = self.book.ended(digest)
+            order = _unverified(envelope, "order")
+            listed.append(
+                {name: order.get(name) for name in ("endpoint", "action", "base_epoch", "issued_by", "until", "reason")}
+                | {"order": digest, "active": digest in found.active, "ended": ended.why if ended else None}
+            )
+        return listed
+
+    def _require_safe(self, found: VerifiedOrder) -> tuple[Arm, ...]:
+        """What the endpoint's arms become. Raises when the order does not hold for what is in force, or a release says no."""
+        ended = self.book.ended(found.digest)
+        if ended is not None:
+            raise NotApproved(f"the order ended: {ended.why}", field="id", hint="sign a new one")
+        now = self._clock.now()
+        routes = self._in_force(now)
+        orders = self._verified(now) | {found.digest: found}
+        result = overlaid(routes, list(orders.values()), self._history(now), now)
+        if found.digest in result.ended:
+            raise NotApproved(result.ended[found.digest], field="base_epoch", hint="look at the runtime again, then sign anew")
+        endpoint = next(e for e in result.routes.snapshot.endpoints if e.name == found.order.endpoint)
+        if found.order.action is OrderAction.ROLLBACK:
+            self._require_permitted(result.routes, endpoint, now)
+        return endpoint.arms
+
+    def _require_permitted(self, routes: VerifiedRoutes, endpoint: EndpointRoutes, now: datetime) -> None:
+        kept = (self._cache.release(arm.release) for arm in endpoint.arms)
+        releases = verify_releases([envelope for envelope in kept if envelope is not None], self._roots(), now)
+        check = check_routes(routes, releases, routes.snapshot.epoch, now)
+        for refusal in check.refusals:
+            live = [arm.name for arm in endpoint.arms if arm.role in LIVE]
+            if refusal.endpoint == endpoint.name and (refusal.arm is None or refusal.arm in live):
+                raise NotApproved(f"{refusal.arm or endpoint.name} must not serve: {refusal.detail}", field=refusal.clause)
+        for arm in endpoint.arms:
+            if arm.role in LIVE and self._cache.blob(arm.manifest) is None:
+                raise NotFound(f"{arm.name} is not on this machine any more", field="to", hint="name another arm")
+
+    def _in_force(self, now: datetime) -> VerifiedRoutes:
+        envelope = self._cache.routes()
+        if envelope is None:
+            raise Unavailable("no route snapshot has been accepted yet")
+        return verify_routes(envelope, self._roots(), now)
+
+    def _history(self, now: datetime) -> list[RouteSnapshot]:
+        found = []
+        for envelope in self._cache.history():
+            try:
+                found.append(verify_routes(envelope, self._roots(), now).snapshot)
+            except Untrusted as error:  # its key is trusted no more: nothing leads back there
+                _log.warning("a kept snapshot counts no more", detail=error.detail)
+        return found
+
+    def _verified(self, now: datetime) -> dict[str, VerifiedOrder]:
+        """The current orders whose keys are still trusted; the others have ended."""
+        found = {}
+        for digest, envelope in self.book.current().items():
+            try:
+                found[digest] = read_order(envelope, self._roots(), now)
+            except Untrusted as error:
+                self.book.end(digest, error.detail, now)
+        return found
+
+    def _candidates(self, now: datetime) -> object:
+        """What the orders in force depend on, besides the snapshot."""
+        alive = [d for d, envelope in self.book.current().items() if now < _until(envelope)]
+        return (*sorted(alive), self._roots_file.stat().st_mtime_ns if alive else 0)
+
+    def _roots(self) -> TrustRoots:
+        """Read anew each time: a key that was lost counts no more from the moment that the file says so."""
+        return TrustRoots.from_json(self._roots_file.read_bytes())
+
+    def _dropped(self, path: Path) -> None:
+        """An order that somebody put into the folder; who put it there finds the answer beside it."""
+        with exclusive(self.book.folder / ".dropped"):
+            try:
+                envelope = path.read_bytes()
+            except FileNotFoundError:  # another process was quicker
+                return
+            try:
+                answer: dict[str, Any] = {"taken": True} | self.take(envelope)
+            except ModelyardError as error:
+                answer = {"taken": False, "error": str(error)}
+            write_atomically(path.with_name(path.name.removesuffix(_SUFFIX) + ".answer.json"), msgspec.json.encode(answer))
+            path.unlink()
+
+
+def described(snapshot: RouteSnapshot, history: Sequence[RouteSnapshot]) -> dict[str, Any]:
+    """A snapshot for whoever writes an order: its epoch, and by endpoint the arms, the champions that were, and where back is."""
+    return {
+        "organisation": snapshot.organisation,
+        "epoch": snapshot.epoch,
+        "endpoints": {
+            endpoint.name: {
+                "arms": [_arm(arm) for arm in endpoint.arms],
+                "previous": _arm(previous) if (previous := previous_champion(endpoint, history)) else None,
+                "champions": [_arm(arm) for arm in _champions(endpoint.name, history)],
+            }
+            for endpoint in snapshot.endpoints
+        },
+    }
+
+
+def at_home(home: Path) -> dict[str, Any]:
+    """As `OrderDesk.present`, from a runtime's folder and without verifying anything: the runtime does when the order comes.
+    Raises NotFound when no runtime has accepted a snapshot there."""
+    cache = Cache(home / "cache") if (home / "cache").is_dir() else None
+    envelope = cache.routes() if cache is not None else None
+    if cache is None or envelope is None:
+        raise NotFound(f"{home} is not the home of a runtime that has accepted a snapshot", field="--runtime")
+    history = [RouteSnapshot.model_validate(_unverified(e, "routes")) for e in cache.history()]
+    return described(RouteSnapshot.model_validate(_unverified(envelope, "routes")), history) | {"runtime": str(home)}
+
+
+def _unheard(*_: object) -> None:
+    """Until the parts are wired together, nobody is told."""
+
+
+def _champions(endpoint: str, history: Sequence[RouteSnapshot]) -> list[Arm]:
+    """Newest first, each once."""
+    found = {
+        (arm.name, arm.release): arm
+        for snapshot in sorted(history, key=lambda s: s.epoch)
+        for e in snapshot.endpoints
+        if e.name == endpoint
+        for arm in e.arms
+        if arm.role.value == "champion"
+    }
+    return list(reversed(found.values()))
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    return arm.model_dump(mode="json")
+
+
+def _until(envelope: bytes) -> datetime:
+    return datetime.fromisoformat(_unverified(envelope, "order")["until"])
+
+
+def _unverified(envelope: bytes, what: str) -> dict[str, Any]:
+    """The predicate, for looking at."""
+    try:
+        return Statement.model_validate_json(Envelope.from_json(envelope).payload_bytes()).predicate
+    except ValueError as error:
+        raise Untrusted(f"these are no {what}: {error}") from error
