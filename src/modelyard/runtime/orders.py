@@ -21,6 +21,7 @@ from modelyard.runtime.cache import Cache
 from modelyard.runtime.ports import OrderReport, Source
 from modelyard.trust import TrustRoots, VerifiedRoutes, check_routes, verify_order, verify_releases, verify_routes
 from modelyard.trust.dsse import Envelope
+from modelyard.trust.errors import Malformed
 from modelyard.trust.orders import GREATEST_ORDER, Overlaid, VerifiedOrder, overlaid, previous_champion, read_order
 from modelyard.trust.routes import LIVE
 from modelyard.trust.statements import Arm, EndpointRoutes, OrderAction, RouteSnapshot, Statement
@@ -106,7 +107,9 @@ class OrderDesk:
         is told on. The same order again changes nothing while it holds, and is refused once it ended."""
         endpoint = ""
         try:
-            found = verify_order(envelope[: GREATEST_ORDER + 1], self._roots(), self._clock.now())
+            if len(envelope) > GREATEST_ORDER:
+                raise Malformed(f"an order has at most {GREATEST_ORDER} bytes")
+            found = verify_order(envelope, self._roots(), self._clock.now())
             endpoint = found.order.endpoint
             with exclusive(self.book.folder / ".taking"):
                 arms = self._require_safe(found)
