@@ -76,16 +76,18 @@ class App:
         if path == ORDERS and self.orders is not None:
             await self.orders(scope, proto)
             return
-        headers = _JSON
+        headers, question = _JSON, None
         try:
             if about.is_repository(path) and scope.method == "POST":
-                status, body = 200, await self._repository(scope, proto, path)
+                question = await self._body(scope, proto)
+                status, body = 200, about.repository(path, question, self._table())
             else:
                 status, body = 200, self._look(scope.method, path)
-                headers = await self._unread(scope, proto, headers)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, body = _problem(error)
-            headers = await self._unread(scope, proto, _allowing(error, headers))
+            headers = _allowing(error, headers)
+        if question is None:
+            headers = await self._unread(scope, proto, headers)
         if isinstance(body, str):
             proto.response_str(status, _TEXT, body)
         else:
@@ -177,9 +179,6 @@ class App:
 
     def _too_large(self) -> TooLarge:
         return encodings.too_large(self._largest_body)
-
-    async def _repository(self, scope: Scope, proto: Any, path: str) -> bytes:
-        return about.repository(path, await self._body(scope, proto), self._table())
 
     def _look(self, method: str, path: str) -> bytes | str:
         if method not in {"GET", "HEAD"} and not (method == "POST" and about.is_probe(path)):

@@ -26,6 +26,7 @@ from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime import protocol
 from modelyard.runtime.asked import Asked, Given, Headers, ReplyHeaders, Said
 from modelyard.runtime.forms import arrow
+from modelyard.runtime.forms.limits import bounded
 from modelyard.runtime.forms.media import ARROW, JSON, JSON_HEADERS, PROBLEM, media_type
 from modelyard.runtime.protocol import Group, Key, Parameters, TensorIn
 
@@ -87,6 +88,7 @@ class Decide:
         """See `Form.read`."""
         if media_type(headers, _ACCEPTED) == ARROW:
             return arrow.read(body, inputs)
+        bounded(body)
         try:
             return _read(body, inputs)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

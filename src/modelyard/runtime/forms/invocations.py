@@ -23,6 +23,7 @@ from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime import protocol
 from modelyard.runtime.asked import Asked, Given, Headers, ReplyHeaders, Said
 from modelyard.runtime.forms.decide import decisions
+from modelyard.runtime.forms.limits import bounded
 from modelyard.runtime.forms.media import CSV, JSON, JSON_HEADERS, media_type
 from modelyard.runtime.protocol import Parameters
 
@@ -80,6 +81,7 @@ class Invocations:
 
 
 def _document(body: bytes) -> dict[str, Any]:
+    bounded(body)
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -159,6 +161,8 @@ def _by_name(names: Sequence[str], rows: list[Any], field: str) -> Columns:
     for place, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
             raise InvalidInput(f"row {place} is not a list of {len(names)} values", field=field, hint=f"{', '.join(names)[:500]}")
+    if not rows:
+        return {name: [] for name in names}
     return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
 
 
@@ -193,7 +197,7 @@ def _from_csv(body: bytes, inputs: Mapping[str, FieldSpec]) -> dict[str, Given]:
     if len(set(names)) < len(names):
         raise InvalidInput("a column is given twice", field="inputs")
     lines = [line for line in lines if line]
-    columns = _by_name(names, lines, "inputs") if lines else {name: [] for name in names}
+    columns = _by_name(names, lines, "inputs")
     if names[0] == "":
         del columns[""]
     return {name: [_cell(name, text, row, inputs.get(name)) for row, text in enumerate(v)] for name, v in columns.items()}

@@ -18,6 +18,7 @@ from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime import protocol
 from modelyard.runtime.asked import Asked, Column, Given, Headers, ReplyHeaders, Said
 from modelyard.runtime.forms import arrow, binary
+from modelyard.runtime.forms.limits import LONG, bounded
 from modelyard.runtime.forms.media import ARROW, JSON, JSON_HEADERS, OCTETS, media_type
 from modelyard.runtime.protocol import Answered, InferResponse, Parameters, TensorIn, TensorOut
 
@@ -112,6 +113,8 @@ class _Wanted:
 
 
 def _understood(decode: Any, head: bytes) -> Any:
+    if len(head) > LONG:
+        bounded(head)
     try:
         return decode(head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
