@@ -1,0 +1,194 @@
+"""What is asked of a place to run in: names, sizes, addresses, and the names of secrets that are never written here."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from modelyard.core.errors import InvalidInput
+
+Name = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,40}[a-z0-9])?$")]
+Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+DATA = PurePosixPath("/data")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Resources(_Part):
+    """What a container asks for, and what it may use at most. No limit of processor time by default: throttling ruins tails."""
+
+    cpu: Quantity = "1"
+    memory: Quantity = "1Gi"
+    cpu_limit: Quantity | None = None
+    memory_limit: Quantity = "2Gi"
+
+    def manifest(self) -> dict[str, Any]:
+        limits = {"memory": self.memory_limit} | ({"cpu": self.cpu_limit} if self.cpu_limit else {})
+        return {"requests": {"cpu": self.cpu, "memory": self.memory}, "limits": limits}
+
+
+class Scaling(_Part):
+    """Between how many replicas, at which use of the requested processor time (percent)."""
+
+    least: int = Field(default=2, ge=1)
+    most: int = Field(default=8, ge=1)
+    cpu_percent: int = Field(default=60, ge=5, le=100)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Scaling:
+        if self.most < self.least:
+            raise ValueError("the most replicas are fewer than the least")
+        return self
+
+
+class ControlPlane(_Part):
+    """API and worker. `blobs` is an object store's address; `database_secret` holds PostgreSQL's address under `url`."""
+
+    blobs: str = "s3://modelyard/blobs"
+    database_secret: Name = "modelyard-database"  # noqa: S105  the name of a Secret
+    home_size: Quantity = "20Gi"
+    resources: Resources = Resources(cpu="500m")
+
+
+class Target(_Part):
+    """A place to run in. `tier` is the highest risk tier of what is served there; `segments` is where runtimes ship their
+    decision log; `source` is the control plane's address as runtimes reach it (by default the one rendered beside them)."""
+
+    name: Name = "modelyard"
+    namespace: Name = "modelyard"
+    image: str = Field(default="modelyard:0.1.0", pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]{0,254}$")
+    replicas: int = Field(default=2, ge=1, le=500)
+    workers: int = Field(default=1, ge=1, le=64)
+    tier: Literal["low", "medium", "high"] = "medium"
+    http_port: Port = 7901
+    grpc_port: Port | None = 7902
+    source: str | None = None
+    storage_class: Name | None = None
+    storage_size: Quantity = "10Gi"
+    resources: Resources = Resources()
+    segments: str | None = None
+    acknowledge: Literal["local", "object-store"] = "local"
+    seal_after: float = Field(default=60, gt=0, le=86400)
+    trust_roots: Name = "modelyard-trust-roots"
+    token_secret: Name = "modelyard-runtime-token"  # noqa: S105  the name of a Secret
+    pseudonym_secret: Name = "modelyard-pseudonyms"  # noqa: S105  likewise
+    store_secret: Name | None = None
+    callers: tuple[Name, ...] = ()
+    drain_seconds: int = Field(default=60, ge=10, le=3600)
+    autoscale: Scaling | None = None
+    control_plane: ControlPlane | None = ControlPlane()
+
+    @model_validator(mode="after")
+    def _sound(self) -> Target:
+        if self.acknowledge == "object-store" and self.segments is None:
+            raise ValueError("answers cannot be acknowledged after a store that `segments` does not name")
+        if self.tier == "high" and self.replicas < 2:
+            raise ValueError("what serves the tier `high` needs two replicas or more")
+        if self.grpc_port == self.http_port:
+            raise ValueError("HTTP and gRPC need ports of their own")
+        if self.control_plane is None and self.source is None:
+            raise ValueError("without a control plane beside them, runtimes need its address as `source`")
+        for address in (self.segments, self.control_plane.blobs if self.control_plane else None):
+            if address is not None and urlsplit(address).scheme not in {"s3", "gs", "az"}:
+                raise ValueError(f"{address!r} is no object store that all machines reach: s3://…, gs://… or az://…")
+        return self
+
+    @property
+    def runtime(self) -> str:
+        return f"{self.name}-runtime"
+
+    @property
+    def api(self) -> str:
+        return f"{self.name}-api"
+
+    @property
+    def source_url(self) -> str:
+        return self.source or f"http://{self.api}:7900"
+
+
+class Reference(_Part):
+    """A Secret or ConfigMap that the manifests name and a person makes: its keys, what it is, and how."""
+
+    kind: Literal["Secret", "ConfigMap"]
+    name: str
+    keys: tuple[str, ...]
+    what: str
+    how: str
+
+
+def references(target: Target, *, control_plane: bool = True) -> tuple[Reference, ...]:
+    """Everything that must be there before pods can start."""
+    space = f"kubectl -n {target.namespace}"
+    api = f"{space} exec deploy/{target.api} --"
+    found = [
+        Reference(
+            kind="ConfigMap",
+            name=target.trust_roots,
+            keys=("trust-roots.json",),
+            what="the public keys that runtimes trust",
+            how=f"{api} cat {DATA}/keys/trust-roots.json > trust-roots.json && "
+            f"{space} create configmap {target.trust_roots} --from-file=trust-roots.json",
+        ),
+        Reference(
+            kind="Secret",
+            name=target.token_secret,
+            keys=("token",),
+            what="the token with which runtimes pull routes, releases and blobs",
+            how=f"{api} cat {DATA}/runtime.token > token && "
+            f"{space} create secret generic {target.token_secret} --from-file=token",
+        ),
+        Reference(
+            kind="Secret",
+            name=target.pseudonym_secret,
+            keys=("key",),
+            what="the key of pseudonyms: the same on all runtimes, kept as long as the decision log",
+            how=f"openssl rand -hex 32 > key && {space} create secret generic {target.pseudonym_secret} --from-file=key",
+        ),
+    ]
+    if target.control_plane is not None and control_plane:
+        found.insert(
+            0,
+            Reference(
+                kind="Secret",
+                name=target.control_plane.database_secret,
+                keys=("url",),
+                what="PostgreSQL's address: postgresql+psycopg://user:password@host/database",
+                how=f"{space} create secret generic {target.control_plane.database_secret} --from-file=url",
+            ),
+        )
+    if target.store_secret is not None:
+        found.append(
+            Reference(
+                kind="Secret",
+                name=target.store_secret,
+                keys=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT"),
+                what="credentials of the object store, as environment variables (better: a role of the service account)",
+                how=f"{space} create secret generic {target.store_secret} --from-env-file=store.env",
+            )
+        )
+    return tuple(found)
+
+
+def read_target(text: str, **given: Any) -> Target:
+    """A target from YAML, with `given` winning. Raises InvalidInput with the place of what is wrong."""
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"the values are no YAML: {error}", field="values") from error
+    if not isinstance(values or {}, dict):
+        raise InvalidInput("the values are no mapping of names to values", field="values", hint="name: modelyard")
+    try:
+        return Target.model_validate((values or {}) | {name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(step) for step in fault["loc"]) or "values"
+        raise InvalidInput(
+            fault["msg"].removeprefix("Value error, "), field=place, hint="docs/how-to/deploy-to-kubernetes.md"
+        ) from error
