@@ -12,7 +12,7 @@ from modelyard.decisions import DecisionReader
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
 from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointRoutes
 
-LARGEST_BODY = 40 << 20
+LARGEST_BODY = 16 << 20
 SMALL = {name: getattr(DataType, name) for name in DataType.__members__}
 PREDICTION = (FieldSpec(name="prediction", type=DataType.FP32),)
 

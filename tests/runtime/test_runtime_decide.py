@@ -124,7 +124,7 @@ def test_an_endpoint_that_lives_on_its_constant_takes_any_record(served: Served)
         (b'{"age": 1', None, None, "not a record"),
         (b'{"age": NaN}', None, None, "not a record"),
         (b'{"age": 1} {"age": 2}', None, None, "not a record"),
-        (LATIN, "region", None, "UTF-8"),
+        (LATIN, "region", None, "utf-8"),
         (b'{"region": "\\ud800"}', None, None, "not a record"),
         (b'{"age":' + b"[" * 20_000, None, None, "not a record"),
         (b"[" * 20_000, None, None, "not a record"),
