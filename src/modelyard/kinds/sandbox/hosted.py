@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from time import monotonic
 from typing import Any, NamedTuple, Self
 
@@ -46,7 +46,6 @@ class HostedPredictor:
         self._breaker = Breaker(now)
         self._probing = self._closed = False
         self._starter: Thread | None = None
-        self._settled = Event()
         self._progress = "not started"
         self.failure: ModelyardError | None = None
         self.missing: tuple[str, ...] = ()
@@ -75,14 +74,15 @@ class HostedPredictor:
         found, limits = self._ask(lambda number: wire.columns(number, "ask", "explain", both, count))
         return tuple(Explanation.model_validate(one) for one in result(found, limits))
 
-    def start(self) -> None:
-        """Begin to start in the background, unless it runs, is being started, is closed, or is held back after crashes."""
+    def start(self) -> Thread | None:
+        """Begin to start in the background, unless it runs, is closed, or is held back after crashes. The thread that does so."""
         if self._child is not None or self._closed or self._breaker.state is State.OPEN:
-            return
-        if self._starter is None or not self._starter.is_alive():
-            self._settled.clear()
-            self._starter = Thread(target=self._begin, name="modelyard-start", daemon=True)
-            self._starter.start()
+            return None
+        starter = self._starter
+        if starter is None:
+            starter = self._starter = Thread(target=self._begin, name="modelyard-start", daemon=True)
+            starter.start()
+        return starter
 
     def ready(self) -> bool:
         """Whether an answer would have to wait for nothing but its turn. Asking begins the start when it has not begun."""
@@ -92,8 +92,10 @@ class HostedPredictor:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is ready or has failed (then `failure` says why); False when neither came in time."""
-        self.start()
-        return self._settled.wait(timeout) or self._child is not None
+        starter = self.start()
+        if starter is not None:
+            starter.join(timeout)
+        return self._child is not None or starter is None or not starter.is_alive()
 
     @property
     def progress(self) -> str:
@@ -136,7 +138,6 @@ class HostedPredictor:
         self._closed = True
         with self._lock:
             self._drop()
-        self._settled.set()
 
     def __enter__(self) -> Self:
         return self
@@ -203,16 +204,16 @@ class HostedPredictor:
 
     def _begin(self) -> None:
         """A start in the background: its failure is kept, and told to whoever asks next."""
-        try:
-            with self._lock:
+        with self._lock:
+            try:
                 if self._child is None and not self._closed and self._breaker.state is not State.OPEN:
                     self._probing = self._breaker.state is State.HALF_OPEN
                     self._start(self._say)
-        except ModelyardError:
-            pass  # `_start` has kept it
-        finally:
-            self._probing = False
-            self._settled.set()
+            except ModelyardError as error:
+                self.failure = error
+            finally:
+                self._probing = False
+                self._starter = None
 
     def _start(self, say: Progress) -> None:
         """Start and load, under the lock. A failure is kept and counted, and raised."""
@@ -225,7 +226,6 @@ class HostedPredictor:
             raise
         self.failure = None
         say("ready")
-        self._settled.set()
 
     def _opened(self, say: Progress) -> Child:
         launch = self._launch(say)
@@ -235,16 +235,18 @@ class HostedPredictor:
         except OSError as error:
             raise Unavailable(f"the model's process cannot be started: {error.strerror or error}") from error
         try:
-            answer = child.ask(wire.plain(child.number(), {"ask": "load", **launch.request}))
+            answer = self._asked_to_load(child, launch.request)
             self._loaded(result(answer, self._limits))
-        except (OSError, EOFError) as error:
-            reason = child.reason(error)
-            child.end()
-            raise reason from error
         except BaseException:
             child.end()
             raise
         return child
+
+    def _asked_to_load(self, child: Child, request: dict[str, Any]) -> wire.Message:
+        try:
+            return child.ask(wire.plain(child.number(), {"ask": "load", **request}))
+        except (OSError, EOFError) as error:
+            raise child.reason(error) from error
 
     def _crashed(self, child: Child, error: Exception) -> ModelyardError:
         reason = child.reason(error)
@@ -258,7 +260,6 @@ class HostedPredictor:
         if self._child is not None:
             self._child.end()
             self._child = None
-            self._settled.clear()
 
     def _say(self, line: str) -> None:
         self._progress = line
