@@ -10,6 +10,8 @@ from modelyard.core.clock import Clock, SystemClock
 
 PREFIX = "dec_"
 _COUNTER = 1 << 12
+_ID = PREFIX + "%012x7%03x%016x"
+_RANDOM, _VARIANT = (1 << 62) - 1, 1 << 63
 
 
 class DecisionIds:
@@ -26,11 +28,5 @@ class DecisionIds:
         with self._mutex:
             first = max(now, self._next)
             self._next = first + count
-        noise = os.urandom(8 * count).hex()
-        ids = []
-        for i in range(count):
-            place = first + i
-            tail = noise[16 * i : 16 * i + 16]
-            variant = "89ab"[int(tail[0], 16) & 3]
-            ids.append(f"{PREFIX}{place >> 12:012x}7{place & 0xFFF:03x}{variant}{tail[1:]}")
-        return ids
+        noise = memoryview(os.urandom(8 * count)).cast("Q").tolist()
+        return [_ID % (i >> 12, i & 0xFFF, some & _RANDOM | _VARIANT) for i, some in enumerate(noise, first)]

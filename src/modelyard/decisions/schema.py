@@ -15,6 +15,7 @@ from modelyard.decisions.framing import FrameMeta
 
 SCHEMA_VERSION = 1
 _FIRST_STAMP = 256
+_FEW = 32
 TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -237,5 +238,9 @@ def _range(times: Any) -> tuple[int | None, int | None]:
     if times.null_count == len(times):
         return None, None
     numbers = times.drop_null() if times.null_count else times
-    micros = numbers.view(pa.int64()).to_numpy(zero_copy_only=False)
+    whole = numbers.view(pa.int64())
+    if len(numbers) < _FEW:
+        few = whole.to_pylist()
+        return min(few), max(few)
+    micros = whole.to_numpy(zero_copy_only=False)
     return int(micros.min()), int(micros.max())

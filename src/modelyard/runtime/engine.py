@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from time import perf_counter, thread_time
+from time import perf_counter
 from typing import Any, Protocol
 
 from modelyard.core.errors import TimedOut, Unavailable
@@ -22,6 +22,7 @@ from modelyard.runtime.inputs import Columns, InputPlan, Row, merged
 _MOST_ROWS_A_CALL = 4096
 _INLINE_ROWS = 256
 _INLINE_SECONDS = 0.001
+_FORGET = 1.1
 MARGIN = 0.8
 """The part of a latency target that prediction may take: the rest is for the log and the way back."""
 
@@ -119,9 +120,7 @@ class ModelServer:
         """How many requests are in the queue."""
         return len(self._queue)
 
-    async def answer(
-        self, columns: Columns, rows: int, *, timeout: float | None = None, target: float | None = None
-    ) -> Answer:
+    async def answer(self, columns: Columns, rows: int, *, timeout: float | None = None, target: float | None = None) -> Answer:
         """The model's outputs for these rows. Raises TimedOut when they take longer than `timeout` seconds, else whatever the
         model raises. `target` is the time (seconds) within which they should be answered: so long they may wait for company."""
         loop = asyncio.get_running_loop()
@@ -230,12 +229,13 @@ class ModelServer:
         return [([waiting], _attempt(self._predict, [waiting])) for waiting in group]
 
     def _predict(self, group: Sequence[Waiting]) -> Outputs:
-        """Also keeps a running mean of the time a call takes: of this thread's processor, since a busy machine makes every
-        call look long, and a long call is what must leave the event loop."""
-        began, started = perf_counter(), thread_time()
+        """Also learns the time that calls take. What decides between loop and thread is the least of late: a busy machine makes
+        every call look long now and then."""
+        started = perf_counter()
         outputs = {name: array.tolist() for name, array in self._ask(self._batch(group)).items()}
-        self._seconds += 0.2 * (thread_time() - started - self._seconds)
-        self.cost.learn(sum([w.rows for w in group]), perf_counter() - began)
+        took = perf_counter() - started
+        self._seconds = min(took, self._seconds * _FORGET)
+        self.cost.learn(sum([w.rows for w in group]), took)
         self.calls += 1
         return outputs
 
