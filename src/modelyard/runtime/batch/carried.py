@@ -8,7 +8,6 @@ import msgspec
 
 from modelyard.core.errors import ModelyardError, Unavailable
 
-
 MOST_ATTEMPTS = 3
 
 

@@ -63,7 +63,11 @@ def fit(table: Any, specs: Sequence[FieldSpec], *, parse: bool = False) -> Fitte
             known = ", ".join(table.column_names)[:300]
             raise InvalidInput(f"column {spec.name!r} is missing", field=spec.name, hint=f"the input has: {known}")
         column = _whole(table[spec.name])
-        values, missing = _vectors(fitted, column, spec) if spec.shape else _scalars(fitted, column, spec, parse)
+        if _is_list(column.type) or int(np.prod(spec.shape)) != 1:
+            values, missing = _vectors(fitted, column, spec)
+        else:  # one value a row, whether the model calls that a vector or not
+            values, missing = _scalars(fitted, column, spec, parse)
+            values = values.reshape(len(values), *spec.shape)
         fitted.batch[spec.name] = _checked(fitted, values, missing, spec)
     return fitted
 
@@ -164,8 +168,6 @@ def _check_floats(fitted: Fitted, values: Array, missing: Array | None, spec: Fi
 
 def _with_nulls(values: Array, missing: Array) -> Array:
     """What engines take for a missing value: NaN in floats, None elsewhere."""
-    if values.ndim > 1:
-        return values
     if values.dtype.kind == "f":
         if values[missing].size and not np.isnan(values[missing]).all():
             values = values.copy()
@@ -196,8 +198,7 @@ def _check_bounds(fitted: Fitted, values: Array, missing: Array | None, spec: Fi
 def _vectors(fitted: Fitted, column: Any, spec: FieldSpec) -> tuple[Array, Array | None]:
     """Lists of numbers or text, one a row, as an array of rows times the field's shape."""
     size = int(np.prod(spec.shape))
-    lists = pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type)
-    if not lists:
+    if not _is_list(column.type):
         raise _wrong_type(column, spec)
     missing = column.is_null().to_numpy(zero_copy_only=False)
     lengths = pc.fill_null(pc.list_value_length(column), size).to_numpy(zero_copy_only=False)
@@ -265,6 +266,10 @@ def _number(text: str | None) -> Any:
         return float(text)
     except ValueError:
         return ...
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _is_text(kind: Any) -> bool:
