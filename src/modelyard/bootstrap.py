@@ -154,7 +154,8 @@ class Settings(BaseModel):
             if key.startswith(PREFIX) and key[len(PREFIX) :].lower() in cls.model_fields
         }
         values: dict[str, Any] = {
-            name: text.split(",") if name in ("trusted_types", "accepted_risks", "batch_roots") else text for name, text in found.items()
+            name: text.split(",") if name in ("trusted_types", "accepted_risks", "batch_roots") else text
+            for name, text in found.items()
         }
         try:
             return cls.model_validate(values | {k: v for k, v in given.items() if v is not None})
