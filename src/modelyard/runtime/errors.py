@@ -17,6 +17,16 @@ class SourceDown(Unavailable):
     code = "source_down"
 
 
+class Overloaded(Unavailable):
+    """More requests than may be under way or wait. `retry_after` is in how many seconds it is worth to ask again."""
+
+    code = "overloaded"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail, hint=f"ask again in {retry_after} s")
+        self.retry_after = retry_after
+
+
 class IncompatibleOutputs(Refused):
     """An arm does not give the outputs that callers of its endpoint rely on."""
 

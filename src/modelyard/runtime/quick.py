@@ -228,9 +228,7 @@ class Lane:
         return self.endpoint.shares.arm(number)
 
 
-def lane(
-    table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms
-) -> Lane | None:
+def lane(table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms) -> Lane | None:
     """The endpoint's quick way; None when it needs what the quick way does not do."""
     arms = [slot.arm for slot in endpoint.live if slot.arm is not None]
     policy = endpoint.routes.policy
