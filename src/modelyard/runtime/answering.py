@@ -176,7 +176,8 @@ class Answering:
         try:
             columns = call.columns(arm, places)
             count = call.rows if places is None else len(places)
-            answer = await arm.model.answer(columns, count)
+            model = arm.model if call.asked.listener is None else call.asked.listener.over(arm.model)
+            answer = await model.answer(columns, count)
         except InvalidInput as error:
             if drawn:
                 raise
@@ -186,6 +187,8 @@ class Answering:
             self._metrics.arm_failures[call.endpoint.routes.name, arm.name] += 1
             reasons.append(f"{arm.name} failed: {_told(error)}")
             return None
+        if call.asked.listener is not None:
+            reasons.extend(call.asked.listener.reasons)
         return Part(places, None, 1.0, arm, arm.model.plan.names, columns, count, answer.outputs, answer.queue_time, None)
 
     def _constant(

@@ -13,7 +13,8 @@ from modelyard.runtime import protocol
 from modelyard.runtime.answering import Answering, endpoint_of
 from modelyard.runtime.asked import Headers, ReplyHeaders
 from modelyard.runtime.errors import MethodNotAllowed
-from modelyard.runtime.forms import DEFAULT, about, door, encodings, form_of, is_door
+from modelyard.runtime.forms import Door, about, door, encodings, form_of, is_door
+from modelyard.runtime.forms.media import wants_events
 from modelyard.runtime.lanes import Lanes, trace_of
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.order_door import PATH as ORDERS
@@ -21,6 +22,7 @@ from modelyard.runtime.order_door import OrderDoor
 from modelyard.runtime.quick import Lane
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.spool import RefusalSpool
+from modelyard.runtime.streaming import Listener
 from modelyard.runtime.table import ServedEndpoint, Table
 
 _JSON = [("content-type", "application/json")]
@@ -77,6 +79,7 @@ class App:
             await self.orders(scope, proto)
             return
         headers, question = _JSON, None
+        body: bytes | str
         try:
             if about.is_repository(path) and scope.method == "POST":
                 question = await self._body(scope, proto)
@@ -113,7 +116,7 @@ class App:
         body: bytes | None = None,
         failed: Exception | None = None,
     ) -> None:
-        table, call, form = self.table, None, DEFAULT
+        table, call, listener = self.table, None, None
         ids: list[str] = []
         name = ""
         try:
@@ -133,18 +136,17 @@ class App:
                 body = await encodings.plain(body, scope.headers, self._largest_body)
             asked = form.read(body, scope.headers, endpoint.specs)
             asked.version, asked.trace = found.version, _trace(scope)
+            listener = asked.listener = None if found.streams is False else _listener(found, scope, proto)
             said, call = await self._answering.answer(table, endpoint, asked, started)
             ids, status = said.ids, 200
             headers, answer = form.write(said, asked)
-            if len(answer) > encodings.WORTH:
-                headers, answer = await encodings.packed(headers, answer, scope.headers)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, told = _told(error)
-            form = form_of(path) if form is DEFAULT else form
-            headers, answer = form.refuse(status, told, error)
+            headers, answer = form_of(path).refuse(status, told, error)
             if body is None:
                 headers = await self._unread(scope, proto, _allowing(error, headers))
-        proto.response_bytes(status, headers, answer)
+        if listener is None or not await listener.end(status, answer):
+            await _tell(scope, proto, status, headers, answer)
         known = name if table is not None and name in table.endpoints else ""
         self._metrics.requests[known, status] += 1
         self._metrics.latency[known].observe(perf_counter() - started)
@@ -238,6 +240,17 @@ class App:
             "log": self._lanes.writer.status(),
             "refusals_waiting": len(self._spool.waiting()),
         }
+
+
+async def _tell(scope: Scope, proto: Any, status: int, headers: ReplyHeaders, answer: bytes) -> None:
+    if len(answer) > encodings.WORTH:
+        headers, answer = await encodings.packed(headers, answer, scope.headers)
+    proto.response_bytes(status, headers, answer)
+
+
+def _listener(found: Door, scope: Scope, proto: Any) -> Listener | None:
+    """Who hears the answer while it is made, where the path says so or the caller asks for it."""
+    return Listener(proto) if found.streams or wants_events(scope.headers) else None
 
 
 def _trace(scope: Scope) -> str | None:

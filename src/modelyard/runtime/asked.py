@@ -26,11 +26,21 @@ class Headers(Protocol):
     def get(self, name: str) -> str | None: ...
 
 
+class Listener(Protocol):
+    """Hears an answer piece by piece; `reasons` says why it did not come to its end."""
+
+    reasons: list[str]
+
+    def over(self, model: Any) -> Any:
+        """The model, to be asked in its place."""
+        ...
+
+
 @dataclass(slots=True)
 class Asked:
     """One request. `rows` is what the form counted; `outputs` are the names asked for (all when None). `deadline` is when its
     caller gives up (`time.perf_counter` seconds), `trace` a W3C trace id. `version` asks for one live version by name. `reply` is
-    what the form that read it keeps to write the answer."""
+    what the form that read it keeps to write the answer, `listener` hears the answer while it is made."""
 
     given: Mapping[str, Given]
     rows: int
@@ -41,6 +51,7 @@ class Asked:
     deadline: float | None = None
     trace: str | None = None
     reply: Any = None
+    listener: Listener | None = None
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ _DECIDE: Form = Decide()
 _INVOCATIONS: Form = Invocations()
 
 _MODELS, _DECISIONS, _ENDPOINTS = "/v2/models/", "/decide/", "/endpoints/"
-_ENDINGS = ("/infer",)
+_ENDINGS = ("/infer", "/generate_stream")
 _MOST_REMEMBERED = 1024
 
 
@@ -62,7 +62,7 @@ def door(path: str) -> Door:
 
 def form_of(path: str) -> Form:
     """The form in which to refuse what comes by this path, wherever it leads."""
-    if path.startswith(_DECISIONS):
+    if path.startswith(_DECISIONS) or path.endswith("/generate_stream"):
         return _DECIDE
     return _INVOCATIONS if path.endswith("/invocations") else DEFAULT
 

@@ -169,7 +169,7 @@ def _read_beside(body: bytes, members: Record, inputs: Mapping[str, FieldSpec]) 
     one, many = beside.inputs, beside.records
     if one is not msgspec.UNSET and many is not msgspec.UNSET:
         raise InvalidInput("`inputs` or `records`, not both", field="records")
-    records = [one] if one is not msgspec.UNSET else many
+    records = [one] if isinstance(one, dict) else [] if many is msgspec.UNSET else many
     _refuse_twins(body, [[members], records])
     key = beside.key
     keyed = {"routing_keys": key} if isinstance(key, list) else {"routing_key": key}
@@ -242,7 +242,8 @@ def _column(name: str, spec: FieldSpec, records: Sequence[Record]) -> Given | No
         values = [record[name] for record in records]
     except KeyError:
         if not spec.nullable:
-            return _missing(name, records)
+            _refuse_holes(name, records)
+            return None
         absent = msgspec.Raw(b"null")
         values = [record.get(name, absent) for record in records]
     if spec.shape:
@@ -251,7 +252,8 @@ def _column(name: str, spec: FieldSpec, records: Sequence[Record]) -> Given | No
     return TensorIn(name, [len(values)], spec.type, msgspec.Raw(data))
 
 
-def _missing(name: str, records: Sequence[Record]) -> None:
+def _refuse_holes(name: str, records: Sequence[Record]) -> None:
+    """Raises InvalidInput when some records have the field. When none has, others say so."""
     row = next(place for place, record in enumerate(records) if name not in record)
     if any(name in record for record in records):
         raise InvalidInput(f"input {name!r:.80} is missing in row {row}", field=name, hint="every record needs it")

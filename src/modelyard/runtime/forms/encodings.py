@@ -52,7 +52,8 @@ def _unpacked(name: str, body: bytes, largest: int) -> bytes:
 
 def _inflated(name: str, body: bytes, largest: int) -> bytes:
     """Also of several gzip members one after another."""
-    pieces, total, rest = [], 0, body
+    pieces: list[bytes] = []
+    total, rest = 0, body
     while rest or not pieces:
         engine = zlib.decompressobj(_WINDOW[name])
         try:

@@ -52,8 +52,8 @@ class Invocations:
     def read(self, body: bytes, headers: Headers, inputs: Mapping[str, FieldSpec]) -> Asked:
         """See `Form.read`."""
         if media_type(headers, _ACCEPTED) == CSV:
-            columns = _from_csv(body, inputs)
-            return Asked(columns, _rows(columns))
+            table = _from_csv(body, inputs)
+            return Asked(dict(table), _rows(table))
         document = _document(body)
         which = [name for name in _FORMS if name in document]
         if len(which) != 1:
@@ -186,7 +186,7 @@ def _flat(value: Any) -> Any:
     return value
 
 
-def _from_csv(body: bytes, inputs: Mapping[str, FieldSpec]) -> dict[str, Given]:
+def _from_csv(body: bytes, inputs: Mapping[str, FieldSpec]) -> Columns:
     try:
         rows = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
     except (csv.Error, UnicodeDecodeError) as error:

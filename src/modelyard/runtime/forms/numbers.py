@@ -25,7 +25,8 @@ def finite(name: str, values: np.ndarray[Any, Any], spec: FieldSpec | None) -> n
     missing = np.isnan(values)
     if spec is not None and not spec.nullable:
         raise InvalidInput(f"input {name!r} is not a number in row {_row(missing)}, and may not be missing", field=name)
-    holed = np.where(missing, None, values.astype(object))
+    holed = values.astype(object)
+    holed[missing] = None
     plain: list[Any] = (holed if holed.ndim == 1 else holed.reshape(len(holed), -1)).tolist()
     return plain
 

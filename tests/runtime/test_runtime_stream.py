@@ -1,0 +1,105 @@
+"""Answers piece by piece: as server-sent events, logged before they end, stopped when nobody listens."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forms_stage import Served
+
+from modelyard.decisions import DecisionReader, Window
+
+EVENTS = {"accept": "text/event-stream"}
+STREAM = "/v2/models/talk/generate_stream"
+
+
+def events(text: str) -> list[tuple[str, Any]]:
+    """Name and data of each event."""
+    found = []
+    for block in text.split("\n\n")[:-1]:
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        found.append((fields.get("event", "message"), json.loads(fields["data"])))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"), [(STREAM, {}), ("/v2/models/talk/versions/1/generate_stream", {}), ("/decide/talk", EVENTS)]
+)
+def test_pieces_come_as_events_and_the_last_is_the_logged_decision(served: Served, path: str, headers: dict[str, str]) -> None:
+    response = served.client.post(path, json={"inputs": {"text": "one two\nthree"}, "subject": "s", "id": "r"}, headers=headers)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *pieces, (last, decision) = events(response.text)
+    assert pieces == [
+        ("message", {"outputs": {"text_out": f"{word} ", "words_out": n}}) for n, word in enumerate(("one", "two", "three"), 1)
+    ]
+    assert last == "decision"
+    assert decision["outputs"] == {"text_out": "one two three ", "words_out": 3}
+    assert (decision["arm"], decision["role"], decision["version"], decision["id"]) == ("echo", "champion", "1", "r")
+    logged = served.decision(decision["decision_id"])
+    assert json.loads(logged["output"]) == decision["outputs"]
+    assert (logged["reason"], logged["subject"] is not None) == (None, True)
+
+
+def test_pieces_come_while_the_model_still_speaks(served: Served, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with served.client.stream("POST", STREAM, json={"text": f"forever {told}"}) as response:
+        lines = response.iter_lines()
+        assert next(lines) == 'data: {"outputs":{"text_out":"on ","words_out":0}}'
+        assert not told.exists()
+    served.runtime.until(told.exists, "the model speaks on though nobody listens")
+    seen = lambda: [row for row in log(served) if row["reason"] == "the caller left"]  # noqa: E731
+    served.runtime.until(lambda: bool(seen()), "what was said is not logged")
+    (row,) = seen()
+    assert json.loads(row["output"])["text_out"].startswith("on ")
+
+
+def log(served: Served) -> list[dict[str, Any]]:
+    reader = DecisionReader(served.runtime.home / "decisions")
+    return [row for row in reader.scan(Window()).to_pylist() if row["endpoint"] == "talk"]
+
+
+def test_a_caller_who_leaves_before_the_first_word_stops_the_model_too(served: Served, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    body = json.dumps({"text": f"forever {told}"}).encode()
+    with socket.create_connection(("127.0.0.1", served.runtime.port), timeout=10) as caller:
+        caller.sendall(b"POST /decide/talk HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n")
+        caller.sendall(b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    served.runtime.until(told.exists, "the model speaks on though nobody listens")
+
+
+def test_a_model_that_breaks_off_is_told_and_what_it_said_is_logged(served: Served) -> None:
+    response = served.client.post(STREAM, json={"text": "one fail two"})
+    (_, first), (last, problem) = events(response.text)
+    assert first["outputs"]["text_out"] == "one "
+    assert (last, problem["code"]) == ("error", "broken_off")
+    assert "lost its words" in problem["detail"]
+    logged = served.decision(problem["decision"]["decision_id"])
+    assert json.loads(logged["output"])["text_out"] == "one "
+    assert "lost its words" in logged["reason"]
+
+
+def test_what_is_wrong_before_the_first_piece_is_a_plain_error(served: Served) -> None:
+    for body, status, told in (
+        ({"text": "fail"}, 503, "lost its words"),
+        ({"text": 3}, 400, "'text' is not right"),
+        ([{"text": "a"}, {"text": "b"}], 400, "one at a time"),
+        ({}, 400, "the record is empty"),
+    ):
+        response = served.client.post(STREAM, json=body)
+        assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json"), response.text
+        assert told in response.json()["detail"]
+    assert served.client.post("/v2/models/absent/generate_stream", json={}).status_code == 404
+    assert served.client.get(STREAM).status_code == 405
+
+
+def test_a_model_that_does_not_stream_is_heard_in_one_piece(served: Served) -> None:
+    response = served.client.post("/v2/models/vector/generate_stream", json={"x": [1, 2, 3]})
+    (name, piece), (last, decision) = events(response.text)
+    assert (name, last) == ("message", "decision")
+    assert piece["outputs"] == decision["outputs"] == {"prediction": 6.5}
+    response = served.client.post("/decide/fixed", json={"x": 1}, headers=EVENTS)
+    assert [name for name, _ in events(response.text)] == ["decision"]
