@@ -88,12 +88,14 @@ class Environments:
 
     def trim(self) -> list[str]:
         """Remove what was used longest ago, until the bounds hold. What anybody uses stays. The keys of those removed."""
-        kept, total, removed = 0, 0, []
-        for one in self.listing():
-            kept, total = kept + 1, total + one["bytes"]
-            if (kept > self._most or total > self._most_bytes) and self._remove(one["key"]):
+        kept = self.listing()
+        count, total, removed = len(kept), sum(one["bytes"] for one in kept), []
+        for one in reversed(kept):
+            if count <= self._most and total <= self._most_bytes:
+                break
+            if self._remove(one["key"]):
                 removed.append(one["key"])
-                kept, total = kept - 1, total - one["bytes"]
+                count, total = count - 1, total - one["bytes"]
         return removed
 
     def _held(self, lock: bytes, interpreter: Interpreter, uv: Path, say: Progress) -> Environment:
