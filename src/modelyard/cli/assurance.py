@@ -214,6 +214,9 @@ def request_approval(
     stage: str = "production",
     role: Annotated[tuple[ArmRole, ...], Parameter(negative=(), show_default=False, help="May be repeated.")] = ("champion",),
     greatest_share: Annotated[float, Parameter(help="Of the traffic, from 0 to 1.")] = 1.0,
+    network: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="The model may use the network from its own process.")
+    ] = False,
     ticket: str | None = None,
     wait: Annotated[
         bool, Parameter(negative=(), show_default=False, help="Wait for the decision: 0 approved, 1 not, 8 still waiting.")
@@ -229,6 +232,7 @@ def request_approval(
         "stage": stage,
         "roles": list(role),
         "greatest_share": greatest_share,
+        **({"network": True} if network else {}),
     }
     made = session.change("governance.request_approval", {"version": version, "scope": scope, "ticket": ticket})
     session.report("approval", made, f"requested: {who_must(made)}", f"modelyard approval show {made['id']}")

@@ -1,20 +1,18 @@
-"""`modelyard release | endpoint` and the verbs of delivery: deploy, promote, rollback, shares, stop."""
+"""`modelyard release` and the verbs of delivery: deploy, promote, rollback, shares, stop."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from modelyard.cli import render
-from modelyard.cli.bodies import value
 from modelyard.cli.errors import Usage
 from modelyard.cli.options import CHANGING_, LISTING, WATCHING, Changing, Listing, Watching
 from modelyard.cli.session import Session, pairs
 
-Stale = Literal["serve", "fallback", "refuse"]
 release = App(name="release", help="Signed statements of what may serve where.")
-endpoint = App(name="endpoint", help="Stable names that callers use.")
 
 
 @release.command(name="issue")
@@ -23,6 +21,9 @@ def issue(
     /,
     *,
     until: Annotated[str | None, Parameter(help="End sooner than was approved (ISO 8601).")] = None,
+    network: Annotated[
+        bool | None, Parameter(show_default=False, help="Whether to grant the network, where that was approved; granted then.")
+    ] = None,
     how: Changing = CHANGING_,
 ) -> int:
     """Sign what an approval allows. Exits with 8 while people still have to decide."""
@@ -30,7 +31,7 @@ def issue(
 
     session = Session(how)
     demand_decided(session, approval)
-    made = session.change("governance.issue_release", {"approval": approval, "until": until})
+    made = session.change("governance.issue_release", {"approval": approval, "until": until, "network": network})
     next_step = f"modelyard deploy {made['endpoints'][0]} {made['id']} --reason '…'"
     return session.report("release", made, f"issued {made['id']}, good until {render.when(made['until'])}", next_step)
 
@@ -56,65 +57,6 @@ def revoke(release: str, /, *, how: Changing = CHANGING_) -> int:
     cause = session.reason(required=True) or "dry run"
     made = session.change("governance.revoke_release", {"release": release, "cause": cause}, ask=f"Revoke {release}?")
     return session.report("release", made, f"revoked {release}")
-
-
-@endpoint.command(name="create")
-def create(
-    name: str,
-    /,
-    *,
-    use_case: str,
-    stage: str = "production",
-    constant: Annotated[
-        str | None, Parameter(help="Outputs to answer with when nothing else can, as YAML: `{hold: false}`.")
-    ] = None,
-    stale: Annotated[Stale | None, Parameter(help="What to do when the routes have grown old; by tier when left out.")] = None,
-    greatest_age: Annotated[float | None, Parameter(help="Seconds after which routes are old.")] = None,
-    how: Changing = CHANGING_,
-) -> int:
-    """Make a stable name for the decisions of a use case."""
-    session = Session(how)
-    fields = {"name": name, "use_case": use_case, "stage": stage, "stale": stale, "greatest_age": greatest_age}
-    made = session.change("delivery.create_endpoint", fields | {"constant": _constant(constant)})
-    return session.report("endpoint", made, f"created endpoint {name}", f"modelyard deploy {name} RELEASE --reason '…'")
-
-
-@endpoint.command(name="update")
-def update(
-    name: str,
-    /,
-    *,
-    constant: Annotated[str | None, Parameter(help="Outputs to answer with when nothing else can, as YAML.")] = None,
-    stale: Stale | None = None,
-    greatest_age: float | None = None,
-    how: Changing = CHANGING_,
-) -> int:
-    """Change an endpoint's fallback or its policy on old routes."""
-    session = Session(how)
-    fields = {"constant": _constant(constant), "stale": stale, "greatest_age": greatest_age}
-    if not any(v is not None for v in fields.values()):
-        raise Usage("there is nothing to change", hint="--constant, --stale or --greatest-age")
-    revision = session.one("endpoint", name)["revision"]
-    made = session.change("delivery.update_endpoint", fields | {"endpoint": name, "revision": revision}, ask=f"Change {name}?")
-    return session.report("endpoint", made, f"updated {name}")
-
-
-@endpoint.command(name="list")
-def list_endpoints(*, use_case: str | None = None, stage: str | None = None, how: Listing = LISTING) -> int:
-    """Show endpoints with their arms."""
-    return Session(how).print_list("endpoint", use_case=use_case, stage=stage)
-
-
-@endpoint.command(name="show")
-def show_endpoint(name: str, /, *, how: Watching = WATCHING) -> int:
-    """Show an endpoint."""
-    return Session(how).print_one("endpoint", name)
-
-
-@endpoint.command(name="changes")
-def list_deployments(endpoint: str | None = None, /, *, how: Listing = LISTING) -> int:
-    """Show what was deployed, promoted and rolled back, by whom and why."""
-    return Session(how).print_list("deployment", endpoint=endpoint)
 
 
 def deploy(
@@ -144,9 +86,30 @@ def rollback(
     /,
     *,
     to: Annotated[str | None, Parameter(help="An earlier version; without it, the arms before the last change.")] = None,
+    runtime: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--runtime",
+            negative=(),
+            show_default=False,
+            help="Address or home folder of a runtime, to be told directly: needs no control plane. May be repeated.",
+        ),
+    ] = (),
+    order_key: Annotated[Path | None, Parameter(help="The file of `modelyard keys create-order-key`, for --runtime.")] = None,
+    stop: Annotated[
+        tuple[str, ...],
+        Parameter(negative=(), show_default=False, help="With --runtime: stop this arm. May be repeated."),
+    ] = (),
+    hours: Annotated[float, Parameter(help="With --runtime: how long it holds unless the control plane takes it over.")] = 4.0,
     how: Changing = CHANGING_,
 ) -> int:
-    """Return to what answered before, in one step."""
+    """Return to what answered before, in one step; with --runtime also while the control plane is away."""
+    if runtime:
+        from modelyard.cli.orders import Wish, give_orders
+
+        return give_orders(Wish(endpoint, to, stop, hours, order_key), runtime, how)
+    if order_key is not None or stop:
+        raise Usage("an order is for runtimes", field="--runtime", hint="name them; without them: modelyard stop ENDPOINT ARM")
     return _route("delivery.rollback", {"endpoint": endpoint, "version": to}, how, f"Roll {endpoint} back?", ())
 
 
@@ -172,12 +135,3 @@ def _route(action: str, fields: dict[str, Any], how: Changing, ask: str, steps: 
     session = Session(how)
     made = session.change(action, fields, ask=ask, why=True)
     return session.report("endpoint", made, f"{made['name']}: {render.arms(made['arms'])} (epoch {made['epoch']})", *steps)
-
-
-def _constant(text: str | None) -> Any:
-    if text is None:
-        return None
-    found = value(text, "--constant")
-    if not isinstance(found, dict):
-        raise Usage("outputs are names and values", field="--constant", hint="for example --constant '{hold: false}'")
-    return found

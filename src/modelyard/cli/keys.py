@@ -84,6 +84,61 @@ def revoke(key_id: str, /, *, home: Home = None, how: Changing = CHANGING_) -> i
     return code
 
 
+@keys.command(name="create-order-key")
+def create_order_key(
+    *,
+    out: Annotated[Path, Parameter(help="The new file, which only you can read; beside it .pub, its public half.")],
+    how: Changing = CHANGING_,
+) -> int:
+    """Make a key of your own for orders to runtimes, and register it under your name. Do it before the control plane is away."""
+    from modelyard.cli.orders import HOLDER
+    from modelyard.trust import Ed25519Signer
+
+    session, signer = Session(how), Ed25519Signer.generate()
+    holder = session.get("/me")["id"]
+    public = signer.public_key.pem
+    fields = {"key_id": signer.key_id, "purposes": ["order"], "public_pem": public, "holder": holder}
+    if not how.dry_run:
+        _write_new(out, f"{HOLDER}{holder}\n".encode() + signer.private_pem(), 0o600)
+    try:
+        made = session.change("governance.register_key", fields)
+    except BaseException:
+        if not how.dry_run:
+            out.unlink(missing_ok=True)
+        raise
+    if not how.dry_run:
+        out.with_name(f"{out.name}.pub").write_text(public)
+    step = f"modelyard keys trust {out.name}.pub, on the server's machine; then the roots file goes to every runtime"
+    return session.report("key", made, f"key {signer.key_id[:16]} signs orders in your name", step)
+
+
+@keys.command(name="trust")
+def trust_key(
+    public: Annotated[Path, Parameter(help="The .pub file that an operator's create-order-key wrote.")],
+    /,
+    *,
+    days: Annotated[int, Parameter(help="How long it is trusted.")] = 365,
+    home: Home = None,
+) -> int:
+    """Trust an operator's key for orders: it comes into the roots file, on the server's machine."""
+    from datetime import timedelta
+
+    from modelyard.core.clock import SystemClock
+    from modelyard.trust import PublicKey, Purpose
+
+    try:
+        key = PublicKey.from_pem(public.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise Usage(f"{public} cannot be read: {error}", field="PUBLIC") from error
+    if not 1 <= days <= 5 * 366:
+        raise Usage("a key is trusted for some days", field="--days", hint="from 1 to 1830")
+    now = SystemClock().now()
+    root = _keys(home).trust(key, Purpose.ORDER, now, now + timedelta(days=days))
+    say(f"{root.short} may sign orders until {render.when(root.not_after)}")
+    say("next: modelyard keys export-roots, and give the file to every runtime")
+    return DONE
+
+
 @keys.command(name="export-roots")
 def export_roots(
     *,
@@ -113,6 +168,18 @@ def _keys(home: Path | None) -> KeyFiles:
             f"there is no installation in {folder}", field="--home", hint="keys are on the server's machine: set MODELYARD_HOME"
         )
     return KeyFiles(folder / "keys")
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """A file that was not there before. Raises Usage: what is there may be the only copy of a key."""
+    import os
+
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        raise Usage(f"{path} cannot be made: {error.strerror}", field="--out", hint="choose a new file") from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 def _purpose(holder: KeyFiles, key: str) -> tuple[Any, str | None]:

@@ -60,6 +60,14 @@ VIEWS: dict[str, View] = {
              "NAME=name USE-CASE=use_case STAGE=stage TIER=tier ARMS=arms:arms EPOCH=epoch AGE=created_at:age"
              " | ID=id STALE=stale GREATEST-AGE=greatest_age BEFORE=previous:arms",
              "modelyard endpoint create NAME --use-case NAME"),
+        View("fallback-use", "fallback-uses", "id",
+             "ENDPOINT=endpoint ARM=arm ANSWERED-BY=answered_by CAUSE=cause COUNT=count SINCE=since:when UNTIL=until:when"
+             " | ID=id RUNTIME=runtime EPOCH=epoch",
+             "modelyard endpoint fallback NAME (nobody had to stand in)"),
+        View("order", "orders", "id",
+             "ENDPOINT=endpoint ACTION=action OUTCOME=outcome:status BY=issued_by:short REASON=reason DETAIL=detail:brief"
+             " TAKEN=taken_at:age | ID=id RUNTIME=runtime BASE=base_epoch UNTIL=until:when KEY=key_id:short",
+             "modelyard rollback ENDPOINT --runtime URL --order-key FILE"),
         View("deployment", "deployments", "id",
              "ENDPOINT=endpoint ACTION=action AFTER=after:arms REASON=reason BY=actor:short EPOCH=epoch AGE=created_at:age"
              " | ID=id BEFORE=before:arms",
@@ -133,6 +141,21 @@ VIEWS: dict[str, View] = {
              "ID=id ENDPOINT=endpoint ARM=answered_arm VERSION=manifest:digest TIME=decision_time:when OUTPUT=output"
              " OUTCOME=outcome | ROLE=role INPUTS=inputs LATENCY=latency REASON=reason TRACE=trace",
              "modelyard endpoint list (call one; each answer is a decision)"),
+        View("retention", "retentions", "scope",
+             "SCOPE=scope USE-CASE=use_case TIER=tier DAYS=days BY=set_by:short AGE=created_at:age | ID=id REASON=reason",
+             "modelyard retention set --use-case NAME --days 400 --reason '…' (without a rule everything is kept)"),
+        View("retention-run", "retention-runs", "id",
+             "ID=id STATE=state:status USE-CASE=use_case ROWS=rows BY=asked_by:short FINISHED=finished_at:age AGE=created_at:age"
+             " | ERROR=error",
+             "modelyard retention apply"),
+        View("hold", "holds", "id",
+             "ID=id STATE=state:status MATTER=matter USE-CASE=use_case SINCE=since:when UNTIL=until:when BY=placed_by:short"
+             " AGE=created_at:age | REASON=reason LIFTED=lifted_at:age LIFTED-BY=lifted_by:short WHY=lifted_reason",
+             "modelyard hold place --matter '…' --use-case NAME --reason '…'"),
+        View("erasure", "erasures", "id",
+             "ID=id STATE=state:status DECISIONS=decisions OUTCOMES=outcomes PENDING=pending:count LEFT=proof.left"
+             " BY=requested_by:short AGE=created_at:age | REASON=reason WHY=why TROUBLE=trouble EXPORTS=exports:count",
+             "modelyard erasure request --reason '…'"),
         View("annotation", "annotations", "id",
              "VERSION=version_id FIELD=field VALUE=value NOTE=note BY=by:short AGE=created_at:age | ID=id",
              "modelyard version annotate MODEL@NUMBER FIELD VALUE"),
@@ -144,6 +167,8 @@ VIEWS: dict[str, View] = {
 }  # fmt: skip
 
 PLAIN: dict[str, str] = {
+    "decision-group": "DAY=day ARM=arm ROLE=role VERSION=version:digest DECISIONS=decisions OUTCOMES=outcomes",
+    "due": "USE-CASE=use_case DAYS=days BY=source BEFORE=before:when ROWS=rows HELD=held | HOLDS=holds",
     "verdict": "VERDICT=verdict:status ROLE=role BY=approver:short COMMENTS=comments AGE=created_at:age CONDITIONS=conditions",
     "history": "TIME=at:when WHAT=what NUMBER=number BY=by:short DETAIL=detail",
     "served": "ENDPOINT=endpoint ROLE=role SHARE=share:share VERSION=version_id",
