@@ -8,6 +8,7 @@
 An append is durable when it returns. Readers see whole batches or none of them, of every writer, sealed or not.
 """
 
+from modelyard.decisions.backfill import Backfill, Backfilled, backfill_id
 from modelyard.decisions.compaction import Compacted, Compactor, Keeping
 from modelyard.decisions.errors import LogDamaged, LogUnwritable
 from modelyard.decisions.fields import fields
@@ -26,6 +27,8 @@ __all__ = [
     "DECISIONS",
     "OUTCOMES",
     "SCHEMA_VERSION",
+    "Backfill",
+    "Backfilled",
     "Compacted",
     "Compactor",
     "DecisionIds",
@@ -50,6 +53,7 @@ __all__ = [
     "Stamp",
     "Time",
     "Window",
+    "backfill_id",
     "exclusive",
     "fields",
     "join",
