@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from modelyard.core.errors import TimedOut, Unavailable
 from modelyard.kinds.contract import Batch, Predictor
-from modelyard.kinds.sandbox import NativePredictor
+from modelyard.kinds.sandbox import HostedPredictor
 from modelyard.runtime.costs import Cost
 from modelyard.runtime.inputs import Columns, InputPlan, Row, merged
 
@@ -154,7 +154,7 @@ class ModelServer:
 
     def close(self) -> None:
         """End the process of a model that has one of its own."""
-        if isinstance(self.predictor, NativePredictor):
+        if isinstance(self.predictor, HostedPredictor):
             self.predictor.close()
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
