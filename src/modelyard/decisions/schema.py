@@ -9,6 +9,7 @@ from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelyard.core.errors import InvalidInput
 from modelyard.decisions.framing import FrameMeta
@@ -220,14 +221,25 @@ def _common(name: str, group: Rows) -> Any:
 
 def frame_meta(table: TableSpec, batch: Any) -> FrameMeta:
     """What readers need to skip the batch."""
-    ids = batch.column(table.places[table.id_column]).to_pylist()
+    lowest, highest = _ends(batch.column(table.places[table.id_column]))
     low, high = _range(batch.column(table.places[table.time_column]))
     first, last = _range(batch.column(table.places["event_time"]))
     endpoints = _counted(batch.column(table.places[table.endpoint_column])) if table.endpoint_column else {}
-    return FrameMeta(batch.num_rows, min(ids), max(ids), low or 0, high or 0, first, last, endpoints)
+    return FrameMeta(batch.num_rows, lowest, highest, low or 0, high or 0, first, last, endpoints)
+
+
+def _ends(ids: Any) -> tuple[str, str]:
+    """The least and the greatest; looked at where they are when they are many."""
+    if len(ids) < _FEW:
+        few = ids.to_pylist()
+        return min(few), max(few)
+    ends = pc.min_max(ids).as_py()
+    return ends["min"], ends["max"]
 
 
 def _counted(names: Any) -> dict[str, int]:
+    if len(names) >= _FEW:
+        return {pair["values"]: pair["counts"] for pair in pc.value_counts(names).to_pylist()}
     found = names.to_pylist()
     if found.count(found[0]) == len(found):
         return {found[0]: len(found)}
