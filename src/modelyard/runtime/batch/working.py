@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import InvalidInput
@@ -33,7 +34,7 @@ from modelyard.runtime.batch.logged import BatchLog, Slice
 from modelyard.runtime.batch.model import REJECTS, SLICE, Invalid, Part, PartReport, Place, Plan
 from modelyard.runtime.batch.reading import ReadPart, read_part, schema_of
 from modelyard.runtime.batch.released import Plane, constant_of, pseudonym_key, require_in_time, still_allowed
-from modelyard.runtime.batch.scoring import Answered, Scorer, output_array
+from modelyard.runtime.batch.scoring import ADDED, Answered, Scorer, output_array
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,13 +189,13 @@ class Worker:
 
         schema = self.scorer.schema(schema_of(self._plan.files[part.file]))
         temporary = path.with_suffix(".tmp")
-        texts = [f.name for f in schema if pa.types.is_dictionary(f.type) or f.name in self.scorer.keep(schema.names[:-3])]
         try:
             with pq.ParquetWriter(
                 temporary,
                 schema,
-                use_dictionary=[*dict.fromkeys(texts)],
+                use_dictionary=self._repeating(schema, slices),
                 column_encoding={"decision_id": "DELTA_BYTE_ARRAY"},
+                write_statistics=[name for name in schema.names if name not in ADDED],
                 store_schema=False,
             ) as writer:
                 for piece in slices:
@@ -204,6 +205,14 @@ class Worker:
             temporary.replace(path)
         except OSError as error:
             raise storage_error(error, path) from error
+
+    @staticmethod
+    def _repeating(schema: Any, slices: list[Scored]) -> list[str]:
+        """Columns that are worth a dictionary: where the first rows are mostly different, looking for repeats only takes time."""
+        first = slices[0].table.slice(0, _LOOK_AT) if slices else None
+        kept = [] if first is None else [name for name in schema.names if name in first.column_names]
+        alike = [name for name in kept if _repeats(first[name])] if first is not None else []
+        return ["arm", "version", *alike]
 
     def _table(self, part: Part, piece: Scored, schema: Any) -> Any:
         answered = piece.answered
@@ -329,6 +338,7 @@ def published(plan: Plan, part: Part) -> Path:
     return Path(plan.order.out) / f"part-{part.number:06d}-{plan.id.rpartition('_')[2][-12:]}.parquet"
 
 
+_LOOK_AT = 1000
 _LEAVE_OUT = "--invalid skip leaves such rows out and tells of each"
 
 
@@ -340,6 +350,12 @@ def _count(piece: Scored) -> int:
 def _number(piece: Scored, row: int) -> int:
     """The number within its part of a row of the slice."""
     return piece.first + row if piece.numbers is None else int(piece.numbers[row])
+
+
+def _repeats(column: Any) -> bool:
+    if pa.types.is_nested(column.type):
+        return False
+    return bool(pc.count_distinct(column).as_py() * 2 <= len(column))
 
 
 def _as(array: Any, kind: Any) -> Any:

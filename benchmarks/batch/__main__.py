@@ -1,0 +1,101 @@
+"""`python -m benchmarks.batch [rows] [rounds]`: batches of five million rows beside a plain loop.
+
+The start of processes is counted for ours (they are started for each batch); imports of this process for neither side.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from benchmarks.batch import plain, stage
+from benchmarks.rounds import Sample, Spread, interleaved, ratio, stamp
+from modelyard.runtime.batch import Batches, Order
+from modelyard.runtime.batch.engines import Engine, Inline, Processes
+
+KEEP = ("customer",)
+
+
+def measured(work: Callable[[], int]) -> Sample:
+    """Processor time is that of this process and of all that it started and that have ended."""
+    before, started = sum(os.times()[:4]), time.perf_counter()
+    done = work()
+    wall = time.perf_counter() - started
+    return Sample(wall, sum(os.times()[:4]) - before, done)
+
+
+def turns(folder: Path, rows: int) -> Mapping[str, Callable[[], Sample]]:
+    """Both sides over the same file."""
+    data, source = stage.model(), folder / "rows.parquet"
+    stage.write_rows(source, rows)
+    place = stage.serve(folder, data)
+
+    def by_hand() -> Sample:
+        return measured(lambda: plain.loop(data, source, folder / "plain.parquet"))
+
+    def ours(engine: Engine, **how: Any) -> Callable[[], Sample]:
+        def turn() -> Sample:
+            out = folder / "out"
+            order = Order(endpoint="score", inputs=(str(source),), out=str(out), keep=KEEP, **how)
+            sample = measured(lambda: _checked(Batches(place, engine).run(order).answered, rows))
+            shutil.rmtree(out)
+            shutil.rmtree(place.log, ignore_errors=True)
+            return sample
+
+        return turn
+
+    return {
+        "plain loop": by_hand,
+        "log off, one process": ours(Inline(), log=0.0),
+        "log refers to rows, one process": ours(Inline(), log_inputs="reference"),
+        "log refers to rows, two processes": ours(Processes(2), log_inputs="reference"),
+        "log repeats inputs, one process": ours(Inline()),
+    }
+
+
+def _checked(done: int, wanted: int) -> int:
+    assert done == wanted, f"{done} rows answered, not {wanted}"
+    return done
+
+
+def told(taken: Mapping[str, Sequence[Sample]]) -> str:
+    """The table."""
+    base = taken["plain loop"]
+    lines = [
+        "| | rows a second | µs of processor a row | time against the plain loop | processor against the plain loop |",
+        "|---|---|---|---|---|",
+    ]
+    for name, samples in taken.items():
+        rate = Spread.of([s.rate for s in samples])
+        each = Spread.of([1e6 * s.cpu_each for s in samples])
+        wall = ratio([s.wall for s in samples], [s.wall for s in base])
+        cpu = ratio([s.cpu for s in samples], [s.cpu for s in base])
+        lines.append(f"| {name} | {rate} | {each} | {wall} | {cpu} |")
+    pair = [taken[f"log refers to rows, {n}"] for n in ("two processes", "one process")]
+    lines.append(f"\ntwo processes are {ratio([s.rate for s in pair[0]], [s.rate for s in pair[1]])} times as fast as one")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> None:
+    rows = int(arguments[0]) if arguments else 5_000_000
+    rounds = int(arguments[1]) if len(arguments) > 1 else 5
+    pa.set_cpu_count(1)
+    with tempfile.TemporaryDirectory() as name:
+        sides = turns(Path(name), rows)
+        for turn in sides.values():
+            turn()  # caches warm, libraries loaded
+        taken = interleaved(sides, rounds)
+    print(f"{stamp()} · {rows} rows of {stage.FEATURES} features, {rounds} rounds: median (least–greatest)\n")
+    print(told(taken))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
