@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -306,3 +307,24 @@ class Callers:
             how = told.json()["parameters"]
             group = how["groups"][0]
             self.answers.append(Answer(how["decision_ids"][0], key, asked, group["arm"], how["epoch"]))
+
+
+@contextmanager
+def halted(endpoint: str) -> Iterator[None]:
+    """The S3 server at this address stands still for a while: its connections stay, its answers do not come."""
+    port = endpoint.rsplit(":", 1)[1]
+    found = [p for p in Path("/proc").iterdir() if p.name.isdigit() and f"-s3.port={port}" in _words(p)]
+    assert len(found) == 1, "one server has this port"
+    pid = int(found[0].name)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _words(process: Path) -> list[str]:
+    try:
+        return (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []

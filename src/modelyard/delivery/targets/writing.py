@@ -80,7 +80,7 @@ def _list(values: list[Any], indent: str) -> Iterator[str]:
             yield f"{indent}- {lines[first].lstrip()}"
             yield from lines[first + 1 :]
         else:
-            yield f"{indent}- {_scalar(bare)}"
+            yield f"{indent}- {_scalar(_plain(bare))}"
 
 
 def _bare(value: Any) -> Any:
@@ -89,8 +89,9 @@ def _bare(value: Any) -> Any:
 
 def _scalar(value: Any) -> str:
     """In block style only scalars and empty collections stand on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=1 << 20, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...").strip()
+    quoted = '"' if isinstance(value, str) and not value.isprintable() else None
+    text = yaml.safe_dump(value, default_style=quoted, default_flow_style=True, width=1 << 20)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _plain(value: Any) -> Any:
