@@ -60,7 +60,7 @@ def test_as_a_stream_of_arrow(root: Path) -> None:
 def test_as_a_relation_of_duckdb(root: Path) -> None:
     with duckdb.connect() as connection:
         relation = DecisionReader(root).relation(connection)
-        assert relation.count("*").fetchone() == (12,)
+        assert relation.count("*").fetchall() == [(12,)]
         found = connection.sql(
             "SELECT endpoint, count(*), min(decision_time) = max(decision_time) FROM relation GROUP BY endpoint"
         )

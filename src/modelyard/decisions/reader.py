@@ -59,6 +59,7 @@ class DecisionReader:
     """Decisions by id, or by window."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self._table = TableReader(root, DECISION_TABLE)
 
     def get(self, decision_id: str) -> dict[str, Any] | None:
