@@ -14,7 +14,6 @@ from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointRoutes
 
 LARGEST_BODY = 16 << 20
 SMALL = {name: getattr(DataType, name) for name in DataType.__members__}
-PREDICTION = (FieldSpec(name="prediction", type=DataType.FP32),)
 
 
 def echo_of(*fields: FieldSpec) -> Signature:
@@ -61,7 +60,10 @@ class Served:
             self._echo("person", PERSON),
             self._echo("odd", CALLED_INPUTS),
             self._echo("talk", TALK),
-            self._vector(),
+            self._sum("vector", "7", (FieldSpec(name="x", type=DataType.FP32, shape=(3,)),), "prediction", 3),
+            self._sum(
+                "credit", "3", (FieldSpec(name="income", type=DataType.FP32), FieldSpec(name="debt", type=DataType.FP32)), "limit"
+            ),
             self.plane.endpoint(name="fixed", constant=Constant(outputs={"prediction": 0.5, "label": "no"})),
         )
         before = os.environ.get("PYTHONPATH")
@@ -80,12 +82,13 @@ class Served:
         arm = Arm(name="echo", role=ArmRole.CHAMPION, release=release, manifest=manifest.digest(), share=1.0)
         return self.plane.endpoint(arm, name=name)
 
-    def _vector(self) -> EndpointRoutes:
-        signature = Signature(inputs=(FieldSpec(name="x", type=DataType.FP32, shape=(3,)),), outputs=PREDICTION)
-        manifest = self.plane.version(onnx_model(0.5, 3), signature)
-        release = self.plane.release(manifest, "7", endpoints=("vector",))
-        arm = Arm(name="v7", role=ArmRole.CHAMPION, release=release, manifest=manifest.digest(), share=1.0)
-        return self.plane.endpoint(arm, name="vector")
+    def _sum(self, name: str, version: str, fields: tuple[FieldSpec, ...], output: str, size: int = 2) -> EndpointRoutes:
+        """The sum of all numbers and a half."""
+        signature = Signature(inputs=fields, outputs=(FieldSpec(name=output, type=DataType.FP32),))
+        manifest = self.plane.version(onnx_model(0.5, size), signature)
+        release = self.plane.release(manifest, version, endpoints=(name,))
+        arm = Arm(name="champion", role=ArmRole.CHAMPION, release=release, manifest=manifest.digest(), share=1.0)
+        return self.plane.endpoint(arm, name=name)
 
     def decision(self, identity: str) -> dict[str, Any]:
         """The logged decision of that id."""

@@ -3,7 +3,7 @@
 POST /v2/models/{endpoint}[/versions/{version}]/infer              Open Inference Protocol, version 2 (JSON, bytes, Arrow)
 POST /v2/models/{endpoint}[/versions/{version}]/generate_stream    records in, server-sent events out
 POST /decide/{endpoint}[/versions/{version}]                       records (JSON, Arrow); events when the caller accepts them
-POST /endpoints/{endpoint}/invocations, /invocations               MLflow's scoring protocol
+POST /invocations, /endpoints/{endpoint}/invocations               MLflow's scoring protocol (/serving-endpoints/… as well)
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ DEFAULT: Form = OpenInference()
 _DECIDE: Form = Decide()
 _INVOCATIONS: Form = Invocations()
 
-_MODELS, _DECISIONS, _ENDPOINTS = "/v2/models/", "/decide/", "/endpoints/"
+_MODELS, _DECISIONS = "/v2/models/", "/decide/"
+_ENDPOINTS = ("/endpoints/", "/serving-endpoints/")
 _ENDINGS = ("/infer", "/generate_stream")
 _MOST_REMEMBERED = 1024
 
@@ -71,7 +72,7 @@ def _looked_up(path: str) -> Door:
     if path == "/invocations":
         return Door("", None, _INVOCATIONS)
     if path.startswith(_ENDPOINTS):
-        return _door(path.removeprefix(_ENDPOINTS).removesuffix("/invocations"), _INVOCATIONS, False)
+        return _door(path.partition("endpoints/")[2].removesuffix("/invocations"), _INVOCATIONS, False)
     if path.startswith(_DECISIONS):
         return _door(path.removeprefix(_DECISIONS), _DECIDE, None)
     steps, _, asked = path.removeprefix(_MODELS).rpartition("/")

@@ -57,6 +57,8 @@ def write(said: Said, asked: Asked) -> tuple[ReplyHeaders, bytes]:
     for name, values in _about(said).items():
         columns[f"{name}_" if name in columns else name] = pa.array(values, pa.string())
     metadata = {"modelyard.endpoint": said.endpoint, "modelyard.epoch": str(said.epoch), "modelyard.id": said.id}
+    if said.unlogged:
+        metadata["modelyard.unlogged"] = "true"
     batch = pa.record_batch(columns).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:

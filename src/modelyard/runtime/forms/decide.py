@@ -52,7 +52,8 @@ class _Beside(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Decision(msgspec.Struct, omit_defaults=True):
-    """The answer to one record; `reason` says why it is not the drawn arm that answered."""
+    """The answer to one record; `reason` says why it is not the drawn arm that answered, `unlogged` that the decision log could
+    not be written and the endpoint's policy is to answer all the same."""
 
     decision_id: str
     outputs: dict[str, Any]
@@ -61,6 +62,7 @@ class Decision(msgspec.Struct, omit_defaults=True):
     role: str
     reason: str | None = None
     id: str | None = None
+    unlogged: bool = False
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -114,7 +116,8 @@ def decisions(said: Said, request: str | None = None) -> list[Decision]:
     found = []
     for place, (identity, row, group) in enumerate(zip(said.ids, rows, by_row(said.groups, said.rows), strict=True)):
         outputs = dict(zip(names, row, strict=True))
-        found.append(Decision(identity, outputs, group.version, group.arm, group.role, group.reason, None if place else request))
+        called = None if place else request
+        found.append(Decision(identity, outputs, group.version, group.arm, group.role, group.reason, called, said.unlogged))
     return found
 
 

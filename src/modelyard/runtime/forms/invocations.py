@@ -71,7 +71,9 @@ class Invocations:
         records = [decision.outputs for decision in decisions(said)]
         single = said.outputs[0].name if len(said.outputs) == 1 else None
         predictions = records if single is None else [record[single] for record in records]
-        about = {"endpoint": said.endpoint, "decision_ids": said.ids, "groups": said.groups, "epoch": said.epoch}
+        about: dict[str, Any] = {"endpoint": said.endpoint, "decision_ids": said.ids, "groups": said.groups, "epoch": said.epoch}
+        if said.unlogged:
+            about["unlogged"] = True
         return JSON_HEADERS, protocol.encode({"predictions": predictions, "metadata": about})
 
     def refuse(self, status: int, error: str, cause: Exception | None = None) -> tuple[ReplyHeaders, bytes]:

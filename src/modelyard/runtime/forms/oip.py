@@ -160,7 +160,8 @@ def _by_name(tensors: list[TensorIn]) -> dict[str, TensorIn]:
 
 
 def _response(said: Said, outputs: list[Any]) -> InferResponse:
-    return InferResponse(said.endpoint, said.version, said.id, Answered(said.ids, said.groups, said.epoch), outputs)
+    answered = Answered(said.ids, said.groups, said.epoch, said.unlogged)
+    return InferResponse(said.endpoint, said.version, said.id, answered, outputs)
 
 
 def _json_tensor(said: Said, column: Column) -> TensorOut:
