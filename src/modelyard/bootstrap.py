@@ -44,6 +44,7 @@ from modelyard.governance import (
 from modelyard.governance import inventory as governance_inventory
 from modelyard.governance.assurance import model as assurance
 from modelyard.governance.custody.custodian import Custodian, LogPlace
+from modelyard.governance.custody.disclosing import disclosed
 from modelyard.governance.releases import model as releases
 from modelyard.governance.risk import model as risk
 from modelyard.jobs import events as job_events
@@ -56,6 +57,8 @@ from modelyard.monitoring.windows import WindowKind
 from modelyard.storage.audit_files import AuditFiles
 from modelyard.storage.backup import Installation
 from modelyard.storage.blobs import blobs_at
+from modelyard.storage.data_keys import NAME as DATA_KEYS
+from modelyard.storage.data_keys import DataKeys
 from modelyard.storage.key_files import KeyFiles
 from modelyard.storage.migrations import upgrade
 from modelyard.storage.sql import SqlStorage
@@ -116,8 +119,9 @@ class Settings(BaseModel):
     decision log. `segments` is where runtimes on other machines ship theirs to (`s3://bucket/prefix`, a folder): they are
     collected, and removed there after `segments_days` once compacted. `accepted_risks` are codes of dangerous findings that
     registration lets through. `batch_roots` are folders and prefixes of buckets that batches may read and write besides
-    `<home>/batches`. `pseudonym_key_file` holds the key that runtimes make pseudonyms with, that of the runtime beside
-    this platform when left out; `erasures_file` is where the list of erased subjects is kept as well, for restored backups."""
+    `<home>/batches`. `pseudonym_key_file` holds the key that runtimes make pseudonyms with, that of the runtime beside this
+    platform when left out, `data_key_file` those that protected fields are encrypted with; `erasures_file` is where the list of
+    erased subjects is kept as well, for restored backups."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -132,6 +136,7 @@ class Settings(BaseModel):
     runtime_grpc_port: int | None = Field(default=None, ge=1, le=65535)
     runtime_home: Path | None = None
     pseudonym_key_file: Path | None = None
+    data_key_file: Path | None = None
     erasures_file: Path | None = None
     segments: str = ""
     segments_days: float = Field(default=30, ge=0)
@@ -184,6 +189,10 @@ class Settings(BaseModel):
     @property
     def pseudonym_key(self) -> Path:
         return self.pseudonym_key_file or self.runtime_folder / "pseudonym.key"
+
+    @property
+    def data_keys(self) -> Path:
+        return self.data_key_file or self.home / "keys" / DATA_KEYS
 
     @property
     def url(self) -> str:
@@ -315,6 +324,16 @@ class Platform:
         known = self.settings.erasures_file
         return Custodian(self.storage, self.bus, self.clock, self.settings.organisation, place, self.decisions, known)
 
+    def in_clear(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of the log with what was encrypted in them readable. Raises WrongState without the key, Untrusted when it does not
+        fit. What was masked or hashed stays so."""
+        return disclosed(rows, DataKeys(self.settings.data_keys).cipher)
+
+    def seal_outcomes(self) -> None:
+        """Let go of the outcomes that this process has open, so that what is erased can be removed from them too."""
+        if "outcomes" in self.__dict__:
+            self.outcomes.seal()
+
     def blob(self, digest: str) -> bytes:
         """A small blob whole."""
         return b"".join(self.blobs.open(digest))
@@ -368,12 +387,12 @@ def assemble(
         *job_service.handlings(),
         *evaluation.handlings(),
         *delivery.handlings(keys),
+        *batches.handlings(settings.places),
         *monitoring.handlings(),
         *value.handlings(),
         *lifecycle.handlings(bus, READABLE_TABLES),
     )
     return Platform(
-        *batches.handlings(settings.places),
         settings=settings,
         storage=storage,
         blobs=blobs_at(settings.blobs_url),

@@ -11,7 +11,20 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard import __version__
-from modelyard.api import collections, commands, files, jobs, log, problems, processes, runtime, views
+from modelyard.api import (
+    backfill,
+    collections,
+    commands,
+    custody,
+    decisions,
+    files,
+    jobs,
+    log,
+    problems,
+    processes,
+    runtime,
+    views,
+)
 from modelyard.api.access import PlatformHere
 from modelyard.bootstrap import Platform
 from modelyard.core.errors import TooLarge
@@ -41,7 +54,7 @@ def create_app(platform: Platform) -> FastAPI:
     for routes in (views.routes, files.routes, processes.routes):
         app.include_router(routes, prefix=PREFIX)
     commands.add_routes(app, PREFIX)
-    for routes in (log.routes, jobs.routes, runtime.routes):
+    for routes in (decisions.routes, backfill.routes, custody.routes, log.routes, jobs.routes, runtime.routes):
         app.include_router(routes, prefix=PREFIX)
     collections.add_routes(app, PREFIX)
     app.include_router(_health())

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from modelyard.api.access import Asker, PlatformHere
 from modelyard.api.problems import Problem
-from modelyard.api.subjects import ErasureBody, ErasuresBody, HoldBody, hidden_at_once, of_this_key, pseudonymised
+from modelyard.api.subjects import ErasureBody, ErasuresBody, HoldBody, hidden_at_once, let_go, of_this_key, pseudonymised
 from modelyard.bootstrap import Platform
 from modelyard.catalog import commands as catalog
 from modelyard.core.bus import Request
@@ -105,11 +105,11 @@ ROWS: tuple[Row, ...] = (
     Row("POST", "/batches", batches.StartBatch, "delivery"),
     Row("POST", "/batches/{batch}/cancel", batches.CancelBatch, "delivery"),
     Row("POST", "/retentions", custody.SetRetention, "custody"),
-    Row("POST", "/retention-runs", custody.ApplyRetention, "custody"),
+    Row("POST", "/retention-runs", custody.ApplyRetention, "custody", after=let_go),
     Row("POST", "/holds", custody.PlaceHold, "custody", prepared=pseudonymised, body=HoldBody),
-    Row("POST", "/holds/{hold}/lift", custody.LiftHold, "custody"),
+    Row("POST", "/holds/{hold}/lift", custody.LiftHold, "custody", after=let_go),
     Row("POST", "/erasures", custody.RequestErasure, "custody", prepared=pseudonymised, body=ErasureBody, after=hidden_at_once),
-    Row("POST", "/erasures/import", custody.ImportErasures, "custody", prepared=of_this_key, body=ErasuresBody),
+    Row("POST", "/erasures/import", custody.ImportErasures, "custody", prepared=of_this_key, body=ErasuresBody, after=let_go),
     Row("POST", "/identities", identity.CreateIdentity, "identity"),
     Row("POST", "/identities/{identity}/deactivate", identity.DeactivateIdentity, "identity"),
     Row("POST", "/identities/{identity}/roles", identity.GrantRole, "identity"),

@@ -1,21 +1,17 @@
-"""Decisions and outcomes: what was answered, and what came of it."""
+"""Outcomes: what came of decisions."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
-
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from modelyard.api.access import Asker, PlatformHere, require_read, require_scope
+from modelyard.api.access import Asker, PlatformHere, require_scope
 from modelyard.api.commands import FAULTS
-from modelyard.core.errors import Forbidden, NotFound
-from modelyard.decisions import Outcome, Time, Window
+from modelyard.core.errors import Forbidden
+from modelyard.decisions import Outcome
 
 POST = "decisions.post_outcomes"
 GREATEST_POST = 20_000
-GREATEST_READ = 10_000
 routes = APIRouter(tags=["decisions"])
 
 
@@ -49,14 +45,6 @@ class PostReceipt(BaseModel):
     unknown: list[str]
 
 
-class DecisionRows(BaseModel):
-    """Decisions in the order of the log (writer by writer, each in its order), with outcomes where there are any. `more` says
-    that the window holds more."""
-
-    items: list[dict[str, Any]]
-    more: bool
-
-
 @routes.post("/outcomes", responses=FAULTS, operation_id="post_outcomes", summary="Post what came of decisions")
 def post_outcomes(here: PlatformHere, asker: Asker, body: OutcomesBody) -> PostReceipt:
     """All of the post is kept, or none of it. Repeats change nothing; other values for a known decision are a correction."""
@@ -83,44 +71,3 @@ def post_outcomes(here: PlatformHere, asker: Asker, body: OutcomesBody) -> PostR
         corrected=receipt.corrected,
         unknown=list(receipt.unknown),
     )
-
-
-@routes.get("/decisions", responses=FAULTS, operation_id="list_decisions", summary="Read the decision log")
-def list_decisions(
-    here: PlatformHere,
-    asker: Asker,
-    endpoint: Annotated[str | None, Query(max_length=200)] = None,
-    version: Annotated[str | None, Query(max_length=100, description="Manifest digest")] = None,
-    arm: Annotated[str | None, Query(max_length=200)] = None,
-    since: Annotated[datetime | None, Query()] = None,
-    until: Annotated[datetime | None, Query()] = None,
-    by: Annotated[Time, Query(description="Which time the window is about")] = Time.DECISION,
-    limit: Annotated[int, Query(ge=1, le=GREATEST_READ)] = 100,
-) -> DecisionRows:
-    """The first `limit` decisions of a window."""
-    require_read(here, asker, "decisions")
-    window = Window(
-        organisation=here.settings.organisation,
-        endpoint=endpoint,
-        versions=(version,) if version else (),
-        arms=(arm,) if arm else (),
-        since=since,
-        until=until,
-        by=by,
-    )
-    rows = here.decisions_in(window, limit + 1)
-    return DecisionRows(items=rows[:limit], more=len(rows) > limit)
-
-
-@routes.get("/decisions/{id}", responses=FAULTS, operation_id="get_decision", summary="Show one decision")
-def get_decision(
-    here: PlatformHere,
-    asker: Asker,
-    id: Annotated[str, Path(min_length=1, max_length=100)],  # noqa: A002
-) -> dict[str, Any]:
-    """One decision with its outcome."""
-    require_read(here, asker, "decisions")
-    row = here.decision(id)
-    if row is None:
-        raise NotFound(f"there is no decision {id!r}", field="id")
-    return row

@@ -48,12 +48,12 @@ class HoldBody(BaseModel):
 
 
 class ErasuresBody(BaseModel):
-    """Erasures as `GET /erasures/export` tells them. `key` is a fingerprint: pseudonyms of another key name nobody here."""
+    """Erasures as `GET /erasures/export` tells them. `key` is a fingerprint: pseudonyms of another key are nobody's here."""
 
     model_config = ConfigDict(extra="forbid")
 
     format: Literal["modelyard-erasures/1"]
-    key: Annotated[str, Field(min_length=1, max_length=100)]
+    key: Annotated[str | None, Field(max_length=100)] = None
     erasures: Annotated[tuple[ErasureTold, ...], Field(max_length=MOST_IMPORTED)]
 
 
@@ -74,7 +74,7 @@ def pseudonymised(here: Platform, given: Mapping[str, Any]) -> dict[str, Any]:
 def of_this_key(here: Platform, given: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are not applied here yet. Raises InvalidInput when they were told under another pseudonym key."""
     told = [ErasureTold.model_validate(e) for e in given["erasures"]]
-    if given["key"] != fingerprint(here.pseudonyms):
+    if given.get("key") not in (None, fingerprint(here.pseudonyms)):
         raise InvalidInput("these erasures were told under another pseudonym key", field="key", hint="restore that key with it")
     applied = here.custodian.erased()
     fresh = [e for e in told if e.subject not in applied or applied[e.subject] < e.until]
@@ -85,7 +85,14 @@ def of_this_key(here: Platform, given: Mapping[str, Any]) -> dict[str, Any]:
 def hidden_at_once(here: Platform, erasure: BaseModel) -> BaseModel:
     """The erasure after it was judged: readers show nothing of the person from now on, unless a hold keeps it."""
     assert isinstance(erasure, Erasure)
+    here.seal_outcomes()
     return here.custodian.judge(erasure.id)
+
+
+def let_go(here: Platform, result: BaseModel) -> BaseModel:
+    """What was asked for, with nothing in this process that keeps an erasure from going on."""
+    here.seal_outcomes()
+    return result
 
 
 def pseudonym(here: Platform, domain: str, identifier: SecretStr | None) -> str | None:

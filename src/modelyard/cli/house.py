@@ -96,20 +96,36 @@ def restore(
     /,
     *,
     home: Home = None,
+    erasures: Annotated[
+        Path | None,
+        Parameter(help="List of the erased (modelyard erasure export); that of MODELYARD_ERASURES_FILE when left out."),
+    ] = None,
     yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative=(), help="Ask no questions.")] = False,
     how: Reading = READING,
 ) -> int:
     """Bring an installation back from a backup. The folder must be empty."""
+    from modelyard.storage.backup import read_list
     from modelyard.storage.backup import restore as bring_back
 
     place = _installation(home)
     if not yes:
         demand_terminal()
         confirm(f"Restore {source} into {place.home}?")
-    report = bring_back(source, place)
+    listed = erasures or _list_of_erasures(home)
+    report = bring_back(source, place, read_list(listed) if listed else {})
     render.print_one(report.model_dump(mode="json"), how.output, name="digest")
+    if listed is None:
+        say(f"who was erased after {report.taken_at} is back: modelyard erasure import LIST, before anybody reads the log")
     say("next: modelyard up, then modelyard audit verify")
     return DONE
+
+
+def _list_of_erasures(home: Path | None) -> Path | None:
+    """The list that is kept apart from the installation, if there is one."""
+    from modelyard.bootstrap import Settings
+
+    kept = Settings.from_environment(home=home).erasures_file
+    return kept if kept is not None and kept.exists() else None
 
 
 def _installation(home: Path | None) -> Installation:

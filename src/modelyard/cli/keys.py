@@ -15,11 +15,15 @@ from modelyard.cli.session import Session, confirm, demand_terminal, say
 from modelyard.cli.views import PLAIN
 
 if TYPE_CHECKING:
+    from modelyard.bootstrap import Settings
+    from modelyard.storage.data_keys import DataKeys
     from modelyard.storage.key_files import KeyFiles
 
 
 Home = Annotated[Path | None, Parameter(help="The installation's folder; MODELYARD_HOME when left out.")]
 keys = App(name="keys", help="Signing keys, on the server's own machine.")
+data = App(name="data", help="Keys that protected fields of decisions are encrypted with.")
+keys.command(data)
 
 
 @keys.command(name="list")
@@ -158,16 +162,51 @@ def export_roots(
     return DONE
 
 
-def _keys(home: Path | None) -> KeyFiles:
+@data.command(name="list")
+def list_data_keys(*, home: Home = None, how: Reading = READING) -> int:
+    """Show the keys that protected fields of decisions are encrypted with, the present one first."""
+    ids = _data_keys(home).ids()
+    rows = [{"id": key, "status": "retired" if number else "active"} for number, key in enumerate(ids)]
+    render.print_rows(rows, "ID=id STATUS=status:status", how.output)
+    if not rows:
+        say("there is no data key yet")
+        say("next: modelyard keys data rotate")
+    return DONE
+
+
+@data.command(name="rotate")
+def rotate_data_key(*, home: Home = None, how: Reading = READING) -> int:
+    """Make a new data key. What older ones encrypted stays readable: they stay in the file."""
+    made = _data_keys(home).rotate()
+    render.print_one({"id": made, "file": str(_settings(home).data_keys)}, how.output)
+    say("next: give the file, as it is now, to every runtime that encrypts, and restart it")
+    return DONE
+
+
+def _data_keys(home: Path | None) -> DataKeys:
+    from modelyard.storage.data_keys import DataKeys
+
+    return DataKeys(_settings(home).data_keys)
+
+
+def _settings(home: Path | None) -> Settings:
+    """Those of the installation on this machine. Raises Usage when there is none."""
     from modelyard.bootstrap import Settings
+
+    found = Settings.from_environment(home=home)
+    if not found.home.is_dir():
+        raise Usage(
+            f"there is no installation in {found.home}",
+            field="--home",
+            hint="keys are on the server's machine: set MODELYARD_HOME",
+        )
+    return found
+
+
+def _keys(home: Path | None) -> KeyFiles:
     from modelyard.storage.key_files import KeyFiles
 
-    folder = Settings.from_environment(home=home).home
-    if not folder.is_dir():
-        raise Usage(
-            f"there is no installation in {folder}", field="--home", hint="keys are on the server's machine: set MODELYARD_HOME"
-        )
-    return KeyFiles(folder / "keys")
+    return KeyFiles(_settings(home).home / "keys")
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

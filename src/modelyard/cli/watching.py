@@ -1,4 +1,4 @@
-"""`modelyard decisions | outcomes | monitor | alert`: what was answered, what came of it, what is out of line."""
+"""`modelyard outcomes | monitor | alert`: what came of decisions, what is out of line."""
 
 from __future__ import annotations
 
@@ -16,43 +16,12 @@ from modelyard.cli import render
 from modelyard.cli.bodies import value
 from modelyard.cli.errors import DONE, Usage
 from modelyard.cli.options import CHANGING_, LISTING, READING, WATCHING, Changing, Listing, Reading, Watching
-from modelyard.cli.session import Session, say, segment
-from modelyard.cli.views import VIEWS
+from modelyard.cli.session import Session, say
 
 PART = 10_000
 outcomes = App(name="outcomes", help="What came of decisions.")
 monitor = App(name="monitor", help="Measures over decisions and outcomes, taken on schedule.")
 alert = App(name="alert", help="Measures that went beyond their line.")
-
-
-def decisions(
-    id: Annotated[str | None, Parameter(help="Show this one in full, with its outcome.")] = None,  # noqa: A002 -- the option's name
-    /,
-    *,
-    endpoint: str | None = None,
-    version: Annotated[str | None, Parameter(help="Digest of a version.")] = None,
-    arm: str | None = None,
-    since: Annotated[str | None, Parameter(help="ISO 8601.")] = None,
-    until: Annotated[str | None, Parameter(help="ISO 8601.")] = None,
-    by: Annotated[Literal["decision", "event"] | None, Parameter(help="Which time the window is about.")] = None,
-    limit: Annotated[int, Parameter(help="At most so many, up to 10000.")] = 100,
-    how: Reading = READING,
-) -> int:
-    """Read the decision log."""
-    session = Session(how)
-    if id is not None:
-        render.print_one(session.get(f"/decisions/{segment(id)}"), how.output)
-        return DONE
-    told = session.get("/decisions", endpoint=endpoint, version=version, arm=arm, since=since, until=until, by=by, limit=limit)
-    rows, view = told["items"], VIEWS["decision"]
-    if rows or how.output in ("json", "yaml"):
-        render.print_rows(rows, view.columns, how.output, name=view.name)
-    if not rows:
-        say("no decisions in this window")
-        say(f"next: {view.empty}")
-    elif told["more"]:
-        say(f"the first {len(rows)}; narrow the window or raise --limit")
-    return DONE
 
 
 @outcomes.command(name="post")

@@ -13,12 +13,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
 from modelyard.catalog import Version
 from modelyard.client.blobs import Uploaded, download, upload
+from modelyard.client.decisions import FILES_TIME, MEDIA_TYPES, Backfill, Summary, asked, content_of, fetch
 from modelyard.client.http import Connection, Json
 from modelyard.client.inference import Answers, Runtime
 from modelyard.client.routes import COLLECTIONS
@@ -176,6 +177,64 @@ class Client:
     ) -> Answers:
         """Ask the runtime for decisions: columns by name, or one mapping a row. See `modelyard.client.inference`."""
         return self._runtime.decide(endpoint, rows, routing_keys=routing_keys, event_times=event_times, subjects=subjects)
+
+    def decisions(self, *, reveal: bool = False, reason: str = "", limit: int = 100, **window: Any) -> list[Json]:
+        """The first decisions of a window with their outcomes. `window` takes endpoint, use_case, model, version, arm, role,
+        since, until, by, as_of, shadows, and key and subject as callers of the endpoint give them. `reveal` shows protected
+        fields in clear to who may see them, and needs a reason."""
+        body = asked(window) | {"limit": limit} | ({"reveal": True} if reveal else {})
+        answer = self.http.request("POST", "/decisions/search", json=body, params={"reason": reason}, key=os.urandom(16).hex())
+        items: list[Json] = answer.json()["items"]
+        return items
+
+    def decision(self, decision: str, *, reveal: bool = False, reason: str = "", as_of: datetime | None = None) -> Json:
+        """One decision with its outcome. Raises NotFound, and Forbidden for who may not see protected fields in clear."""
+        params = {"reveal": "true" if reveal else None, "reason": reason, "as_of": _plain(as_of)}
+        found: Json = self.http.get(f"/decisions/{_segment(decision)}", **params)
+        return found
+
+    def export_decisions(
+        self,
+        path: str | os.PathLike[str],
+        format: Literal["parquet", "csv", "arrow", "jsonl"] = "parquet",  # noqa: A002 -- what it is called everywhere
+        *,
+        outcomes: bool = False,
+        reason: str = "",
+        **window: Any,
+    ) -> Path:
+        """Decisions of a window in a file, which appears whole or not at all. `window` as in `decisions`, with limit."""
+        fetch(self.http, asked(window) | {"format": format, "outcomes": outcomes}, Path(path), reason=reason)
+        return Path(path)
+
+    def decision_summary(self, **window: Any) -> Summary:
+        """Counts of a window by day, arm, version and role, with the coverage of outcomes and those that came late."""
+        return read(Summary, self.http.get("/decisions/summary", **asked(window)))
+
+    def backfill(
+        self,
+        data: bytes | os.PathLike[str],
+        format: Literal["parquet", "arrow", "jsonl"],  # noqa: A002
+        *,
+        endpoint: str,
+        source: str,
+        use_case: str | None = None,
+        reason: str = "",
+    ) -> Backfill:
+        """Put decisions that were made elsewhere into the log. A repeat adds nothing."""
+        params = {"endpoint": endpoint, "source": source, "use_case": use_case, "reason": reason}
+        answer = self.http.request(
+            "POST",
+            "/decisions/backfill",
+            params=params,
+            content=lambda: content_of(data),
+            headers={"Content-Type": MEDIA_TYPES[format]},
+            timeout=FILES_TIME,
+        )
+        return read(Backfill, answer.json())
+
+    def erase(self, subject: str, *, reason: str, key: str | None = None) -> Json:
+        """Erase a person, named as callers of the endpoints name them. The server keeps no record of that name."""
+        return self.http.change("governance.request_erasure", {"subject": subject}, reason=reason, key=key)
 
     def post_outcomes(self, source: str, outcomes: Iterable[Mapping[str, Any]]) -> OutcomesTaken:
         """Tell what came of decisions: `{"decision": id, "values": {…}, "event_time": …, "time_known": …}` each. Large numbers

@@ -160,6 +160,18 @@ class Connection:
         except httpx.TransportError as error:
             raise self._lost(error) from error
 
+    def posted(self, path: str, body: Any, *, params: Mapping[str, Any], timeout: float) -> Iterator[bytes]:
+        """The answer to a search, as it comes. Raises Unavailable when it breaks off."""
+        kept = {name: value for name, value in params.items() if value is not None and value != ""}
+        try:
+            with self._http.stream("POST", PREFIX + path, json=body, params=kept or None, timeout=timeout) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise problem(answer)
+                yield from answer.iter_bytes(1 << 20)
+        except httpx.TransportError as error:
+            raise self._lost(error) from error
+
     def _attempted(self, attempt: Callable[[], httpx.Response], again: bool) -> httpx.Response:
         for number in range(1, self._attempts + 1):
             last = number == self._attempts

@@ -90,6 +90,10 @@ class OutcomeLog:
         unknown = tuple(dict.fromkeys(i for i in ids if i not in known))
         return Receipt(len(fresh) - corrected, repeated, corrected, unknown)
 
+    def seal(self) -> None:
+        """Seal the open segment now, so that what is in it can be rewritten."""
+        self._journal.seal()
+
     def close(self) -> None:
         """Seal and release the writer's name. Idempotent."""
         self._journal.close()

@@ -168,7 +168,7 @@ class BackfillDecisions(Command):
 
     action: ClassVar[str] = "governance.backfill_decisions"
 
-    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
+    source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
     endpoint: Name
     use_case: Name
     content: Annotated[str, Field(pattern=DIGEST.pattern)]

@@ -19,9 +19,11 @@ from modelyard.decisions.schema import TableSpec
 from modelyard.decisions.segment import SegmentReader
 from modelyard.storage.audit_files import CHECKPOINTS, LEAVES, LOCK
 from modelyard.storage.backup.archive import PIECE, Archive, ArchiveWriter, damaged, flush_folder
+from modelyard.storage.data_keys import NAME as DATA_KEYS
 from modelyard.storage.key_files import ROOTS
 
 PRIVATE_SUFFIX, ACTIVE, PSEUDONYMS = ".pem", "active.json", "pseudonym.key"
+SECRETS = {ACTIVE, PSEUDONYMS, DATA_KEYS}
 
 
 def add_blobs(blobs: Blobs, writer: ArchiveWriter) -> int:
@@ -124,7 +126,7 @@ def add_keys(keys: Path, runtime: Path, writer: ArchiveWriter, *, private: bool)
     """The trust roots, which are public; the private keys and the runtime's secret for pseudonyms only if asked for."""
     chosen = [keys / ROOTS]
     if private:
-        chosen += [*sorted(keys.glob(f"*{PRIVATE_SUFFIX}")), keys / ACTIVE, runtime / PSEUDONYMS]
+        chosen += [*sorted(keys.glob(f"*{PRIVATE_SUFFIX}")), keys / ACTIVE, keys / DATA_KEYS, runtime / PSEUDONYMS]
     for path in chosen:
         if path.exists():
             writer.add(f"keys/{path.name}", _file(path))
@@ -133,7 +135,7 @@ def add_keys(keys: Path, runtime: Path, writer: ArchiveWriter, *, private: bool)
 def put_keys(archive: Archive, keys: Path, runtime: Path) -> None:
     for name in archive.names("keys"):
         file = name.removeprefix("keys/")
-        if file not in {ROOTS, ACTIVE, PSEUDONYMS} and (not file.endswith(PRIVATE_SUFFIX) or "/" in file):
+        if file not in {ROOTS, *SECRETS} and (not file.endswith(PRIVATE_SUFFIX) or "/" in file):
             raise damaged(f"{name} is no key")
         folder = runtime if file == PSEUDONYMS else keys
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

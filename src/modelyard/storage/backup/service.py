@@ -10,7 +10,7 @@ export, never behind), blobs last, as blobs are only ever added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from modelyard.core.records import Table
 from modelyard.decisions.schema import DECISION_TABLE, OUTCOME_TABLE
 from modelyard.storage.backup import files, rows
 from modelyard.storage.backup.archive import Archive, Manifest, clear_errors, flush_folder, remove, writing
+from modelyard.storage.backup.erasures import reapply
 from modelyard.storage.blobs import blobs_at
 
 STAGE = ".restoring"
@@ -80,7 +81,8 @@ class Installation:
 
 
 class BackupReport(BaseModel):
-    """What was written, or read back. `digest` is the manifest's: note it down elsewhere to know the backup again."""
+    """What was written, or read back; `erased` decisions of it were not kept. `digest` is the manifest's: note it down elsewhere
+    to know the backup again."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -97,6 +99,7 @@ class BackupReport(BaseModel):
     files: int
     bytes: int
     private_keys: bool
+    erased: int = 0
 
 
 def backup(place: Installation, to: Path, *, keys: bool = False) -> BackupReport:
@@ -124,9 +127,10 @@ def backup(place: Installation, to: Path, *, keys: bool = False) -> BackupReport
     return _report(to, manifest)
 
 
-def restore(source: Path, into: Installation) -> BackupReport:
+def restore(source: Path, into: Installation, erased: Mapping[str, datetime] | None = None) -> BackupReport:
     """Bring an installation back into an empty place. The whole archive is verified before anything is written; when
-    something fails later, nothing stays. Raises Untrusted for a damaged archive, WrongState for a place that is not empty."""
+    something fails later, nothing stays. Who was `erased` since (pseudonyms, with the moment up to which) is not in it.
+    Raises Untrusted for a damaged archive, WrongState for a place that is not empty."""
     with Archive(source) as archive, _clear_place(into) as stage:
         archive.verify()
         with clear_errors(into.home):
@@ -136,12 +140,13 @@ def restore(source: Path, into: Installation) -> BackupReport:
             files.put_files(archive, "decisions", stage.decisions)
             files.put_files(archive, "audit", stage.audit)
             files.put_keys(archive, stage.keys, stage.runtime)
+            gone = reapply(stage.decisions, stage.outcomes, erased or {})
         files.put_blobs(archive, blobs_at(stage.blobs))
         rows.load(stage.database, stage.tables, archive)
         with clear_errors(into.home):
             for folder in into.folders:
                 _move_up(folder)
-        return _report(source, archive.manifest)
+        return _report(source, archive.manifest).model_copy(update={"erased": gone})
 
 
 @contextmanager

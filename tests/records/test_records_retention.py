@@ -1,0 +1,140 @@
+"""How long decisions are kept, by use case or tier; what holds keep; who may say so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from records_yard import DAY, Yard
+
+NOW = datetime.now(UTC)
+
+
+def ids(yard: Yard, use_case: str) -> set[str]:
+    """What any reader finds, the API's and those of others."""
+    found = yard.ask("omar", "GET", "/decisions", params={"use_case": use_case, "shadows": True}).json()["items"]
+    return {row["id"] for row in found}
+
+
+def old_and_new(yard: Yard, use_case: str, **given: Any) -> tuple[list[str], list[str]]:
+    """Decisions of a year ago, and of today."""
+    with yard.writing(f"runtime-{use_case}") as log:
+        old = yard.decide(log, use_case, count=3, decision_time=NOW - 365 * DAY, **given)
+        return old, yard.decide(log, use_case, count=2, **given)
+
+
+def apply(yard: Yard, use_case: str) -> dict[str, Any]:
+    run = yard.do("omar", "/retention-runs", {"use_case": use_case})
+    yard.work()
+    found: dict[str, Any] = yard.ask("omar", "GET", f"/retention-runs/{run['id']}").json()
+    return found
+
+
+def test_what_is_old_goes_and_the_run_tells_it(shared: Yard) -> None:
+    shared.use_case("loans")
+    old, new = old_and_new(shared, "loans")
+    shared.outcome([old[0], new[0]])
+    assert apply(shared, "loans")["removed"] == [], "without a rule everything is kept for ever"
+    rule = shared.do("rita", "/retentions", {"use_case": "loans", "days": 200})
+    assert (rule["days"], rule["reason"]) == (200, "ticket 12")
+    due = shared.ask("omar", "GET", "/retention/due", params={"use_case": "loans"}).json()["items"]
+    assert [(d["rows"], d["held"], d["days"]) for d in due] == [(3, 0, 200)]
+    assert ids(shared, "loans") == {*old, *new}, "counting removes nothing"
+
+    run = apply(shared, "loans")
+    assert (run["state"], run["rows"]) == ("done", 3)
+    assert run["removed"][0]["policy"].startswith("sha256:")
+    assert abs(datetime.fromisoformat(run["removed"][0]["before"]) - (NOW - 200 * DAY)) < DAY
+    assert ids(shared, "loans") == set(new)
+    for decision in old:
+        kept = [p for p in shared.files_with(decision) if "_delta_log" not in p.parts and not p.name.startswith("modelyard.db")]
+        assert kept == [], "an id may stay in the table's own history, a decision does not"
+    assert apply(shared, "loans")["rows"] == 0
+    events = shared.ask("omar", "GET", "/audit", params={"action": "governance.record_retention"}).json()["items"]
+    assert run["id"] in {e["subject_id"] for e in events}
+
+
+def test_a_hold_beats_retention_by_time_and_by_person(shared: Yard) -> None:
+    shared.use_case("claims")
+    with shared.writing("runtime-claims") as log:
+        early = shared.decide(log, "claims", decision_time=NOW - 400 * DAY)
+        late = shared.decide(log, "claims", decision_time=NOW - 300 * DAY)
+        person = shared.decide(log, "claims", decision_time=NOW - 300 * DAY, subject="held one")
+    window = {"since": (NOW - 410 * DAY).isoformat(), "until": (NOW - 390 * DAY).isoformat()}
+    by_time = shared.do("rita", "/holds", {"matter": "audit of 2025", "use_case": "claims"} | window)
+    by_person = shared.do("rita", "/holds", {"matter": "a dispute", "subject": "held one"})
+    shared.do("rita", "/retentions", {"use_case": "claims", "days": 30})
+    due = shared.ask("omar", "GET", "/retention/due", params={"use_case": "claims"}).json()["items"][0]
+    assert (due["rows"], due["held"], set(due["holds"])) == (1, 2, {by_time["id"], by_person["id"]})
+    run = apply(shared, "claims")
+    assert run["rows"] == 1
+    assert ids(shared, "claims") == {*early, *person}
+    assert late[0] not in ids(shared, "claims")
+    shared.do("rita", f"/holds/{by_time['id']}/lift", {})
+    shared.do("rita", f"/holds/{by_person['id']}/lift", {})
+    assert apply(shared, "claims")["rows"] == 2
+    assert ids(shared, "claims") == set()
+
+
+def test_a_tier_has_a_rule_for_those_without_their_own(own: Yard) -> None:
+    own.use_case("first", tier="low")
+    own.use_case("second", tier="low")
+    own.do("rita", "/retentions", {"tier": "low", "days": 10})
+    own.do("rita", "/retentions", {"use_case": "second"})
+
+    def days() -> dict[str, Any]:
+        items = own.ask("omar", "GET", "/retention/due").json()["items"]
+        return {d["use_case"]: (d["days"], (d["source"] or "").split(":")[0]) for d in items if d["use_case"] != "modelyard"}
+
+    assert {name: days()[name] for name in ("first", "second")} == {"first": (10, "tier"), "second": (None, "use_case")}
+    own.do("rita", "/retentions", {"use_case": "second", "by_tier": True})
+    assert days()["second"] == (10, "tier")
+    own.do("rita", "/retentions", {"use_case": "second", "days": 20})
+    assert days()["second"] == (20, "use_case")
+
+
+def test_the_platform_applies_it_once_a_day(own: Yard) -> None:
+    own.use_case("daily")
+    _, new = old_and_new(own, "daily")
+    own.platform.custodian.ask_daily()
+    own.work()
+    assert own.ask("omar", "GET", "/retention-runs").json()["items"] == [], "there is no rule by which anything ends"
+    own.do("rita", "/retentions", {"use_case": "daily", "days": 100})
+    for _ in range(3):
+        own.platform.custodian._asked = ""  # as another worker would: it has not asked yet
+        own.platform.custodian.ask_daily()
+        own.work()
+    runs = own.ask("omar", "GET", "/retention-runs").json()["items"]
+    assert [(r["state"], r["rows"], r["asked_by"]) for r in runs] == [("done", 3, "system")]
+    assert ids(own, "daily") == set(new)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"days": 10}, ""),
+        ({"use_case": "rules", "tier": "low"}, ""),
+        ({"use_case": "rules", "days": 0}, "days"),
+        ({"tier": "high", "days": 182}, "days"),
+        ({"tier": "low", "days": 3, "by_tier": True}, ""),
+        ({"use_case": "nobody knows", "days": 3}, "use_case"),
+    ],
+)
+def test_rules_that_cannot_be_are_refused(shared: Yard, body: dict[str, Any], field: str) -> None:
+    if "rules" in body.values():
+        shared.ask("dana", "POST", "/use-cases", json={"name": "rules", "tier": "low"})
+    answer = shared.ask("rita", "POST", "/retentions", json=body, params={"reason": "x"})
+    assert answer.status_code in (422, 404), answer.text
+    assert (answer.json().get("field") or "") == field
+
+
+def test_who_owns_or_builds_it_does_not_say_how_long(shared: Yard) -> None:
+    me = shared.ask("rita", "GET", "/me").json()["id"]
+    shared.ask("dana", "POST", "/use-cases", json={"name": "mine", "tier": "low", "business_owner": me})
+    body = {"use_case": "mine", "days": 30}
+    answer = shared.ask("rita", "POST", "/retentions", json=body, params={"reason": "x"})
+    assert (answer.status_code, "custody.not-the-owner" in answer.text) == (403, True)
+    for who in ("dana", "omar", "bea", "vic"):
+        assert shared.ask(who, "POST", "/retentions", json=body, params={"reason": "x"}).status_code == 403
+    assert shared.ask("rita", "POST", "/retentions", json={"tier": "low", "days": 400}).status_code == 403, "a reason is missing"
