@@ -18,6 +18,7 @@ from shipping_stage import Centre, Machine, MemorySegments
 
 from modelyard.core.errors import Busy, InvalidInput, NotFound, Unavailable
 from modelyard.core.faults import FaultAt
+from modelyard.decisions import Compactor, Keeping
 from modelyard.decisions.shipping import Claim, Shipper
 from modelyard.decisions.shipping_frames import END, Pieces, SegmentConflict, SegmentEnded, create_same
 from modelyard.decisions.shipping_log import Acknowledge, ShippedLog, Shipping
@@ -392,17 +393,25 @@ def test_what_the_compactor_has_is_forgotten_and_never_brought_again(tmp_path: P
         log.seal()
     log.ship()
     now, later = timedelta(0), timedelta(hours=1)
-    assert centre.collector.forget(lambda writer, number: True, now) == 0, "what was not taken in stays"
+    assert centre.collector.forget(now) == 0, "what was not taken in stays"
     centre.collect()
-    for path in (tmp_path / "centre" / "decisions").rglob("00000000000[12].*"):
-        path.unlink()
-    assert centre.collect().brought == 0
+    assert centre.collector.forget(now) == 0, "what was not compacted stays"
+    compactor = Compactor(tmp_path / "centre" / "decisions", keeping=Keeping(segments_for=now))
+    assert compactor.run().segments == 3
+    assert list((tmp_path / "centre").rglob("*.seg")) == []
+    machine.commit("d")
+    log.seal()
+    log.ship()
+    assert centre.collect().brought == 1, "what the compactor has is not brought again"
     with pytest.raises(Died):
-        centre.started(FaultAt("collecting.forgetting", die)).forget(lambda writer, number: number < 3, now)
-    assert centre.started().forget(lambda writer, number: number < 3, later) == 0, "what is young stays"
-    assert centre.collector.forget(lambda writer, number: number < 3, now) == 2
-    assert [each.name.split("/")[-1] for each in store.list("segments")] == ["000000000003.json", "000000000003.seg"]
+        centre.started(FaultAt("collecting.forgetting", die)).forget(now)
+    assert centre.started().forget(later) == 0, "what is young stays"
+    assert centre.collector.forget(now) == 3
+    assert [each.name.split("/")[-1] for each in store.list("segments")] == ["000000000004.json", "000000000004.seg"]
+    assert compactor.run().segments == 1
     assert centre.collect().brought == 0
+    centre.check([machine])
+    assert sorted(centre.ids()) == ["a", "b", "c", "d"]
 
 
 def test_sessions_are_counted_and_old_ones_forgotten() -> None:

@@ -203,14 +203,6 @@ def cut(path: SegmentPath, size: int) -> None:
     sync_folder(path.folder)
 
 
-def seal_left(path: SegmentPath) -> None:
-    """Seal a segment that nobody writes any more, without its torn tail. Raises LogDamaged."""
-    reader = SegmentReader(path)
-    reader.refresh()
-    write_atomically(path.seal, msgspec.json.encode(layout.seal_of(reader.end, reader.frames)))
-    os.truncate(path.data, reader.end)
-
-
 def noted(path: SegmentPath) -> bool:
     """Whether the segment is in the store, as far as this machine knows."""
     return _note(path).exists()

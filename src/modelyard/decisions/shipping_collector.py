@@ -105,15 +105,14 @@ class Collector:
         self._told = done.problems
         return done
 
-    def forget(self, compacted: Callable[[str, int], bool], kept_for: timedelta) -> int:
-        """Remove from the store what is older, was taken in, and of which `compacted` (writer, number) says that it is safe
-        elsewhere; how many segments."""
-        removed, oldest = 0, time() - kept_for.total_seconds()
+    def forget(self, kept_for: timedelta) -> int:
+        """Remove from the store what is older, was taken in, and is in the root's Delta table; how many segments."""
+        removed, oldest, compacted = 0, time() - kept_for.total_seconds(), layout.compacted(self._root)
         for writer in self._writers():
-            last = Taken(self._state / writer).last
+            last = min(Taken(self._state / writer).last, compacted.get(writer, 0))
             old = [each for each in self._store.list(f"{SEGMENTS}/{writer}") if each.modified <= oldest]
             for number in _sealed(old):
-                if number <= last and compacted(writer, number):
+                if number <= last:
                     # The seal goes last: while it is there, its segment is never put together from pieces again.
                     self._store.remove(data_name(writer, number))
                     self._faults.reach("collecting.forgetting")

@@ -23,12 +23,13 @@ from modelyard.core.clock import Clock
 from modelyard.core.errors import Busy, ModelyardError, WrongState
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import layout
+from modelyard.decisions.adoption import cut_and_seal
 from modelyard.decisions.errors import LogDamaged, storage_error
 from modelyard.decisions.journal import Limits
 from modelyard.decisions.layout import SegmentPath
 from modelyard.decisions.log import DecisionLog
 from modelyard.decisions.schema import Rows
-from modelyard.decisions.shipping import KEEP, Claim, Shipper, noted, own_name, seal_left, settle
+from modelyard.decisions.shipping import KEEP, Claim, Shipper, noted, own_name, settle
 from modelyard.decisions.shipping_frames import Pieces, SegmentConflict, SegmentEnded, local_name, read_bytes
 from modelyard.decisions.shipping_stores import SegmentStore
 
@@ -228,7 +229,7 @@ class ShippedLog:
         if path.number >= self._newest():
             return False
         if not path.seal.exists():
-            seal_left(path)
+            cut_and_seal(path)
         return True
 
     def _extend(self, path: SegmentPath) -> bool:

@@ -73,13 +73,24 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         default=Acknowledge.LOCAL.value,
         help="after what an answer is acknowledged: this machine's disk, or the store of --segments",
     )
-    parser.add_argument("--seal-after", type=float, default=60.0, help="seconds from a segment's first row until it is shipped")
-    parser.add_argument("--keep-shipped", type=float, default=24.0, help="hours that a shipped segment stays on this machine")
+    parser.add_argument(
+        "--seal-after", type=_not_negative, default=60.0, help="seconds from a segment's first row until it is shipped"
+    )
+    parser.add_argument(
+        "--keep-shipped", type=_not_negative, default=24.0, help="hours that a shipped segment stays on this machine"
+    )
     return parser.parse_args(arguments)
 
 
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and a million")
+    return value
+
+
 def _shipping(options: argparse.Namespace) -> Shipping:
-    keep, seal_after = timedelta(hours=max(0.0, options.keep_shipped)), timedelta(seconds=max(0.0, options.seal_after))
+    keep, seal_after = timedelta(hours=options.keep_shipped), timedelta(seconds=options.seal_after)
     return Shipping(Acknowledge(options.acknowledge), seal_after=seal_after, keep=keep)
 
 

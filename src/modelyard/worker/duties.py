@@ -90,6 +90,7 @@ def loops(platform: Platform) -> list[Loop]:
         Loop("timers", 0.5, lambda: mover.fire_timers() > 0),
         Loop("tasks", 5.0, lambda: mover.tend_tasks() > 0),
         Loop("segments", 2.0, lambda: collect_segments(platform)),
+        Loop("shipped", 600.0, lambda: forget_segments(platform)),
         Loop("compaction", platform.settings.compact_every, lambda: compact_logs(platform)),
         Loop("housekeeping", 300.0, lambda: forget_deliveries(platform)),
         Loop("messages", 60.0, lambda: mover.forget_messages() > 0),
@@ -172,6 +173,13 @@ def compact_logs(platform: Platform) -> bool:
         if done.segments:
             _log.info("segments were compacted", table=table.name, segments=done.segments, rows=done.rows, files=done.files)
     return False
+
+
+def forget_segments(platform: Platform) -> bool:
+    """Remove from the store what was shipped long enough ago and is compacted here."""
+    if platform.collector is None:
+        return False
+    return platform.collector.forget(timedelta(days=platform.settings.segments_days)) > 0
 
 
 class BlobsWhole:
