@@ -45,6 +45,8 @@ class Bytecode:
     def compile(self, environment: Path, interpreter: Interpreter) -> None:
         """Compile what has not been compiled, and keep it. Modules that do not compile are left as they are."""
         sites = sorted({record.parent.parent for record in _records(environment)})
+        if not sites:
+            return
         command = [str(interpreter.program), "-I", "-S", "-c", _COMPILE, *map(str, sites)]
         subprocess.run(command, check=False, capture_output=True, preexec_fn=_kindly)
         for record in _records(environment):

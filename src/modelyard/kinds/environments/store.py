@@ -139,15 +139,14 @@ class Environments:
 
     def compile(self, environment: Environment) -> None:
         """Compile an environment's modules and keep them for the next, unless that was done. Takes seconds; run it when nobody
-        waits."""
+        waits. Waits for another process that does it."""
         facts = environment.folder / "environment.json"
-        told = json.loads(facts.read_bytes())
-        if told["compiled"]:
-            return
-        with _alone(self._home / f"{environment.folder.name}.compiling") as alone:
-            if alone:
+        with (self._home / f"{environment.folder.name}.compiling").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            told = json.loads(facts.read_bytes())
+            if not told["compiled"]:
                 self._bytecode.compile(environment.folder, environment.interpreter)
-                _replace(facts, told | {"compiled": True})
+                _replace(facts, told | {"compiled": True, "bytes": _size(environment.folder)})
 
     def compile_later(self, environment: Environment) -> threading.Thread:
         """`compile` in a thread of its own, which holds the environment."""

@@ -45,10 +45,12 @@ class Garbled(EOFError):
 
 
 class _Plan(NamedTuple):
-    """How the columns of a header lie in the body: for each its name, type, shape, number of values; no text among them?"""
+    """How the columns of a header lie in the body: for each its name, type, shape, number of values; the body's length unless
+    there is text among them; the names, when all are rows of one type and so a matrix lying on its side."""
 
     columns: tuple[tuple[str, str, tuple[int, ...], int], ...]
     size: int | None
+    alike: tuple[str, ...] | None
 
 
 class Message(NamedTuple):
@@ -74,6 +76,10 @@ def plain(number: int, header: Mapping[str, Any]) -> bytes:
 
 def columns(number: int, word: str, value: str, batch: Mapping[str, Any], also: str = "") -> bytes:
     """A frame with a batch: `word` is `ask` or `answer`, `also` is the JSON of more members of the header."""
+    matrix = _alike(batch) if np is not None and len(batch) > 1 else None
+    if matrix is not None:
+        kind, rows = matrix.dtype.str, len(matrix) // len(batch)
+        return frame(number, _header_alike(word, value, tuple(batch), kind, rows, also), (matrix.tobytes(),))
     names, parts = _packed(batch)
     return frame(number, _header(word, value, names, also), parts)
 
@@ -81,7 +87,22 @@ def columns(number: int, word: str, value: str, batch: Mapping[str, Any], also: 
 @lru_cache(maxsize=_KEPT)
 def _header(word: str, value: str, names: tuple[Column, ...], also: str) -> bytes:
     more = json.loads(also) if also else {}
-    return json.dumps({word: value, "columns": [[n, k, list(s)] for n, k, s in names], **more}).encode()
+    found = json.dumps({word: value, "columns": [[n, k, list(s)] for n, k, s in names], **more}).encode()
+    return found + b" " * (-len(found) % 8)  # so that the body, and every column in it, lies where engines want numbers to lie
+
+
+@lru_cache(maxsize=_KEPT)
+def _header_alike(word: str, value: str, names: tuple[str, ...], kind: str, rows: int, also: str) -> bytes:
+    return _header(word, value, tuple((name, kind, (rows,)) for name in names), also)
+
+
+def _alike(batch: Mapping[str, Any]) -> Any:
+    """The columns one after the other, when all are plain numbers of one type: the usual case, and several times quicker."""
+    values = list(batch.values())
+    kinds = [getattr(value, "dtype", None) for value in values]
+    if kinds.count(kinds[0]) != len(kinds) or getattr(kinds[0], "str", None) not in _CODES:
+        return None
+    return np.concatenate(values) if {value.shape for value in values} == {(len(values[0]),)} else None
 
 
 def _packed(batch: Mapping[str, Any]) -> tuple[tuple[Column, ...], list[bytes]]:
@@ -248,12 +269,17 @@ def _plan(described: Any) -> _Plan:
             total = None
         else:
             total += -total % _SIZES[kind] + count * _SIZES[kind]
-    return _Plan(tuple(found), total)
+    kinds = {(kind, shape) for _, kind, shape, _ in found}
+    alike = np is not None and len(found) > 1 and len(kinds) == 1 and total is not None and len(found[0][2]) == 1
+    return _Plan(tuple(found), total, tuple(name for name, *_ in found) if alike else None)
 
 
 def _unpacked(plan: _Plan, body: memoryview) -> dict[str, Any]:
     if plan.size is not None and plan.size != len(body):
         raise Garbled("a body of another length than its header says")
+    if plan.alike is not None:
+        _, kind, _, rows = plan.columns[0]
+        return dict(zip(plan.alike, np.frombuffer(body, kind).reshape(len(plan.alike), rows)))  # noqa: B905  3.9 has no `strict`
     found: dict[str, Any] = {}
     place = 0
     for name, kind, shape, count in plan.columns:
