@@ -21,7 +21,7 @@ from modelyard.decisions import adoption, layout
 from modelyard.decisions.adoption import Adopted, write_seal
 from modelyard.decisions.errors import storage_error
 from modelyard.decisions.files import exclusive, try_lock, write_atomically
-from modelyard.decisions.framing import LARGEST_PAYLOAD, Frame, FrameMeta, Header, encode_frame, encode_header
+from modelyard.decisions.framing import LARGEST_PAYLOAD, FrameMeta, Header, encode_frame, encode_header
 from modelyard.decisions.layout import FrameRef, SegmentPath
 from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
 
@@ -162,10 +162,9 @@ class Journal:
         segment = self._open or self._start()
         data = encode_frame(segment.nonce, segment.offset, meta, memoryview(payload))
         self._make_durable(segment, data)
-        payload_start = len(data) - payload.size
-        frame = Frame(segment.offset, segment.offset + len(data), slice(payload_start, len(data)), meta)
-        segment.frames.append(FrameRef.of(frame))
-        segment.offset = frame.end
+        end = segment.offset + len(data)
+        segment.frames.append(FrameRef(segment.offset, end, end - payload.size, meta))
+        segment.offset = end
 
     def _make_durable(self, segment: _Open, data: bytes) -> None:
         """Write and sync; when that fails nothing half done stays visible. After a failed sync the kernel may have dropped

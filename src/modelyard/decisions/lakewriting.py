@@ -31,7 +31,7 @@ from modelyard.decisions.lake import BUCKETS, LOG, Lake, LakeFile, Snapshot, log
 from modelyard.decisions.schema import TableSpec
 
 BUCKET_COUNT = 4
-ROW_GROUP = 1 << 14
+ROW_GROUP = 1 << 13
 CHECKPOINT_EVERY = 20
 KEPT_COMMITS = 10
 _LAST_CHECKPOINT = "_last_checkpoint"

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from modelyard.decisions.errors import LogDamaged
+from modelyard.decisions.extents import Wanted
 from modelyard.decisions.framing import (
     Header,
     TornFrame,
@@ -27,12 +28,41 @@ _seal_decoder = msgspec.json.Decoder(Seal)
 _HEADER_READ = 1 << 16
 
 
+_BLOCK = 256
+
+
+class Block:
+    """Frames next to each other, and the extent of all: most lookups skip them together."""
+
+    def __init__(self) -> None:
+        self.frames: list[FrameRef] = []
+        self.min_id, self.max_id = "", ""
+        self.min_time = self.max_time = 0
+        self.min_event: int | None = None
+        self.max_event: int | None = None
+        self.endpoints: set[str] = set()
+
+    def add(self, frame: FrameRef) -> None:
+        meta = frame.meta
+        if not self.frames:
+            self.min_id, self.max_id, self.min_time, self.max_time = meta.min_id, meta.max_id, meta.min_time, meta.max_time
+        self.min_id, self.max_id = min(self.min_id, meta.min_id), max(self.max_id, meta.max_id)
+        self.min_time, self.max_time = min(self.min_time, meta.min_time), max(self.max_time, meta.max_time)
+        if meta.min_event is not None and meta.max_event is not None:
+            self.min_event = meta.min_event if self.min_event is None else min(self.min_event, meta.min_event)
+            self.max_event = meta.max_event if self.max_event is None else max(self.max_event, meta.max_event)
+        self.endpoints.update(meta.endpoints)
+        self.frames.append(frame)
+
+
 class SegmentReader:
     """One segment's whole frames. `refresh` takes in what its writer has added since; not safe for several threads."""
 
     def __init__(self, path: SegmentPath) -> None:
         self.path = path
         self.frames: list[FrameRef] = []
+        self._blocks: list[Block] = []
+        self._blocked = 0
         self.sealed = False
         self._holders = 0
         self._held: int | None = None
@@ -50,6 +80,18 @@ class SegmentReader:
             self._use_seal()
         elif self.path.data.stat().st_size > self.end:
             self._scan_tail()
+
+    def wanted(self, wanted: Wanted) -> list[FrameRef]:
+        """The frames that may hold what is asked for, in the log's order."""
+        if self._blocked > len(self.frames):  # the seal told them anew
+            self._blocks, self._blocked = [], 0
+        for frame in self.frames[self._blocked :]:
+            if not self._blocks or len(self._blocks[-1].frames) >= _BLOCK:
+                self._blocks.append(Block())
+            self._blocks[-1].add(frame)
+        self._blocked = len(self.frames)
+        blocks = [block for block in self._blocks if wanted.extent(block)]
+        return [frame for block in blocks for frame in block.frames if wanted.extent(frame.meta)]
 
     def read(self, frames: Sequence[FrameRef], columns: Sequence[str]) -> list[Any]:
         """One Arrow batch a frame, with only these columns, in the log's order. Raises LogDamaged."""

@@ -167,7 +167,7 @@ class TableReader:
         segments = []
         for segment in self._known.values():
             segment.refresh()
-            frames = [f for f in segment.frames if wanted.extent(f.meta)]
+            frames = segment.wanted(wanted)
             if frames:
                 segments.append((segment, frames))
         until = {} if self._everyone else self._erasures.until()
