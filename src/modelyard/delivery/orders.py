@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from modelyard.core.bus import Bus, Request, Work
 from modelyard.core.digests import digest as digest_of_bytes
-from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, Refused, Untrusted
+from modelyard.core.errors import IdempotencyMismatch, InvalidInput, ModelyardError, NotFound, Refused, Untrusted
 from modelyard.core.messages import Actor, ActorKind
 from modelyard.core.records import Query, Storage, Transaction, equals, first
 from modelyard.delivery.changing import change, endpoint_named, latest_routes, publish, require_sound
@@ -42,21 +44,34 @@ def take_in(bus: Bus, storage: Storage, roots: TrustRoots, bringer: Actor, organ
     """Act on an order that a runtime brought, or keep why not. The order's signature says whose it is, as a token would: the
     bringer only carries it. A repeat gives what became of it the first time. Raises InvalidInput for what is no order at all."""
     digest, order = _unverified(brought.envelope)
-    with storage.reading() as tx:
-        known = first(tx, ORDERS, equals("organisation", organisation), equals("payload", digest))
+    known = _known(storage, organisation, digest)
     if known is not None:
         return known.outcome
-    about = {"endpoint": order.endpoint, "envelope": brought.envelope, "runtime": brought.runtime, "taken_at": brought.taken_at}
+    about: dict[str, Any] = {
+        "endpoint": order.endpoint,
+        "envelope": brought.envelope,
+        "runtime": brought.runtime,
+        "taken_at": brought.taken_at,
+    }
+    request = partial(Request, organisation=organisation, reason=order.reason, idempotency_key=digest)
     try:
-        with storage.reading() as tx:
-            operator = operator_of(tx, read_order(brought.envelope.encode(), roots, now))
-        command: ReconcileOrder | RefuseOrder = ReconcileOrder(**about)
-        taken = bus.handle(Request(command=command, actor=operator, organisation=organisation, reason=order.reason))
-    except (Refused, NotFound, InvalidInput) as refusal:
-        command = RefuseOrder(**about, why=str(refusal)[:2000])
-        taken = bus.handle(Request(command=command, actor=bringer, organisation=organisation, reason=order.reason))
+        try:
+            with storage.reading() as tx:
+                operator = operator_of(tx, read_order(brought.envelope.encode(), roots, now))
+            taken = bus.handle(request(command=ReconcileOrder(**about), actor=operator))
+        except (Refused, NotFound, InvalidInput) as refusal:
+            taken = bus.handle(request(command=RefuseOrder(**about, why=str(refusal)[:2000]), actor=bringer))
+    except IdempotencyMismatch:  # another runtime brought it at the same moment
+        found = _known(storage, organisation, digest)
+        assert found is not None, "the key of an order is kept with the order"
+        return found.outcome
     assert isinstance(taken, TakenOrder)
     return taken.outcome
+
+
+def _known(storage: Storage, organisation: str, digest: str) -> TakenOrder | None:
+    with storage.reading() as tx:
+        return first(tx, ORDERS, equals("organisation", organisation), equals("payload", digest))
 
 
 def operator_of(tx: Transaction, found: VerifiedOrder) -> Actor:
