@@ -5,6 +5,7 @@ A slice is one frame of the log: it is there whole or not at all, so that its fi
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,12 +49,13 @@ class Slice:
 
 
 class BatchLog:
-    """The decision log of one worker of a batch. Nothing is opened before something is to be logged."""
+    """The decision log of one worker of a batch. Nothing is opened before something is to be logged. Safe for several threads."""
 
     def __init__(self, root: Path, plan: Plan, allowed: Allowed, pseudonyms: Pseudonyms, faults: Faults) -> None:
         self._root, self._plan, self._allowed = root, plan, allowed
         self._pseudonyms, self._faults = pseudonyms, faults
         self._journal: Journal | None = None
+        self._opening = threading.Lock()
 
     def close(self) -> None:
         """Seal what was written. Idempotent."""
@@ -70,12 +72,12 @@ class BatchLog:
 
     def append(self, piece: Slice) -> None:
         """Log a slice; durable on return. Raises StorageFull or LogUnwritable."""
-        if self._journal is None:
-            self._journal = self._opened()
+        with self._opening:
+            journal = self._journal = self._journal or self._opened()
         batch = self._batch(piece)
         if self._plan.order.log < 1:
             batch = batch.take(pa.array(self._places(batch.num_rows)))
-        self._journal.commit(batch)
+        journal.commit(batch)
 
     def _opened(self) -> Journal:
         """A writer's name of its own: the first number that no living process has."""

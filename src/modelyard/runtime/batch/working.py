@@ -86,6 +86,22 @@ class Worker:
         self._log.close()
         self._models.close()
 
+    def frame(self, part: Part, first: int, table: Any) -> Any:
+        """Answers for rows that are handed over, not read: `first` is the number of their first row in the part. They are logged
+        before this returns, once, however often the same rows are handed over. Raises as `do`."""
+        require_in_time(self._arms, self._clock.now())
+        name = f"{self._plan.id}:{part.number}:{first}"
+        piece = Scored(table, first, None, self.scorer.answer(table, name))
+        if piece.answered.faults and self._plan.order.invalid is Invalid.FAIL:
+            raise self._misfit(part, piece)
+        answers = self._table(part, piece, self.scorer.schema(table.schema))
+        wanted = self._log.sampled(self._ids(part, piece))
+        if len(wanted):
+            with exclusive(self._folder / "locks" / f"{part.number:06d}"):
+                if not self._reader.known([wanted[0].as_py()]):
+                    self._log_slice(part, piece)
+        return answers
+
     def do(self, part: Part) -> PartReport:
         """Bring a part to its end, from wherever it is. Only one process does so at a time; others wait for it.
 
@@ -111,6 +127,10 @@ class Worker:
 
     def _state(self, step: str, part: Part) -> Path:
         return self._folder / step / f"{part.number:06d}.json"
+
+    def _path(self, part: Part) -> str:
+        """Where the rows of a part come from: a file, or the partition of a frame."""
+        return self._plan.files[part.file].path if self._plan.files else f"partition {part.number}"
 
     def _pending(self, part: Part) -> Path:
         return self._folder / "pending" / f"{part.number:06d}.parquet"
@@ -172,10 +192,11 @@ class Worker:
 
     def _misfit(self, part: Part, piece: Scored) -> InvalidInput:
         fault = min(piece.answered.faults, key=lambda f: f.row)
-        where = f"{self._plan.files[part.file].path}, row {part.row + _number(piece, fault.row)}"
+        where = f"{self._path(part)}, row {part.row + _number(piece, fault.row)}"
         more = len({f.row for f in piece.answered.faults}) - 1
         others = f" ({more} more rows of the same part do not fit)" if more else ""
-        return InvalidInput(f"{where}: {fault.field!r} {fault.reason}{others}", field=fault.field, hint=_LEAVE_OUT)
+        hint = _LEAVE_OUT if self._plan.files else None
+        return InvalidInput(f"{where}: {fault.field!r} {fault.reason}{others}", field=fault.field, hint=hint)
 
     def _by_arm(self, piece: Scored) -> dict[str, int]:
         arms, names = piece.answered.arms, [pin.name for pin in self._plan.pins]
@@ -245,7 +266,7 @@ class Worker:
 
     def _reject(self, part: Part, read: ReadPart, slices: list[Scored]) -> int:
         """Tell of every row that got no answer, or the constant's: file, row and reason. How many got none."""
-        file = self._plan.files[part.file].path
+        file = self._path(part)
         lines = [{"file": file, "row": part.row + m.row, "field": None, "reason": m.reason} for m in read.malformed]
         rows = len(lines)
         for piece in slices:
@@ -280,7 +301,7 @@ class Worker:
                 rows=piece.answered.rows,
                 numbers=numbers,
                 start=start,
-                path=self._plan.files[part.file].path,
+                path=self._path(part),
                 arms=piece.answered.arms,
                 seconds=piece.answered.seconds,
                 specs=self.scorer.specs,
