@@ -361,11 +361,12 @@ def test_many_runs_do_not_slow_readers_and_leave_few_files(tmp_path: Path, monke
     monkeypatch.setattr("modelyard.decisions.lakewriting.CHECKPOINT_EVERY", 5)
     monkeypatch.setattr("modelyard.decisions.lakewriting.KEPT_COMMITS", 3)
     clock = ManualClock(NOON)
+    keeping = Keeping(merge_from=4, segments_for=timedelta(0), files_for=timedelta(0))
     reader, seldom = DecisionReader(tmp_path), DecisionReader(tmp_path)
     every = []
     for turn in range(20):
         every += fill(tmp_path, segments=1, per=2, writers=("w",))
-        Compactor(tmp_path, keeping=AT_ONCE, clock=clock).run()
+        Compactor(tmp_path, keeping=keeping, clock=clock).run()
         assert reader.known(every[-3:]) == set(every[-3:])
         if turn == 0:
             assert seldom.known(every) == set(every)
