@@ -13,7 +13,7 @@ from forms_stage import EVERY_TYPE, PERSON, Served
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelyard.core.errors import InvalidInput
+from modelyard.core.errors import InvalidInput, TooLarge
 from modelyard.kinds.signature import DataType
 from modelyard.runtime.forms import arrow
 from modelyard.runtime.inputs import InputPlan
@@ -136,6 +136,8 @@ def test_streams_that_are_none_or_need_more_than_they_weigh(served: Served) -> N
         assert told in response.json()["detail"]
     with pytest.raises(InvalidInput, match="more than 1000000 rows"):
         arrow.read(_whole(endless), {})
+    with pytest.raises(TooLarge, match="more than 20000000 values"):
+        arrow.read(_whole(pa.table({f"n{n}": pa.nulls(900_000) for n in range(23)})), {})
     texts = pa.table({"a": pa.DictionaryArray.from_arrays(np.zeros(900_000, "i4"), ["x" * 10_000])})
     with pytest.raises(InvalidInput, match="too long texts"):
         arrow.read(_whole(texts), {})

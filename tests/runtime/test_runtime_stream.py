@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forms_stage import Served
+from echo_kind import PACE, Echo
+from forms_stage import TALK, Served
 
+from modelyard.core.errors import TimedOut
 from modelyard.decisions import DecisionReader, Window
+from modelyard.runtime import streaming
+from modelyard.runtime.engine import ModelServer
+from modelyard.runtime.inputs import InputPlan
+from modelyard.runtime.streaming import Listener
 
 EVENTS = {"accept": "text/event-stream"}
 STREAM = "/v2/models/talk/generate_stream"
@@ -94,6 +102,40 @@ def test_what_is_wrong_before_the_first_piece_is_a_plain_error(served: Served) -
         assert told in response.json()["detail"]
     assert served.client.post("/v2/models/absent/generate_stream", json={}).status_code == 404
     assert served.client.get(STREAM).status_code == 405
+
+
+class Wire:
+    """The server's side of one answer; the caller stays."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Wire:
+        return self
+
+    async def send_bytes(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    async def client_disconnect(self) -> None:
+        await asyncio.Event().wait()
+
+
+def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too slow with its first piece, another may answer; too slow after it, the answer ends there."""
+
+    async def heard(timeout: float | None) -> tuple[dict[str, list[Any]], Listener]:
+        listener = Listener(Wire())
+        model = ModelServer(Echo(TALK), InputPlan(TALK), ThreadPoolExecutor(1))
+        answer = await listener.over(model).answer([[f"forever {tmp_path / 'told'}"]], 1, timeout=timeout)
+        return answer.outputs, listener
+
+    with pytest.raises(TimedOut, match=r"longer than 0\.001 s"):
+        asyncio.run(heard(0.001))
+    monkeypatch.setattr(streaming, "LONGEST", 5 * PACE)
+    outputs, listener = asyncio.run(heard(None))
+    assert outputs["text_out"][0].startswith("on ")
+    assert listener.reasons == ["TimedOut: took longer than 0.1 s"]
+    assert (tmp_path / "told").read_text() == "stopped"
 
 
 def test_a_model_that_does_not_stream_is_heard_in_one_piece(served: Served) -> None:

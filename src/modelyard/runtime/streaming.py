@@ -6,7 +6,8 @@
 
 Routing, checks, fallbacks and the log are those of any answer: a `Listener` stands between the arm and its model, sends the
 pieces on, and gives back the whole. What was said before a model broke off, or its caller left, is logged with the reason: it was
-said. No other arm goes on where one broke off. A model that does not stream is heard in one piece.
+said. No other arm goes on where one broke off. A model that does not stream is heard in one piece. An endpoint's time for an
+answer is the time to the first piece; nobody speaks longer than `LONGEST` seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 import numpy as np
 import structlog
 
-from modelyard.core.errors import InvalidInput, Unavailable
+from modelyard.core.errors import InvalidInput, TimedOut, Unavailable
 from modelyard.kinds.contract import Batch
 from modelyard.runtime.asked import ReplyHeaders
 from modelyard.runtime.engine import Answer, ModelServer
@@ -28,6 +29,7 @@ from modelyard.runtime.forms.media import EVENTS
 from modelyard.runtime.inputs import Columns
 
 HEADERS: ReplyHeaders = [("content-type", f"{EVENTS}; charset=utf-8"), ("cache-control", "no-store")]
+LONGEST = 300.0
 _LEFT = "the caller left"
 _log = structlog.get_logger("modelyard.runtime")
 
@@ -109,35 +111,38 @@ class _Heard:
     def __init__(self, listener: Listener, model: ModelServer) -> None:
         self._listener, self._model = listener, model
 
-    async def answer(self, columns: Columns, rows: int, **limits: Any) -> Answer:
-        """As `ModelServer.answer`; `limits` hold for models that do not stream. Raises Unavailable when a part of another model's
-        answer was told before."""
+    async def answer(self, columns: Columns, rows: int, *, timeout: float | None = None, **limits: Any) -> Answer:
+        """As `ModelServer.answer`; other `limits` hold for models that do not stream. Raises TimedOut when the first piece takes
+        longer than `timeout` seconds, Unavailable when a part of another model's answer was told before."""
         if rows != 1:
             raise InvalidInput(f"{rows} rows: one at a time is answered piece by piece", field="records")
         if self._listener.begun:
             raise Unavailable("a part of the answer was told already")
         predictor = self._model.predictor
         if not isinstance(predictor, Streaming):
-            whole = await self._model.answer(columns, rows, **limits)
+            whole = await self._model.answer(columns, rows, timeout=timeout, **limits)
             await self._listener.hear({name: np.array(values, dtype=object) for name, values in whole.outputs.items()})
             return whole
         started = perf_counter()
-        outputs = await self._pieces(predictor.stream(self._model.plan.batch(columns)))
+        outputs = await self._pieces(predictor.stream(self._model.plan.batch(columns)), timeout)
         names = [spec.name for spec in predictor.signature.outputs]
         return Answer({name: [outputs.get(name)] for name in names}, perf_counter() - started if not outputs else 0.0)
 
-    async def _pieces(self, stream: Iterator[Batch]) -> dict[str, Any]:
+    async def _pieces(self, stream: Iterator[Batch], timeout: float | None) -> dict[str, Any]:
         """All pieces put together, up to the end or to where it broke off."""
         outputs: dict[str, Any] = {}
         left, step = self._listener.left(), None
+        end, wait = perf_counter() + LONGEST, timeout
         try:
             while not self._listener.reasons:
                 step = asyncio.ensure_future(asyncio.to_thread(next, stream, None))
-                await asyncio.wait({step, left}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({step, left}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 if left.done():
                     self._listener.reasons.append(_LEFT)
                     break
-                piece = step.result()
+                if not step.done():
+                    raise TimedOut(f"took longer than {LONGEST if self._listener.begun else timeout:g} s")
+                piece, wait = step.result(), max(0.0, end - perf_counter())
                 if piece is None:
                     break
                 _join(outputs, piece)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from modelyard.core.errors import InvalidInput
+from modelyard.core.errors import InvalidInput, TooLarge
 from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.asked import Asked, Column, Given, ReplyHeaders, Said
 from modelyard.runtime.forms.media import ARROW
@@ -27,14 +27,18 @@ from modelyard.runtime.protocol import Parameters
 REPLY = "arrow"
 HEADERS: ReplyHeaders = [("content-type", ARROW)]
 _MOST_ROWS = 1_000_000
+_MOST_VALUES = 20_000_000
 _LARGEST_TEXT = 64 << 20
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 _ABOUT = ("routing_key", "subject", "event_time")
 
 
 def read(body: bytes, inputs: Mapping[str, FieldSpec]) -> Asked:
-    """The request in an Arrow stream. Raises InvalidInput."""
+    """The request in an Arrow stream. Raises InvalidInput, and TooLarge for more values than are taken apart at once: nulls and
+    booleans weigh next to nothing in a stream."""
     table = _table(body)
+    if sum(map(_count, table.columns)) > _MOST_VALUES:
+        raise TooLarge(f"the stream has more than {_MOST_VALUES} values", hint="send fewer rows at once")
     named = _named(table)
     about = {what: _texts(what, table.column(name)) for what, name in named.items()}
     parameters = None
@@ -193,6 +197,16 @@ def _texts(what: str, column: pa.ChunkedArray) -> list[str]:
     return [str(value) for value in column.to_pylist()]
 
 
+def _count(column: pa.ChunkedArray) -> int:
+    """How many values a column has, with those in its lists."""
+    kind = column.type
+    if pa.types.is_fixed_size_list(kind):
+        return len(column) * int(kind.list_size)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return len(column) + sum(len(chunk.values) for chunk in column.chunks)
+    return len(column)
+
+
 def _values(name: str, column: pa.ChunkedArray, spec: FieldSpec | None) -> Given:
     column = _bounded(name, column)
     kind = column.type
@@ -243,7 +257,7 @@ def _bounded(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not _is_scalar(column.type.value_type):
         raise _not_read(name, column.type)
     longest = max((len(str(v)) for chunk in column.chunks for v in chunk.dictionary.to_pylist()), default=0)
-    if longest * len(column) > _LARGEST_TEXT and longest > 1000:
+    if longest * len(column) > _LARGEST_TEXT:
         raise InvalidInput(f"column {name!r:.80} has too long texts for its rows", field=name, hint="send fewer rows at once")
     return column.cast(column.type.value_type)
 
