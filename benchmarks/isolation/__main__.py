@@ -6,6 +6,7 @@ the round. Then the cold starts: process started, engine imported, model loaded,
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import sys
@@ -82,21 +83,24 @@ def _cold(case: Case, environments: Environments, times: int = 5) -> None:
     environments.compile(held)
     kept = held.folder
     held.close()
-    there, anew = [], []
+    there: list[tuple[float, float]] = []
+    anew: list[tuple[float, float]] = []
     for _ in range(times):
         there.append(_first_answer(case, environments))
         shutil.rmtree(kept)
         anew.append(_first_answer(case, environments))
-    print("\n| cold start to the first answer | s |\n|---|---|")
-    print(f"| the environment is there | {Spread.of(there)} |")
-    print(f"| it is made anew, caches of wheels and compiled modules warm | {Spread.of(anew)} |")
+    print("\n| cold start to the first answer | s | processor s |\n|---|---|---|")
+    for name, taken in (("the environment is there", there), ("it is made anew, caches of wheels and modules warm", anew)):
+        print(f"| {name} | {Spread.of([wall for wall, _ in taken])} | {Spread.of([cpu for _, cpu in taken])} |")
 
 
-def _first_answer(case: Case, environments: Environments) -> float:
-    started = perf_counter()
+def _first_answer(case: Case, environments: Environments) -> tuple[float, float]:
+    """Seconds on the clock, and of processor time of this process and of those that it started and that have ended."""
+    started, before = perf_counter(), sum(os.times()[:4])
     with _foreign(case, environments) as predictor:
         predictor.answer(case.row)
-        return perf_counter() - started
+        wall = perf_counter() - started
+    return wall, sum(os.times()[:4]) - before
 
 
 if __name__ == "__main__":

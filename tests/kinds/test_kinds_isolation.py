@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -244,6 +245,51 @@ def test_while_one_call_tries_others_fail_at_once(environments: Environments, tm
         gate.set()
         assert bad.wait(60)
         assert bad.predict(rows(1))["prediction"] == [2]
+
+
+def test_closing_does_not_wait_for_a_start(environments: Environments, tmp_path: Path) -> None:
+    """An environment may take minutes to build; whoever builds it lets go of everything in the end."""
+    (path := tmp_path / "model.py").write_text(DOUBLING)
+    gate, building = threading.Event(), threading.Event()
+
+    class Slow(Environments):
+        def get(self, lock: bytes, python: str = "", say: Callable[[str], None] = print):  # type: ignore[no-untyped-def]
+            building.set()
+            assert gate.wait(30)
+            return environments.get(lock, python, say)
+
+    predictor = foreign(Slow(environments._home), path)
+    starter = predictor.start()
+    assert starter is not None
+    assert building.wait(30)
+    predictor.close()
+    gate.set()
+    starter.join(60)
+    assert predictor.pid is None
+    with pytest.raises(Unavailable, match="closed"):
+        predictor.predict(rows(1))
+
+
+def test_who_takes_its_question_by_drops_is_stopped(environments: Environments, write: Write) -> None:
+    """It reads the socket itself, a little now and then: the kernel's time-out would begin anew with each piece."""
+    body = """
+def sip():
+    for fd in range(3, 32):
+        try:
+            if os.readlink('/proc/self/fd/%d' % fd).startswith('socket:'):
+                while True:
+                    os.read(fd, 4096)
+                    time.sleep(0.05)
+        except OSError: pass
+threading.Thread(target=sip, daemon=True).start()
+import _thread; time.sleep(0.3)
+"""
+    with foreign(environments, write(body), limits=limits(wall_seconds=1.0)) as bad:
+        bad.predict(rows(13))
+        started = monotonic()
+        with pytest.raises((Unavailable, TimedOut)):
+            bad.predict(rows(*range(4_000_000)))
+        assert monotonic() - started < 15
 
 
 def test_a_start_that_fails_is_told_to_whoever_asks(environments: Environments, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ own environment; or in a child of the version's environment, which is built from
 from __future__ import annotations
 
 from collections import OrderedDict
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,6 +49,12 @@ class _Loaded(NamedTuple):
     server: ModelServer
     manifest: VersionManifest
     place: Place
+    thread: Executor | None
+
+    def close(self) -> None:
+        self.server.close()
+        if self.thread is not None:
+            self.thread.shutdown(wait=False, cancel_futures=True)
 
 
 class Models:
@@ -92,7 +98,7 @@ class Models:
         """Let go of all but the few models that served last. Models whose manifests are in `serving` always stay."""
         idle = [key for key in self._loaded if key[0] not in serving]
         for key in idle[: max(0, len(idle) - self._warm)]:
-            self._loaded.pop(key).server.close()
+            self._loaded.pop(key).close()
         self._show()
 
     def close(self) -> None:
@@ -130,8 +136,10 @@ class Models:
             )
         else:
             predictor = self._in_process(manifest, path)
-        server = ModelServer(predictor, InputPlan(manifest.signature), self._executor, inline=place is Place.HERE)
-        return _Loaded(server, manifest, place)
+        # One that hangs holds up a thread of its own, and so nobody else's answers.
+        thread = None if place is Place.HERE else ThreadPoolExecutor(1, "predict-apart")
+        server = ModelServer(predictor, InputPlan(manifest.signature), thread or self._executor, inline=place is Place.HERE)
+        return _Loaded(server, manifest, place, thread)
 
     def _place(self, manifest: VersionManifest, lock: Path | None) -> Place:
         """Where it runs. Raises Unavailable when only an environment of its own would do and it may have none."""

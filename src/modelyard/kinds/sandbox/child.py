@@ -33,7 +33,7 @@ _FREE_SHARE = 0.1
 class Child:
     """One child process and the socket to it. Not safe for several threads at once, except `watched` figures."""
 
-    def __init__(self, command: Command, limits: Limits, read: Sequence[Path], started: float | None = None) -> None:
+    def __init__(self, command: Command, limits: Limits, read: Sequence[Path]) -> None:
         self._limits = limits
         self._folder = tempfile.TemporaryDirectory(prefix="modelyard-native-")
         ours, theirs = socket.socketpair()
@@ -170,7 +170,9 @@ class Child:
     _deaf = False
 
     def _judge(self, credit: float) -> None:
-        if credit < 0:
+        if self._asked != self._answered and monotonic() > self._deadline + _TICK:
+            self._stop_for("it took its question too slowly")  # the kernel's time-out begins anew with each piece that it takes
+        elif credit < 0:
             self._stop_for(f"it used more than {self._limits.idle_cpu_seconds:g} seconds of processor time while nobody asked it")
         elif _kept(Path(self._folder.name), self._limits.disk_bytes) > self._limits.disk_bytes:
             self._stop_for(f"it wrote more than the {self._limits.disk_bytes >> 20} MB allowed")

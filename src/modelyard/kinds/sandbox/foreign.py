@@ -75,14 +75,8 @@ class ForeignPredictor(HostedPredictor):
         """Plain facts for `/status`."""
         return super().status() | {"python": self.python}
 
-    def close(self) -> None:
-        """End the child and let go of the environment."""
-        super().close()
-        with self._lock:
-            self._let_go()
-
     def _launch(self, say: Progress) -> Launch:
-        self._let_go()
+        self._leave_environment()
         self._environment = self._environments.get(self._lock_bytes, self._wanted, say)
         command = [str(self._environment.python), "-I", "-S", str(SHIM)]
         return Launch(lambda terms: [*command, terms], (self._artifact, *self._environment.paths), self._request)
@@ -93,6 +87,10 @@ class ForeignPredictor(HostedPredictor):
             self._environments.compile_later(self._environment)
 
     def _let_go(self) -> None:
+        super()._let_go()
+        self._leave_environment()
+
+    def _leave_environment(self) -> None:
         if self._environment is not None:
             self._environment.close()
             self._environment = None

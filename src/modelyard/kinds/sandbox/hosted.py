@@ -134,10 +134,10 @@ class HostedPredictor:
         }  # fmt: skip
 
     def close(self) -> None:
-        """End the child; calls after this raise Unavailable. Safe to call again. Waits for a start that is under way."""
+        """End the child; calls after this raise Unavailable. Safe to call again. Waits for nothing: whoever is starting the child
+        or asking it now ends it afterwards."""
         self._closed = True
-        with self._lock:
-            self._drop()
+        self._let_go_if_free()
 
     def __enter__(self) -> Self:
         return self
@@ -169,7 +169,24 @@ class HostedPredictor:
             return answer, self._limits
         finally:
             self._probing = False
-            self._lock.release()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Release the lock; `close` may have come while it was held."""
+        self._lock.release()
+        if self._closed:
+            self._let_go_if_free()
+
+    def _let_go_if_free(self) -> None:
+        if self._lock.acquire(blocking=False):
+            try:
+                self._let_go()
+            finally:
+                self._lock.release()
+
+    def _let_go(self) -> None:
+        """End the child, under the lock."""
+        self._drop()
 
     def _take_turn(self) -> None:
         """Hold the lock. Raises Unavailable at once while another call tries a model that has crashed."""
@@ -204,16 +221,17 @@ class HostedPredictor:
 
     def _begin(self) -> None:
         """A start in the background: its failure is kept, and told to whoever asks next."""
-        with self._lock:
-            try:
-                if self._child is None and not self._closed and self._breaker.state is not State.OPEN:
-                    self._probing = self._breaker.state is State.HALF_OPEN
-                    self._start(self._say)
-            except ModelyardError as error:
-                self.failure = error
-            finally:
-                self._probing = False
-                self._starter = None
+        self._lock.acquire()
+        try:
+            if self._child is None and not self._closed and self._breaker.state is not State.OPEN:
+                self._probing = self._breaker.state is State.HALF_OPEN
+                self._start(self._say)
+        except ModelyardError as error:
+            self.failure = error
+        finally:
+            self._probing = False
+            self._starter = None
+            self._leave()
 
     def _start(self, say: Progress) -> None:
         """Start and load, under the lock. A failure is kept and counted, and raised."""
