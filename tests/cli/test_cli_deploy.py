@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from cli_guides import blocks, commands
 from cli_yard import Run, Served
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -354,12 +356,47 @@ def test_wrong_usage_is_told(run: Run, tmp_path: Path) -> None:
 def test_initialise_makes_what_is_missing_and_nothing_twice(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run("deploy", "initialise", "--home", str(tmp_path / "home"))
     assert first.code == 0
-    assert first.out.startswith("my_") or len(first.out.strip()) > 20
+    assert re.fullmatch(r"myd_\S{20,}\n", first.out)
     assert (tmp_path / "home" / "keys" / "trust-roots.json").exists()
     token = (tmp_path / "home" / "runtime.token").read_text()
     again = run("deploy", "initialise", "--home", str(tmp_path / "home"))
     assert (again.code, again.out) == (0, "")
     assert (tmp_path / "home" / "runtime.token").read_text() == token
+
+
+GUIDE = "deploy-to-kubernetes.md"
+
+
+def _looks_like(out: str, shown: str) -> bool:
+    """`…` alone stands for any lines, within a line for anything."""
+    pattern = "".join("(?:.*\\n)*" if line == "…" else re.escape(line).replace("…", ".*") + "\\n" for line in shown.splitlines())
+    return re.fullmatch(pattern, out) is not None
+
+
+def test_the_guide_does_what_it_shows(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in blocks(GUIDE, "yaml"):
+        Path(name).write_text(text)
+    done = [(shown, run(*shlex.split(shown.command)[1:])) for shown in commands(GUIDE)]
+    assert len(done) == 5
+    for shown, said in done:
+        assert said.code == shown.code, (shown.command, said.err)
+        assert _looks_like(said.err + said.out, shown.output), f"{shown.command}\n{said.err}{said.out}"
+
+
+def test_the_guide_names_what_there_is() -> None:
+    guide = (ROOT / "docs/how-to" / GUIDE).read_text()
+    table = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`[^|]*)\|", guide, re.MULTILINE))))
+    assert table == set(Target.model_fields) | {"name"}
+    ((_, values),) = blocks(GUIDE, "yaml")
+    target = read_target(values)
+    made = {reference.name for reference in references(target)}
+    assert made == {name for name in made if f" {name} " in guide}, "each is made by a command of the guide"
+    for name in (f"job/{target.name}-initialise", f"deploy/{target.api}"):
+        kind, _, workload = name.partition("/")
+        of(rendered(target), {"job": "Job", "deploy": "Deployment"}[kind], workload)
+        assert name in guide
+    assert f"version {VERSIONS[0].rpartition('.')[0]} or newer" in guide
 
 
 # --- the image

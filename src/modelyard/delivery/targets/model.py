@@ -159,7 +159,7 @@ def references(target: Target, *, control_plane: bool = True) -> tuple[Reference
                 kind="Secret",
                 name=target.control_plane.database_secret,
                 keys=("url",),
-                what="PostgreSQL's address: postgresql+psycopg://user:password@host/database",
+                what="PostgreSQL's address: postgresql://user:password@host/database",
                 how=f"{space} create secret generic {target.control_plane.database_secret} --from-file=url",
             ),
         )
