@@ -33,6 +33,7 @@ class Api(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.plane = plane
         self.refusals: list[dict[str, Any]] = []
+        self.uses: list[dict[str, Any]] = []
         self.failing = False
         self.changed = threading.Event()
 
@@ -65,7 +66,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         if self._allowed():
-            self.server.refusals += json.loads(body)
+            told = self.server.refusals if self.path.endswith("/refusals") else self.server.uses
+            told += json.loads(body)
             self._send(204, b"")
 
     def _allowed(self) -> bool:
@@ -127,6 +129,10 @@ def test_pull_report_and_live_on_alone(api: Api, tmp_path: Path) -> None:
         api.failing = False
         running.until(lambda: running.spooled() == [], "the spool was not delivered when the control plane came back")
         assert len({r["id"] for r in api.refusals}) == 1
+        running.until(lambda: len(api.uses) == 2, "the uses of the fallback were not delivered")
+        assert len({use["id"] for use in api.uses}) == 2
+        expected = {"endpoint": "hold", "arm": "champion", "answered_by": "fallback", "reason": "refused", "count": 1}
+        assert all(use | expected == use and use["since"] <= use["until"] for use in api.uses)
     finally:
         assert running.stop() == 0
 

@@ -4,7 +4,7 @@
 |---|---|
 | mask | `null` |
 | hash | `"hash:<32 hex digits>"`: the same value of the same field gives the same text as long as the pseudonyms' key stays |
-| encrypt | `"enc:<base64>"` of key id (4 bytes), nonce (12) and AES-256-GCM of the value's JSON; two times the same value differ |
+| encrypt | `"enc:<base64>"` of key id (4 bytes), nonce (12) and AES-256-GCM of the value's JSON; never the same twice |
 
 A value that is missing stays `null`. Typed readers of the log see text (or nothing) where a field is protected.
 """
@@ -76,8 +76,8 @@ class Protector:
 
     @classmethod
     def of(cls, how: Mapping[str, str], pseudonyms: Pseudonyms, cipher: Cipher | None) -> Protector | None:
-        """`how` says for each field keep, mask, hash or encrypt; None when all are kept. Raises InvalidInput when something should
-        be encrypted and there is no key."""
+        """`how` says for each field keep, mask, hash or encrypt; None when all are kept. Raises InvalidInput when something
+        should be encrypted and there is no key."""
         changes: dict[str, Change] = {}
         for name, protection in how.items():
             if protection == "mask":

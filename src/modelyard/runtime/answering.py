@@ -1,73 +1,31 @@
-"""From a request to an answer: draw the arm, ask it, stand in for it when it may not or cannot, log, answer."""
+"""From a request to an answer: admit it, draw the arm, ask it, stand in for it when it may not or cannot, log, answer."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import perf_counter, time
 from typing import Any
 
-from modelyard.core.errors import InvalidInput, ModelyardError, NotFound
-from modelyard.decisions import DecisionIds, Pseudonyms, Rows
+from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, StorageFull, TimedOut
+from modelyard.decisions import DecisionIds, LogUnwritable, Rows
 from modelyard.kinds.signature import DataType
 from modelyard.runtime import inputs, protocol
 from modelyard.runtime.asked import Asked, Column, Said
+from modelyard.runtime.calls import Call, Draft, Hidden, Part, Reasons, decision_rows, picked
+from modelyard.runtime.drawing import drafts, sticky
+from modelyard.runtime.engine import Answer
 from modelyard.runtime.errors import NoAnswer
-from modelyard.runtime.inputs import Columns
+from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
-from modelyard.runtime.routing import draw
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
+from modelyard.runtime.uses import FallbackUses
 from modelyard.runtime.writer import LogWriter
-from modelyard.trust.statements import Stale
+from modelyard.trust.statements import ColdStart, OnInvalid, OnUnlogged, Stale
+
+__all__ = ["Answering", "Call", "Expired", "Part", "decision_rows", "endpoint_of"]
 
 Expired = Callable[[Table, ServedEndpoint, ServingArm | None], None]
 """Called when an arm's release has ended while it serves, or with None when the snapshot is too old to serve from."""
-
-
-@dataclass(slots=True)
-class Part:
-    """Rows of a request that go one way. `places` is None for all rows; `arm` is None when the constant answered."""
-
-    places: list[int] | None
-    slot: LiveSlot | None
-    probability: float
-    arm: ServingArm | None
-    names: list[str]
-    columns: Columns
-    count: int
-    outputs: dict[str, list[Any]]
-    queue_time: float
-    reason: str | None
-
-
-@dataclass(slots=True)
-class Call:
-    """One request on its way, with what all its parts share."""
-
-    table: Table
-    endpoint: ServedEndpoint
-    asked: Asked
-    rows: int
-    keys: list[str] | str | None
-    subjects: list[str] | None
-    event_times: list[int] | None
-    started: float
-    read: dict[int, tuple[int, Columns]]
-
-    def key(self, place: int) -> str | None:
-        """The sticky key of a row."""
-        return self.keys[place] if isinstance(self.keys, list) else self.keys
-
-    def columns(self, arm: ServingArm, places: list[int] | None) -> Columns:
-        """The rows as the arm's model takes them; read once for all arms that share a model."""
-        plan = arm.model.plan
-        if id(plan) not in self.read:
-            self.read[id(plan)] = plan.read(self.asked.given)
-        rows, columns = self.read[id(plan)]
-        if rows != self.rows:
-            raise InvalidInput(f"{rows} rows, other inputs have {self.rows}", field="inputs")
-        return columns if places is None else inputs.rows_of(columns, places)
 
 
 class Answering:
@@ -77,28 +35,40 @@ class Answering:
         self,
         log: LogWriter,
         ids: DecisionIds,
-        pseudonyms: Pseudonyms,
+        hidden: Hidden,
         metrics: Metrics,
         expired: Expired,
         most_rows: int,
+        admission: Admission,
+        uses: FallbackUses,
     ) -> None:
-        self._log, self._ids, self._pseudonyms = log, ids, pseudonyms
+        self._log, self._ids, self._hidden = log, ids, hidden
         self._metrics, self._expired, self._most_rows = metrics, expired, most_rows
+        self.admission, self._uses = admission, uses
 
-    async def answer(self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float) -> tuple[Said, Call]:
-        """The answer, and the call for shadows. What it says is in the log by then. `started` is when the request came.
+    async def answer(
+        self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float, drawn: Draft | None = None
+    ) -> tuple[Said, Call]:
+        """The answer, and the call for shadows. What it says is in the log by then, unless it says otherwise. `started` is when
+        the request came; `drawn` is for requests that were drawn before.
 
-        Raises InvalidInput, NotFound, NoAnswer, or what the log raises.
+        Raises InvalidInput, NotFound, NoAnswer, Overloaded, TimedOut, or what the log raises.
         """
-        call = self._call(table, endpoint, asked, started)
-        parts = [await self._part(call, *draft) for draft in self._draw(call, asked.version)]
-        wanted = self._wanted(call, parts)
-        ids = self._ids.mint(call.rows)
-        await self._log.append([self._logged(call, part, ids) for part in parts])
-        return self._said(call, parts, wanted, ids), call
+        policy = endpoint.routes.policy
+        async with self.admission.admitted(endpoint.routes.name, policy, asked.deadline):
+            call = self._call(table, endpoint, asked, started)
+            wrong = self._unknown(call)
+            call.keys = sticky(call)
+            made = (
+                [drawn] if drawn is not None and drawn.slot in endpoint.live else await drafts(call, asked.version, self._metrics)
+            )
+            parts = [await self._part(call, draft) for draft in self._sorted_out(call, made, wrong)]
+            wanted = self._wanted(call, parts)
+            ids = self._ids.mint(call.rows)
+            unlogged = await self._logged(call, parts, ids)
+            return self._said(call, parts, wanted, ids, unlogged), call
 
     def _call(self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float) -> Call:
-        endpoint.check_inputs(list(asked.given))
         rows = asked.rows
         if not 0 < rows <= self._most_rows:
             raise InvalidInput(f"{rows} rows; 1 to {self._most_rows} are answered at once", field=next(iter(asked.given), None))
@@ -108,107 +78,141 @@ class Answering:
             endpoint,
             asked,
             rows,
-            protocol.routing_keys(parameters, rows),
+            protocol.routing_keys(parameters, rows),  # type: ignore[arg-type]
             protocol.subjects(parameters, rows),
             protocol.event_times(parameters, rows),
             started,
             {},
         )
 
-    def _draw(self, call: Call, version: str | None) -> list[tuple[LiveSlot | None, list[int] | None, float]]:
-        """Which rows go to which slot, with the probability of that; one slot None when the endpoint has none."""
-        endpoint = call.endpoint
-        if version is not None:
-            return [(endpoint.version(version), None, 1.0)]
-        live = endpoint.live
-        if len(live) <= 1:
-            return [(live[0] if live else None, None, 1.0)]
-        salt = endpoint.routes.sticky_salt
-        if not isinstance(call.keys, list):
-            number = draw(salt, call.keys) if call.keys is not None else secrets.randbits(53) / (1 << 53)
-            return [self._slot(endpoint, endpoint.shares.arm(number), None)]
-        drawn: dict[int, list[int]] = {}
-        for place, key in enumerate(call.keys):
-            drawn.setdefault(endpoint.shares.arm(draw(salt, key)), []).append(place)
-        if len(drawn) == 1:
-            return [self._slot(endpoint, next(iter(drawn)), None)]
-        return [self._slot(endpoint, arm, places) for arm, places in drawn.items()]
+    @staticmethod
+    def _unknown(call: Call) -> InvalidInput | None:
+        """An input that nobody knows. Raises it, unless the policy is to stand in for such rows."""
+        try:
+            call.endpoint.check_inputs(list(call.asked.given))
+        except InvalidInput as error:
+            if call.endpoint.routes.policy.invalid is OnInvalid.REJECT:
+                raise
+            return error
+        return None
 
     @staticmethod
-    def _slot(endpoint: ServedEndpoint, arm: int, places: list[int] | None) -> tuple[LiveSlot, list[int] | None, float]:
-        slot = endpoint.live[arm]
-        share = next(a.share for a in endpoint.routes.arms if a.name == slot.name)
-        return slot, places, share
+    def _sorted_out(call: Call, made: list[Draft], wrong: InvalidInput | None) -> list[Draft]:
+        """The drafts, those rows apart that do not fit the drawn arm's model, where the policy is to stand in for them."""
+        if call.endpoint.routes.policy.invalid is OnInvalid.REJECT:
+            return made
+        found: list[Draft] = []
+        for draft in made:
+            if wrong is not None:
+                found.append(Draft(draft.slot, draft.places, draft.probability, wrong))
+                continue
+            bad = call.sift(draft.slot.arm) if draft.slot is not None and draft.slot.arm is not None else {}
+            places = range(call.rows) if draft.places is None else draft.places
+            worst = [place for place in places if place in bad]
+            if not worst:
+                found.append(draft)
+                continue
+            good = [place for place in places if place not in bad]
+            if good:
+                found.append(Draft(draft.slot, good, draft.probability))
+            found.append(Draft(draft.slot, worst if good or draft.places else None, draft.probability, bad[worst[0]]))
+        return found
 
-    async def _part(self, call: Call, slot: LiveSlot | None, places: list[int] | None, probability: float) -> Part:
+    async def _part(self, call: Call, draft: Draft) -> Part:
         """Ask the drawn arm, then the fallbacks in order, then the constant. Raises NoAnswer with all reasons."""
-        now = time()
-        policy = call.endpoint.policy(now)
-        if policy is not Stale.SERVE:
+        now, slot = time(), draft.slot
+        stale = call.endpoint.policy(now)
+        if stale is not Stale.SERVE:
             self._expired(call.table, call.endpoint, None)
-        if policy is Stale.REFUSE:
+        if stale is Stale.REFUSE:
             raise NoAnswer("the route snapshot is older than its tier permits", hint="the control plane must renew it")
-        reasons: list[str] = []
+        reasons = Reasons()
         candidates = list(call.endpoint.fallbacks)
         if slot is None:
-            reasons.append("the endpoint has no champion")
-        elif policy is Stale.FALLBACK:
-            reasons.append("the route snapshot is stale")
+            reasons.add("no_champion", "the endpoint has no champion")
+        elif stale is Stale.FALLBACK:
+            reasons.add("stale", "the route snapshot is stale")
         elif slot.arm is None:
-            reasons.append(f"{slot.name}: {slot.refused}")
+            reasons.add("refused", f"{slot.name}: {slot.refused}")
+        elif draft.wrong is not None:
+            reasons.add("invalid", f"{slot.name}: {draft.wrong.detail}")
+            reasons.invalid = draft.wrong
         else:
             candidates.insert(0, slot.arm)
         for arm in candidates:
-            drawn = slot is not None and arm is slot.arm
-            part = await self._ask(call, arm, places, now, reasons, drawn)
+            part = await self._ask(call, arm, draft.places, now, reasons, slot is not None and arm is slot.arm)
             if part is not None:
-                part.slot, part.probability, part.reason = slot, probability, "; ".join(reasons) or None
-                return part
-        return self._constant(call, slot, places, probability, reasons)
+                break
+        else:
+            part = self._constant(call, draft.places, reasons)
+        part.slot, part.probability, part.reason, part.kind = slot, draft.probability, str(reasons) or None, reasons.kind
+        return part
 
     async def _ask(
-        self, call: Call, arm: ServingArm, places: list[int] | None, now: float, reasons: list[str], drawn: bool
+        self, call: Call, arm: ServingArm, places: list[int] | None, now: float, reasons: Reasons, drawn: bool
     ) -> Part | None:
+        policy = call.endpoint.routes.policy
         if now >= arm.until:
             self._expired(call.table, call.endpoint, arm)
-            reasons.append(f"{arm.name}: its release has ended")
+            reasons.add("ended", f"{arm.name}: its release has ended")
+            return None
+        if policy.cold_start is ColdStart.FALLBACK and not arm.model.ready():
+            reasons.add("starting", f"{arm.name} is still starting")
             return None
         try:
             columns = call.columns(arm, places)
             count = call.rows if places is None else len(places)
-            model = arm.model if call.asked.listener is None else call.asked.listener.over(arm.model)
-            answer = await model.answer(columns, count)
+            answer = await self._answer(call, arm, columns, count)
         except InvalidInput as error:
-            if drawn:
+            if drawn and policy.invalid is OnInvalid.REJECT:
                 raise
-            reasons.append(f"{arm.name}: {error.detail}")
+            reasons.add("invalid", f"{arm.name}: {error.detail}")
+            reasons.invalid = reasons.invalid or error
+            return None
+        except TimedOut as error:
+            if _over(call):
+                raise
+            self._metrics.arm_timeouts[call.endpoint.routes.name, arm.name] += 1
+            reasons.add("timeout", f"{arm.name}: {error.detail}")
             return None
         except Exception as error:  # noqa: BLE001 - whatever a model raises, somebody must still answer
             self._metrics.arm_failures[call.endpoint.routes.name, arm.name] += 1
-            reasons.append(f"{arm.name} failed: {_told(error)}")
+            reasons.add("failed", f"{arm.name} failed: {_told(error)}")
             return None
         if call.asked.listener is not None:
-            reasons.extend(call.asked.listener.reasons)
+            for reason in call.asked.listener.reasons:
+                reasons.add("broken_off", reason)
         return Part(places, None, 1.0, arm, arm.model.plan.names, columns, count, answer.outputs, answer.queue_time, None)
 
-    def _constant(
-        self, call: Call, slot: LiveSlot | None, places: list[int] | None, probability: float, reasons: list[str]
-    ) -> Part:
+    async def _answer(self, call: Call, arm: ServingArm, columns: inputs.Columns, count: int) -> Answer:
+        """The arm's answer within its time and the caller's. What cannot be there in time is not begun. Raises TimedOut."""
+        policy, deadline = call.endpoint.routes.policy, call.asked.deadline
+        timeout = policy.timeout
+        if deadline is not None:
+            left = deadline - perf_counter()
+            if left <= 0:
+                raise TimedOut("the caller's time was up")
+            timeout = left if timeout is None else min(left, timeout)
+            if arm.model.cost.known and arm.model.cost.of(count) > left:
+                arm.model.cost.fade()
+                raise TimedOut(f"would take longer than the {left:.3g} s that the caller still waits")
+        model = arm.model if call.asked.listener is None else call.asked.listener.over(arm.model)
+        found: Answer = await model.answer(columns, count, timeout=timeout, target=policy.latency_target)
+        return found
+
+    @staticmethod
+    def _constant(call: Call, places: list[int] | None, reasons: Reasons) -> Part:
         constant = call.endpoint.routes.constant
         if constant is None:
-            raise NoAnswer(f"endpoint {call.endpoint.routes.name!r} cannot answer: {'; '.join(reasons)}")
-        contract = call.endpoint.contract
-        if contract is not None:
-            rows, columns = contract.plan.read(call.asked.given)
-            names = contract.plan.names
-        else:
-            rows, names, columns = inputs.untyped(call.asked.given)
-        if rows != call.rows:
-            raise InvalidInput(f"{rows} rows, other inputs have {call.rows}", field="inputs")
-        if places is not None:
-            rows, columns = len(places), inputs.rows_of(columns, places)
+            if reasons.invalid is not None and reasons.kind == "invalid":
+                raise reasons.invalid
+            if reasons.kind == "timeout" and call.asked.deadline is not None and not call.endpoint.fallbacks:
+                raise TimedOut(f"endpoint {call.endpoint.routes.name!r} cannot answer in time: {reasons}")
+            raise NoAnswer(f"endpoint {call.endpoint.routes.name!r} cannot answer: {reasons}")
+        names, columns = call.told(places)
+        rows = call.rows if places is None else len(places)
         outputs = {name: [value] * rows for name, value in constant.outputs.items()}
-        return Part(places, slot, probability, None, names, columns, rows, outputs, 0.0, "; ".join(reasons))
+        return Part(places, None, 1.0, None, names, columns, rows, outputs, 0.0, None)
 
     @staticmethod
     def _wanted(call: Call, parts: list[Part]) -> list[str]:
@@ -222,19 +226,38 @@ class Answering:
                 raise InvalidInput(f"there is no output {name!r:.80}", field="outputs", hint=f"{', '.join(given)}")
         return list(dict.fromkeys(call.asked.outputs))
 
-    def _logged(self, call: Call, part: Part, ids: Sequence[str]) -> Rows:
-        """The part as rows of the decision log."""
-        return decision_rows(call, part, _picked(ids, part.places), self._pseudonyms)
+    async def _logged(self, call: Call, parts: list[Part], ids: Sequence[str]) -> bool:
+        """Put the parts into the log; True when it takes nothing and the policy is to answer all the same. Raises what the log
+        raises."""
+        rows: list[Rows] = [decision_rows(call, part, picked(ids, part.places), self._hidden) for part in parts]
+        try:
+            await self._log.append(rows)
+        except (StorageFull, LogUnwritable):
+            if call.endpoint.routes.policy.unlogged is OnUnlogged.REFUSE:
+                raise
+            self._metrics.unlogged[call.endpoint.routes.name] += call.rows
+            return True
+        return False
 
-    def _said(self, call: Call, parts: list[Part], wanted: list[str], ids: list[str]) -> Said:
+    def _said(self, call: Call, parts: list[Part], wanted: list[str], ids: list[str], unlogged: bool) -> Said:
         name = call.endpoint.routes.name
         for part in parts:
             arm, role = ("", "constant") if part.arm is None else (part.arm.name, part.arm.role.value)
             self._metrics.decisions[name, arm, role] += part.count
+            if part.kind is not None:
+                self._stood_in(call, part, part.kind)
         groups = [_group(part) for part in parts]
         outputs = [_column(call, parts, output) for output in wanted]
         version = groups[0].version if len(groups) == 1 else None
-        return Said(name, version, call.asked.id or ids[0], ids, groups, call.table.epoch, call.rows, outputs)
+        return Said(name, version, call.asked.id or ids[0], ids, groups, call.table.epoch, call.rows, outputs, unlogged)
+
+    def _stood_in(self, call: Call, part: Part, kind: str) -> None:
+        drawn = part.slot.name if part.slot else "none"
+        answered = part.arm.name if part.arm else "constant"
+        if drawn == answered:
+            return
+        self._metrics.fallbacks[call.endpoint.routes.name, drawn, answered, kind] += part.count
+        self._uses.note(call.endpoint.routes.name, drawn, answered, kind, call.table.epoch, part.count)
 
 
 def endpoint_of(table: Table, name: str) -> ServedEndpoint:
@@ -247,39 +270,8 @@ def endpoint_of(table: Table, name: str) -> ServedEndpoint:
     raise NotFound(f"there is no endpoint {name!r:.80}")
 
 
-def decision_rows(
-    call: Call, part: Part, ids: Sequence[str], pseudonyms: Pseudonyms, shadow_of: Sequence[str] | None = None
-) -> Rows:
-    """Rows of the decision log for one part of a request."""
-    shared: dict[str, Any] = {
-        "decision_time": int(time() * 1_000_000),
-        "reason": part.reason,
-        "latency": perf_counter() - call.started,
-        "queue_time": part.queue_time,
-        "request": call.asked.id,
-        "trace": call.asked.trace,
-    }
-    shared = {name: value for name, value in shared.items() if value is not None}
-    rows: dict[str, Sequence[Any]] = {
-        "id": ids,
-        "inputs": protocol.encode_rows(part.names, part.columns),
-        "output": protocol.encode_rows(list(part.outputs), list(part.outputs.values())),
-    }
-    if shadow_of is not None:
-        rows["shadow_of"] = shadow_of
-    if isinstance(call.keys, list):
-        rows["unit"] = [pseudonyms.of("unit", key) for key in _picked(call.keys, part.places)]
-    elif call.keys is not None:
-        shared["unit"] = pseudonyms.of("unit", call.keys)
-    if call.subjects is not None:
-        rows["subject"] = [pseudonyms.of("subject", who) for who in _picked(call.subjects, part.places)]
-    if call.event_times is not None:
-        rows["event_time"] = _picked(call.event_times, part.places)
-    return Rows(part.count, rows, shared, call.endpoint.stamp(call.table, part.slot, part.arm, part.probability))
-
-
-def _picked(values: Sequence[Any], places: list[int] | None) -> Sequence[Any]:
-    return values if places is None else [values[place] for place in places]
+def _over(call: Call) -> bool:
+    return call.asked.deadline is not None and perf_counter() >= call.asked.deadline
 
 
 def _group(part: Part) -> protocol.Group:
@@ -313,3 +305,8 @@ def _datatype(value: Any) -> str:
 
 def _told(error: Exception) -> str:
     return error.detail if isinstance(error, ModelyardError) else f"{type(error).__name__}: {error}"[:300]
+
+
+def drawn_as(slot: LiveSlot, endpoint: ServedEndpoint) -> Draft:
+    """A draft for a request that was drawn for a slot before."""
+    return Draft(slot, None, endpoint.share(slot) if len(endpoint.live) > 1 else 1.0)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import perf_counter, time
 from typing import Any, Protocol
 
 import structlog
 
-from modelyard.core.errors import ModelyardError, NotFound, TooLarge, Unavailable
+from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, TooLarge, Unavailable
 from modelyard.runtime import metrics as exposition
 from modelyard.runtime import protocol
-from modelyard.runtime.answering import Answering, endpoint_of
+from modelyard.runtime.answering import Answering, drawn_as, endpoint_of
 from modelyard.runtime.asked import Headers, ReplyHeaders
-from modelyard.runtime.errors import MethodNotAllowed
+from modelyard.runtime.calls import Draft
+from modelyard.runtime.errors import BodyLate, MethodNotAllowed, Overloaded
 from modelyard.runtime.forms import Door, about, door, encodings, form_of, is_door
 from modelyard.runtime.forms.media import wants_events
-from modelyard.runtime.lanes import Lanes, trace_of
+from modelyard.runtime.lanes import DEADLINE, Lanes, trace_of
+from modelyard.runtime.limits import Held
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.order_door import PATH as ORDERS
 from modelyard.runtime.order_door import OrderDoor
@@ -50,10 +53,12 @@ class App:
         spool: RefusalSpool,
         largest_body: int,
         lanes: Lanes,
+        body_seconds: float = 30.0,
     ) -> None:
         self._answering, self._shadows, self._metrics, self._spool = answering, shadows, metrics, spool
         self._largest_body, self._lanes = largest_body, lanes
         self._quick: dict[str, Lane] = {}
+        self._body_seconds = body_seconds
         self.table: Table | None = None
         self.refusals: Any = tuple
         self.orders: OrderDoor | None = None
@@ -98,14 +103,15 @@ class App:
 
     async def _quickly(self, lane: Lane, scope: Scope, proto: Any, path: str, started: float) -> None:
         """The quick way, and on from where it ended."""
-        unlogged: Exception | None = None
-        body = ticket = None
         try:
             body, ticket = await self._lanes.answer(lane, scope, proto, started)
         except ModelyardError as error:
-            unlogged = error
-        if ticket is None or body is not None or unlogged is not None:
-            await self._infer(scope, proto, path, started, body, unlogged)
+            await self._infer(scope, proto, path, started, b"", error)
+            return
+        if ticket is None:
+            await self._infer(scope, proto, path, started, body)
+        elif body is not None:
+            await self._infer(scope, proto, path, started, body, drawn=drawn_as(ticket.quick.slot, lane.endpoint))
 
     async def _infer(
         self,
@@ -115,8 +121,10 @@ class App:
         started: float,
         body: bytes | None = None,
         failed: Exception | None = None,
+        drawn: Draft | None = None,
     ) -> None:
         table, call, listener = self.table, None, None
+        held = self._answering.admission.held()
         ids: list[str] = []
         name = ""
         try:
@@ -131,40 +139,56 @@ class App:
             if failed is not None:
                 raise failed
             if body is None:
-                body = await self._body(scope, proto)
+                body = await self._body(scope, proto, held)
             if body[:1] != b"{":  # which no compressed body begins with
                 body = await encodings.plain(body, scope.headers, self._largest_body)
             asked = form.read(body, scope.headers, endpoint.specs)
             asked.version, asked.trace = found.version, _trace(scope)
+            asked.deadline = _deadline(scope, asked.deadline, started)
             listener = asked.listener = None if found.streams is False else _listener(found, scope, proto)
-            said, call = await self._answering.answer(table, endpoint, asked, started)
+            said, call = await self._answering.answer(table, endpoint, asked, started, drawn)
             ids, status = said.ids, 200
             headers, answer = form.write(said, asked)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, told = _told(error)
             headers, answer = form_of(path).refuse(status, told, error)
+            if isinstance(error, Overloaded):
+                headers = [*headers, ("retry-after", str(error.retry_after))]
             if body is None:
                 headers = await self._unread(scope, proto, _allowing(error, headers))
         if listener is None or not await listener.end(status, answer):
             await _tell(scope, proto, status, headers, answer)
+        held.release()
         known = name if table is not None and name in table.endpoints else ""
         self._metrics.requests[known, status] += 1
         self._metrics.latency[known].observe(perf_counter() - started)
         if call is not None and call.endpoint.shadows:
             self._shadows.mirror(call, ids)
 
-    async def _body(self, scope: Scope, proto: Any) -> bytes:
+    async def _body(self, scope: Scope, proto: Any, held: Held | None = None) -> bytes:
+        """The body, within the time and the room there is for it. Raises TooLarge, Overloaded or BodyLate."""
         length = scope.headers.get("content-length")
-        if length is not None and length.isdigit():
-            if int(length) > self._largest_body:
-                raise self._too_large()
-            whole: bytes = await proto()
-            return whole
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                if length is not None and length.isdigit():
+                    if int(length) > self._largest_body:
+                        raise self._too_large()
+                    if held is not None:
+                        held.grow(int(length))
+                    whole: bytes = await proto()
+                    return whole
+                return await self._pieces(proto, held)
+        except TimeoutError as error:
+            raise BodyLate(f"the body did not come within {self._body_seconds:g} s") from error
+
+    async def _pieces(self, proto: Any, held: Held | None) -> bytes:
         pieces, total = [], 0
         async for piece in proto:
             total += len(piece)
             if total > self._largest_body:
                 raise self._too_large()
+            if held is not None:
+                held.grow(len(piece))
             pieces.append(bytes(piece))
         return b"".join(pieces)
 
@@ -225,7 +249,18 @@ class App:
             "modelyard_epoch": ("Epoch of the route snapshot in force.", float(table.epoch if table else 0)),
             "modelyard_snapshot_age_seconds": ("Age of the route snapshot in force.", age),
             "modelyard_refusals_waiting": ("Refusals not yet handed over.", float(len(self._spool.waiting()))),
+            **self._load(),
             "modelyard_refusals": ("Refusals recorded since the start.", float(self._spool.recorded)),
+        }
+
+    def _load(self) -> dict[str, tuple[str, float]]:
+        admission, writer = self._answering.admission, self._lanes.writer
+        return {
+            "modelyard_requests_open": ("Requests under way.", float(admission.open)),
+            "modelyard_requests_waiting": ("Requests in the queues of endpoints.", float(admission.waiting)),
+            "modelyard_requests_shed": ("Requests turned away since the start.", float(admission.turned_away)),
+            "modelyard_log_commits": ("Durable writes of the decision log since the start.", float(writer.commits)),
+            "modelyard_log_unwritten": ("Requests that the decision log did not take.", float(writer.unwritten)),
         }
 
     def _status(self) -> dict[str, Any]:
@@ -238,6 +273,8 @@ class App:
             "refused_endpoints": table.refused if table else {},
             "refusals": self.refusals(),
             "log": self._lanes.writer.status(),
+            "load": self._answering.admission.status(),
+            "shadows": self._shadows.status(),
             "refusals_waiting": len(self._spool.waiting()),
         }
 
@@ -251,6 +288,18 @@ async def _tell(scope: Scope, proto: Any, status: int, headers: ReplyHeaders, an
 def _listener(found: Door, scope: Scope, proto: Any) -> Listener | None:
     """Who hears the answer while it is made, where the path says so or the caller asks for it."""
     return Listener(proto) if found.streams or wants_events(scope.headers) else None
+
+
+def _deadline(scope: Scope, asked: float | None, started: float) -> float | None:
+    """When the caller gives up: what the body says, or the header, whichever is sooner. Raises InvalidInput."""
+    header = scope.headers.get(DEADLINE)
+    if header is None:
+        return asked
+    try:
+        until = started + float(header) / 1000
+    except ValueError as error:
+        raise InvalidInput(f"not a number of milliseconds: {header[:40]!r}", field=DEADLINE) from error
+    return until if asked is None else min(asked, until)
 
 
 def _trace(scope: Scope) -> str | None:
@@ -307,5 +356,7 @@ def _endpoint_status(endpoint: ServedEndpoint) -> dict[str, Any]:
             }
             for arm in endpoint.arms
         ],
+        "idle_rules": list(endpoint.idle_rules),
+        "queues": {arm.name: arm.model.status() for arm in endpoint.arms},
         "missing": {slot.name: slot.refused for slot in endpoint.live if slot.arm is None},
     }

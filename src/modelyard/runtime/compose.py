@@ -20,6 +20,7 @@ from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import ModelyardError
 from modelyard.core.logs import configure_logs
 from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, exclusive, try_lock, write_atomically
+from modelyard.decisions.protection import Cipher
 from modelyard.decisions.shipping_log import ShippedLog, Shipping
 from modelyard.decisions.shipping_stores import segments_at
 from modelyard.kinds.contract import Policy
@@ -27,8 +28,10 @@ from modelyard.kinds.environments import Environments
 from modelyard.runtime.answering import Answering
 from modelyard.runtime.app import App
 from modelyard.runtime.cache import Cache
+from modelyard.runtime.calls import Hidden
 from modelyard.runtime.grpc import GrpcServer
 from modelyard.runtime.lanes import Lanes
+from modelyard.runtime.limits import Admission
 from modelyard.runtime.loading import Models
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.order_door import OrderDoor
@@ -37,13 +40,18 @@ from modelyard.runtime.ports import Source
 from modelyard.runtime.reconcile import Reconciler
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.sources import FolderSource, HttpSource
-from modelyard.runtime.spool import RefusalSpool
+from modelyard.runtime.spool import RefusalSpool, UseSpool
 from modelyard.runtime.table import ServedEndpoint, ServingArm, Table
+from modelyard.runtime.uses import FallbackUses
 from modelyard.runtime.writer import LogWriter
 from modelyard.trust import TrustRoots
 
 _log = structlog.get_logger("modelyard.runtime")
 _GRACE = 10.0
+_TEND_EVERY = 1.0
+_LOG_TURN = 5
+_PREDICTING = 32
+"""Threads for calls of models: made when they are needed. A model has one call under way at a time, and may hang."""
 _LOOK_FOR_ORDERS = 0.2
 
 
@@ -64,6 +72,9 @@ class Settings:
     largest_body: int = 64 << 20
     most_rows: int = 100_000
     shadow_capacity: int = 50_000
+    most_requests: int = 10_000
+    most_bytes: int = 512 << 20
+    data_key_file: Path | None = None
     host: str = "127.0.0.1"
     grpc_port: int | None = None
     segments: str = ""
@@ -76,24 +87,27 @@ class Runtime:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
         self._stop = threading.Event()
-        self._predicting = ThreadPoolExecutor(4, "predict")
+        self._predicting = ThreadPoolExecutor(_PREDICTING, "predict")
         roots = TrustRoots.from_json(settings.trust_roots.read_bytes())
         source = _source(settings, self._stop)
         cache = Cache(settings.home / "cache")
         self._spool = RefusalSpool(settings.home / "spool" / f"{settings.name}.jsonl")
         self._decisions = _decision_log(settings)
-        ids, pseudonyms, metrics = DecisionIds(clock), Pseudonyms(_pseudonym_key(settings)), Metrics()
+        ids, metrics = DecisionIds(clock), Metrics()
+        hidden = Hidden(Pseudonyms(_pseudonym_key(settings)), Cipher.from_text(_data_key(settings)))
         writer = self._writer = LogWriter(self._decisions)
-        self._shadows = Shadows(writer, ids, pseudonyms, metrics, settings.shadow_capacity)
-        answering = Answering(writer, ids, pseudonyms, metrics, self._ended, settings.most_rows)
-        lanes = Lanes(writer, ids, pseudonyms, metrics)
+        self._shadows = Shadows(writer, ids, hidden, metrics, settings.shadow_capacity)
+        self._uses = FallbackUses(settings.name, UseSpool(settings.home / "fallbacks" / f"{settings.name}.jsonl"), clock)
+        admission = Admission(settings.most_requests, settings.most_bytes)
+        answering = Answering(writer, ids, hidden, metrics, self._ended, settings.most_rows, admission, self._uses)
+        lanes = Lanes(writer, ids, hidden, metrics, admission)
         self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body, lanes)
         self._settings = settings
         self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app)
         models = self._models = Models(cache, source, self._predicting, _policy(settings), environments=_environments(settings))
         desk = self._orders = OrderDesk(settings.home, settings.name, settings.trust_roots, cache, clock)
         self._reconciler = Reconciler(
-            settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop, orders=desk
+            settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop, orders=desk, uses=self._uses
         )
         desk.again, desk.refused = self._reconciler.again, self._order_refused
         self.app.orders = OrderDoor(desk)
@@ -124,6 +138,7 @@ class Runtime:
         """Finish: nothing is answered any more. The decision log is sealed."""
         self._stop.set()
         self._writer.close()
+        self._flush_uses()
         self._predicting.shutdown(wait=False, cancel_futures=True)
         self._models.close()
         self._decisions.close()
@@ -146,7 +161,12 @@ class Runtime:
     def _tend(self) -> None:
         """Seal what is old, take over what dead writers left; end with the parent process."""
         parent = os.getppid()
-        while not self._stop.wait(5.0):
+        turn = 0
+        while not self._stop.wait(_TEND_EVERY):
+            turn += 1
+            self._flush_uses()
+            if turn % _LOG_TURN:
+                continue
             try:
                 self._decisions.seal_if_due()
                 self._decisions.adopt_dead()
@@ -155,6 +175,12 @@ class Runtime:
             if os.getppid() != parent:
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
+
+    def _flush_uses(self) -> None:
+        try:
+            self._uses.flush()
+        except OSError as error:
+            _log.error("uses of fallbacks could not be written; they stay counted", detail=str(error))
 
     def _watch_orders(self) -> None:
         """See within a moment what another process of this home took in, what was dropped there, and what ran out."""
@@ -255,12 +281,23 @@ def _policy(settings: Settings) -> Policy:
     return Policy.model_validate_json(settings.policy_file.read_bytes())
 
 
+def _data_key(settings: Settings) -> str:
+    """The keys for protected fields of the file given, or one made for this home on its first start."""
+    if settings.data_key_file is not None:
+        return settings.data_key_file.read_text()
+    return _made_once(settings.home / "data.key").read_text()
+
+
+def _made_once(path: Path) -> Path:
+    """A file with a random key, for nobody else to read."""
+    with exclusive(path.with_suffix(".lock")):
+        if not path.exists():
+            write_atomically(path, secrets.token_hex(32).encode(), mode=0o600)
+    return path
+
+
 def _pseudonym_key(settings: Settings) -> bytes:
     """The key of the file given, or one made for this home on its first start."""
     if settings.pseudonym_key_file is not None:
         return settings.pseudonym_key_file.read_bytes().strip()
-    path = settings.home / "pseudonym.key"
-    with exclusive(settings.home / "pseudonym.lock"):
-        if not path.exists():
-            write_atomically(path, secrets.token_hex(32).encode(), mode=0o600)
-    return path.read_bytes().strip()
+    return _made_once(settings.home / "pseudonym.key").read_bytes().strip()

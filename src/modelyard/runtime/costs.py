@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _KEEP = 0.97
+_FADE = 0.9
 _CALL_SHARE = 0.1
 _LARGE = 1 << 30
 
@@ -33,6 +34,11 @@ class Cost:
         row = (self._ones * self._nt - self._rows * self._time) / spread if spread > 1e-9 * self._nn else 0.0
         self.row = max(0.0, min(row, self._nt / self._nn))
         self.call = max(0.0, mean - self.row * self._rows / self._ones)
+
+    def fade(self) -> None:
+        """Believe in a lower cost: what is never asked because it seems too slow would never be learnt anew."""
+        self._time, self._nt = self._time * _FADE, self._nt * _FADE
+        self.call, self.row = self.call * _FADE, self.row * _FADE
 
     def of(self, rows: int) -> float:
         """The seconds that a call with so many rows should take."""

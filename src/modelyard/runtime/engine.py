@@ -147,6 +147,11 @@ class ModelServer:
             loop = asyncio.get_running_loop()
             loop.call_soon(self._next, loop)
 
+    def status(self) -> dict[str, Any]:
+        """What the queue does, for people and probes; seconds."""
+        told = {"waiting": len(self._queue), "calls": self.calls, "dropped": self.dropped, "late": self.late}
+        return told | {"call_seconds": round(self.cost.call, 6), "row_seconds": round(self.cost.row, 9), "ready": self.ready()}
+
     def ready(self) -> bool:
         """Whether the model can answer now; one whose environment or process is still starting cannot."""
         asked = getattr(self.predictor, "ready", None)
@@ -177,7 +182,7 @@ class ModelServer:
             call.add_done_callback(lambda done: self._came_back(loop, group, started, done))
 
     def _forget_gone(self) -> None:
-        if any([w.gone for w in self._queue]):
+        if any(w.gone for w in self._queue):
             left = [w for w in self._queue if not w.gone]
             self.dropped += len(self._queue) - len(left)
             self._queue = left

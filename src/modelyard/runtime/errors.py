@@ -17,6 +17,12 @@ class SourceDown(Unavailable):
     code = "source_down"
 
 
+class BodyLate(InvalidInput):
+    """A body that does not come."""
+
+    code, status = "body_late", 408
+
+
 class Overloaded(Unavailable):
     """More requests than may be under way or wait. `retry_after` is in how many seconds it is worth to ask again."""
 

@@ -65,6 +65,36 @@ class FieldPlan:
             self.check(list(chain.from_iterable(values)) if self.spec.shape else values)
         return len(values), values
 
+    def sift(self, given: Given) -> tuple[int, list[Any], dict[int, InvalidInput]]:
+        """As `take`; values that do not fit stay as they came, and are told by their row. Raises InvalidInput when no rows can be
+        made of it."""
+        try:
+            return *self.take(given), {}
+        except InvalidInput:
+            values = self._raw(given)
+        bad: dict[int, InvalidInput] = {}
+        for place, value in enumerate(values):
+            try:
+                values[place] = self.take([value])[1][0]
+            except InvalidInput as error:
+                bad[place] = error
+        return len(values), values, bad
+
+    def _raw(self, given: Given) -> list[Any]:
+        """A value a row, whatever it is."""
+        if isinstance(given, np.ndarray):
+            plain: list[Any] = given.reshape(len(given), -1).tolist() if self.spec.shape else given.reshape(-1).tolist()
+            return plain
+        if not isinstance(given, TensorIn):
+            return list(given)
+        if given.datatype not in self.accepts:
+            raise self._wrong(f"should be {self.spec.type}, not {given.datatype[:20]}")
+        rows = self._rows(given.shape)
+        flat = _flat(_untyped(self.name, given)[1])
+        if len(flat) != rows * self.size:
+            raise self._wrong(f"has {len(flat)} values, its shape asks for {rows * self.size}")
+        return [flat[i : i + self.size] for i in range(0, len(flat), self.size)] if self.spec.shape else flat
+
     def _converted(self, given: np.ndarray[Any, Any] | list[Any]) -> list[Any]:
         """Values that came with types of their own, as this field's: a vector flat, whatever its shape."""
         rows = len(given)
@@ -155,6 +185,22 @@ class InputPlan:
             columns.append(values)
         return rows, columns
 
+    def sift(self, given: Mapping[str, Given], rows: int) -> tuple[int, Columns, dict[int, InvalidInput]]:
+        """As `read`, but rows that do not fit are told by their place (what is wrong first) and hurt no others.
+        Raises InvalidInput when something is wrong with all of them."""
+        columns: Columns = []
+        bad: dict[int, InvalidInput] = {}
+        for name, field in self.fields.items():
+            value = given.get(name)
+            if value is None:
+                raise InvalidInput(f"input {name!r} is missing", field=name, hint=f"needed: {', '.join(self.names)}")
+            count, values, wrong = field.sift(value)
+            if count != rows:
+                raise InvalidInput(f"input {name!r} has {count} rows, others have {rows}", field=name)
+            columns.append(values)
+            bad = wrong | bad
+        return rows, columns, bad
+
     def batch_of_rows(self, rows: Sequence[Row]) -> Batch:
         """As `batch`, of single rows."""
         if len(self._blocks) > 1:
@@ -204,6 +250,14 @@ def untyped(given: Mapping[str, Given]) -> tuple[int, list[str], Columns]:
         rows = count
         columns.append(values)
     return rows, list(given), columns
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    for _ in range(8):
+        if not values or not all(isinstance(value, list) for value in values):
+            break
+        values = list(chain.from_iterable(values))
+    return values
 
 
 def _untyped(name: str, value: Given) -> tuple[int, list[Any]]:

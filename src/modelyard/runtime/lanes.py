@@ -8,14 +8,20 @@ from typing import Any
 
 import structlog
 
-from modelyard.core.errors import ModelyardError
-from modelyard.decisions import DecisionIds, Pseudonyms
+from modelyard.core.errors import StorageFull
+from modelyard.decisions import DecisionIds, LogUnwritable
+from modelyard.runtime.asked import Headers
+from modelyard.runtime.calls import Hidden
+from modelyard.runtime.forms.media import EVENTS
+from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.quick import JSON, Lane, Ticket, lane
 from modelyard.runtime.table import Table
 from modelyard.runtime.writer import LogWriter
 
 _LOGGER = structlog.get_logger("modelyard.runtime")
+DEADLINE = "x-timeout-ms"
+"""The header that says after how many milliseconds the caller gives up."""
 _LARGEST = 1 << 16
 """Bodies beyond this are not the usual single row."""
 
@@ -24,17 +30,17 @@ class Lanes:
     """The quick ways of the table in force, by path. `laid` is called from the thread that brings tables, all else from the event
     loop."""
 
-    def __init__(self, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, metrics: Metrics) -> None:
-        self.writer, self._ids, self._pseudonyms, self._metrics = writer, ids, pseudonyms, metrics
-        self.by_path: dict[str, Lane] = {}
+    def __init__(self, writer: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, admission: Admission) -> None:
+        self.writer, self._ids, self._hidden, self._metrics = writer, ids, hidden, metrics
+        self.admission = admission
 
     def laid(self, table: Table) -> dict[str, Lane]:
         """The quick ways of a table. An endpoint for which none can be made goes without."""
         found = {}
         for name, endpoint in table.endpoints.items():
             try:
-                made = lane(table, endpoint, self.writer, self._ids, self._pseudonyms)
-            except Exception:  # noqa: BLE001  the way that can do everything answers as well, only slower
+                made = lane(table, endpoint, self.writer, self._ids, self._hidden.pseudonyms)
+            except Exception:
                 _LOGGER.exception("no quick way", endpoint=name)
                 continue
             if made is not None:
@@ -46,10 +52,19 @@ class Lanes:
 
         (None, None) means: not answered, body unread; the ticket alone: answered.
         """
-        headers = scope.headers
+        headers, admission = scope.headers, self.admission
         length = headers.get("content-length")
         if length is None or not length.isdigit() or int(length) > _LARGEST or headers.get("content-type") != "application/json":
             return None, None
+        if admission.full or headers.get(DEADLINE) is not None or EVENTS in (headers.get("accept") or ""):
+            return None, None
+        admission.open += 1
+        try:
+            return await self._answered(lane, headers, proto, started)
+        finally:
+            admission.open -= 1
+
+    async def _answered(self, lane: Lane, headers: Headers, proto: Any, started: float) -> tuple[bytes | None, Ticket | None]:
         body: bytes = await proto()
         ticket = lane.ticket(body, started, asyncio.get_running_loop())
         if ticket is None:
@@ -60,13 +75,15 @@ class Lanes:
         way = ticket.quick
         way.server.put(ticket)
         answer = await ticket.future
+        metrics, name = self._metrics, lane.name
         if type(answer) is not bytes:
             if answer is None:
                 return body, ticket
-            if isinstance(answer, ModelyardError):
+            if not (lane.unlogged and isinstance(answer, (StorageFull, LogUnwritable))):
                 raise answer
+            metrics.unlogged[name] += 1
+            answer = way.answer(ticket, unlogged=True)
         proto.response_bytes(200, JSON, answer)
-        metrics, name = self._metrics, lane.name
         metrics.requests[name, 200] += 1
         metrics.decisions[name, way.arm.name, way.role] += 1
         metrics.latency[name].observe(perf_counter() - started)

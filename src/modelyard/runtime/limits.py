@@ -1,15 +1,15 @@
-"""How many requests are under way: bounded for each endpoint by its policy, and for the process whatever the policies say, so that
-memory is bounded whatever the load. Event loop only."""
+"""How many requests are under way: bounded for each endpoint by its policy, and for the process in any case, so that memory
+is bounded whatever the load. Event loop only."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from contextlib import asynccontextmanager, contextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from math import ceil
 from time import perf_counter
+from typing import Any
 
 from modelyard.core.errors import TimedOut
 from modelyard.runtime.errors import Overloaded
@@ -39,9 +39,7 @@ class Gate:
             return
         if policy.queue is not None and len(self._queue) >= policy.queue:
             self.shed += 1
-            raise Overloaded(
-                f"{self.inside} requests are being answered and {len(self._queue)} are waiting", self.retry_after()
-            )
+            raise Overloaded(f"{self.inside} requests are being answered and {len(self._queue)} are waiting", self.retry_after())
         await self._wait(policy, deadline)
 
     def leave(self, policy: EndpointPolicy) -> None:
@@ -117,14 +115,47 @@ class Admission:
         finally:
             self.open -= 1
 
-    @contextmanager
-    def held(self, size: int) -> Iterator[None]:
-        """Room for a body. Raises Overloaded."""
-        if self.bytes + size > self.most_bytes and self.bytes:
-            self.shed += 1
-            raise Overloaded(f"requests of {self.bytes} bytes are under way here", 1)
-        self.bytes += size
-        try:
-            yield
-        finally:
-            self.bytes -= size
+    def held(self) -> Held:
+        """Room for one body, none yet."""
+        return Held(self)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are in the queues of endpoints."""
+        return sum(gate.waiting for gate in self.gates.values())
+
+    @property
+    def turned_away(self) -> int:
+        """How many requests were turned away, by the process or an endpoint."""
+        return self.shed + sum(gate.shed for gate in self.gates.values())
+
+    def status(self) -> dict[str, Any]:
+        """How full it is, for people and probes."""
+        gates = {
+            name: {"inside": gate.inside, "waiting": gate.waiting, "shed": gate.shed, "late": gate.late}
+            for name, gate in self.gates.items()
+        }
+        return {"open": self.open, "bytes": self.bytes, "shed": self.shed, "endpoints": gates}
+
+
+class Held:
+    """The room that one body takes while its request is under way."""
+
+    __slots__ = ("_admission", "_size")
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission, self._size = admission, 0
+
+    def grow(self, size: int) -> None:
+        """So many bytes more. Raises Overloaded when there is no room; a single body always has it."""
+        admission = self._admission
+        if admission.bytes + size > admission.most_bytes and admission.bytes > self._size:
+            admission.shed += 1
+            raise Overloaded(f"requests of {admission.bytes} bytes are under way here", 1)
+        admission.bytes += size
+        self._size += size
+
+    def release(self) -> None:
+        """Give the room back. Idempotent."""
+        self._admission.bytes -= self._size
+        self._size = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 Labels = tuple[tuple[str, str], ...]
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -41,6 +42,30 @@ class Metrics:
         self.shadow_dropped = 0
         self.shadow_failed = 0
         self.arm_failures: dict[tuple[str, str], int] = defaultdict(int)
+        self.arm_timeouts: dict[tuple[str, str], int] = defaultdict(int)
+        self.fallbacks: dict[tuple[str, str, str, str], int] = defaultdict(int)
+        self.unlogged: dict[str, int] = defaultdict(int)
+        self.rule_failures: dict[tuple[str, int], int] = defaultdict(int)
+
+    def _counters(self) -> list[tuple[str, str, tuple[str, ...], Mapping[Any, int]]]:
+        arm = ("endpoint", "arm")
+        return [
+            ("modelyard_arm_failures_total", "Predictions that failed, by endpoint and arm.", arm, self.arm_failures),
+            ("modelyard_arm_timeouts_total", "Predictions that took too long, by endpoint and arm.", arm, self.arm_timeouts),
+            (
+                "modelyard_fallbacks_total",
+                "Rows that a fallback answered, by endpoint, arm drawn, who answered, and why.",
+                ("endpoint", "arm", "answered_by", "reason"),
+                self.fallbacks,
+            ),
+            ("modelyard_unlogged_total", "Rows answered while the log could not be written.", ("endpoint",), self.unlogged),
+            (
+                "modelyard_rule_failures_total",
+                "Rows for which a routing rule could not be evaluated, by endpoint and place of the rule.",
+                ("endpoint", "rule"),
+                self.rule_failures,
+            ),
+        ]
 
     def text(self, gauges: Mapping[str, tuple[str, float]]) -> str:
         """The exposition; `gauges` are by name: a help text and the value now."""
@@ -54,9 +79,9 @@ class Metrics:
         lines += _header("modelyard_request_seconds", "histogram", "Time from request to answer.")
         for endpoint, histogram in self.latency.items():
             lines.extend(histogram.lines("modelyard_request_seconds", (("endpoint", endpoint),)))
-        lines += _header("modelyard_arm_failures_total", "counter", "Predictions that failed, by endpoint and arm.")
-        for (endpoint, arm), count in self.arm_failures.items():
-            lines.append(f"modelyard_arm_failures_total{_text((('endpoint', endpoint), ('arm', arm)))} {count}")
+        for name, help_text, named, counts in self._counters():
+            lines += _header(name, "counter", help_text)
+            lines += [f"{name}{_text(_named(named, key))} {count}" for key, count in list(counts.items())]
         lines += [*_header("modelyard_shadow_dropped_total", "counter", "Shadow requests dropped, queue full.")]
         lines += [f"modelyard_shadow_dropped_total {self.shadow_dropped}"]
         lines += [*_header("modelyard_shadow_failed_total", "counter", "Shadow requests that failed.")]
@@ -64,6 +89,11 @@ class Metrics:
         for name, (help_text, value) in gauges.items():
             lines += [*_header(name, "gauge", help_text), f"{name} {value!r}"]
         return "\n".join(lines) + "\n"
+
+
+def _named(labels: tuple[str, ...], key: Any) -> Labels:
+    values = key if isinstance(key, tuple) else (key,)
+    return tuple((label, str(value)) for label, value in zip(labels, values, strict=True))
 
 
 def _header(name: str, kind: str, help_text: str) -> list[str]:

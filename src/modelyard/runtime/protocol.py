@@ -65,7 +65,7 @@ class Group(msgspec.Struct, omit_defaults=True):
 
 
 class Answered(msgspec.Struct, omit_defaults=True):
-    """What a caller learns of how the answer came about; `decision_ids` has one a row. `unlogged` says that the decision log could
+    """What a caller learns of how the answer came about; `decision_ids` has one a row. `unlogged` says that the log could
     not be written, and that the endpoint's policy is to answer all the same."""
 
     decision_ids: list[str]

@@ -1,15 +1,15 @@
-"""The quick way for the usual request: one row, JSON, nothing odd about it. Whatever surprises here takes the way that can do
-everything, so this one never has to say what is wrong. Event loop, but for `QuickWay.rows`.
+"""The quick way for the usual request: one row, JSON, nothing odd about it. Whatever surprises here takes the way that does it
+all, so this one never has to say what is wrong. Event loop, but for `QuickWay.rows`.
 
-What makes it quick: the body is decoded once into types made for the endpoint's inputs; an arm's part of the answer and of the log
-is made once for each snapshot; rows that are committed together are encoded together.
+What makes it quick: the body is decoded once into types made for the endpoint's inputs; an arm's part of the answer and log is
+made once for each snapshot; rows that are committed together are encoded together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter, time
 from typing import Any, Literal, Union
 
@@ -26,9 +26,12 @@ from modelyard.runtime.protocol import Key
 from modelyard.runtime.routing import draw
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, Table
 from modelyard.runtime.writer import LogWriter, Way
+from modelyard.trust.statements import OnUnlogged
 
 _MOST_FIELDS = 512
 _HEADERS = {"content-type": "application/json"}
+_SHORTEST_TIMEOUT = 0.01
+"""The quick way has no clock: it is for models that answer in far less."""
 _RANDOM = 1 << 53
 _ENCODER = msgspec.json.Encoder()
 JSON: ReplyHeaders = [("content-type", "application/json")]
@@ -44,10 +47,10 @@ class QuickReader:
     def __init__(self, plan: InputPlan) -> None:
         self._fields = list(plan.fields.values())
         tensors = [_tensor(place, field) for place, field in enumerate(self._fields)]
-        inputs = list[Union[tuple(tensors)]]  # type: ignore[misc]  # noqa: UP007  made at run time
+        inputs = list[Union[tuple(tensors)]]  # type: ignore[valid-type,misc]  # noqa: UP007  made at run time
         options = [("id", str | None, None), ("parameters", _Parameters | None, None)]
         request = msgspec.defstruct("QuickRequest", [("inputs", inputs), *options], forbid_unknown_fields=True)
-        self._decode = msgspec.json.Decoder(request).decode
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(request).decode
         self._order = list(range(len(self._fields)))
         self._checked = [(place, field.check) for place, field in enumerate(self._fields) if field.check is not None]
         self._vectors = [
@@ -96,9 +99,14 @@ class Ticket:
 
     def __init__(self, way: QuickWay, row: Row, started: float, future: asyncio.Future[Any]) -> None:
         self.way: Way | None = way
-        self.quick, self.row, self.started, self.future = way, row, started, future
+        self.row: Row | None = row
+        self.quick, self.started, self.future = way, started, future
         self.since = perf_counter()
         self.due: float | None = None
+        self.decision = ""
+        self.texts: tuple[bytes, ...] = ()
+        self.outputs: Outputs = {}
+        self.place, self.queue_time = 0, 0.0
         self.id: str | None = None
         self.key: Key | None = None
         self.trace: str | None = None
@@ -155,15 +163,14 @@ class QuickWay:
             output.append(self._logged % texts)
         rows: dict[str, Any] = {
             "id": ids,
-            "inputs": _encoded([line(*t.row) for t in tickets]),  # type: ignore[misc]
+            "inputs": _encoded([line(*(t.row or ())) for t in tickets]),
             "output": output,
             "latency": [now - t.started for t in tickets],
             "queue_time": [t.queue_time for t in tickets],
         }
-        for column, values in (("request", [t.id for t in tickets]), ("trace", [t.trace for t in tickets])):
-            if any(values):
-                rows[column] = values
-        if any([t.key is not None for t in tickets]):
+        asked, traces = [t.id for t in tickets], [t.trace for t in tickets]
+        rows |= ({"request": asked} if any(asked) else {}) | ({"trace": traces} if any(traces) else {})
+        if any(t.key is not None for t in tickets):
             rows["unit"] = [None if t.key is None else self._pseudonyms.of("unit", str(t.key)) for t in tickets]
         return Rows(len(tickets), rows, {"decision_time": int(time() * 1_000_000)}, self._stamp)
 
@@ -202,12 +209,12 @@ class Lane:
         self._salt = endpoint.routes.sticky_salt
         self.name = endpoint.routes.name
         self.target = endpoint.routes.policy.latency_target
-        self.headers: ReplyHeaders = JSON
+        self.unlogged = endpoint.routes.policy.unlogged is OnUnlogged.ANSWER
 
     @property
     def open(self) -> bool:
         """Whether the quick way can be taken now: all that serves is in force and answers quickly."""
-        return time() < self._until and all([server.quick for server in self._servers])
+        return time() < self._until and all(server.quick for server in self._servers)
 
     def ticket(self, body: bytes, started: float, loop: asyncio.AbstractEventLoop) -> Ticket | None:
         """A row ready for its arm's queue; None when the body is not the usual one."""
@@ -234,7 +241,9 @@ def lane(table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: Decisio
     policy = endpoint.routes.policy
     if not arms or len(arms) < len(endpoint.live) or endpoint.shadows or not endpoint.outputs:
         return None
-    if policy.rules or policy.sticky_by is not None or policy.protect:
+    if policy.rules or policy.sticky_by is not None or policy.protect or policy.concurrency is not None:
+        return None
+    if policy.timeout is not None and policy.timeout < _SHORTEST_TIMEOUT:
         return None
     taken = arms[0].model.plan.specs
     alike = all(arm.model.plan.specs == taken for arm in arms) and endpoint.inputs == frozenset(arms[0].model.plan.names)

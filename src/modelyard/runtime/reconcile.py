@@ -21,6 +21,7 @@ from modelyard.runtime.ports import RefusalRecord, Source
 from modelyard.runtime.routing import Shares
 from modelyard.runtime.spool import RefusalSpool
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
+from modelyard.runtime.uses import FallbackUses
 from modelyard.trust import AllowedArm, AllowedEndpoint, TrustRoots, VerifiedRoutes, check_routes, verify_releases
 from modelyard.trust.dsse import statement_digest
 from modelyard.trust.errors import Malformed
@@ -59,10 +60,11 @@ class Reconciler:
         stop: threading.Event,
         wait: float = 2.0,
         orders: OrderDesk | None = None,
+        uses: FallbackUses | None = None,
     ) -> None:
         self._name, self._roots, self._source, self._cache = name, roots, source, cache
         self._models, self._spool, self._clock, self._swap, self._stop = models, spool, clock, swap, stop
-        self._wait, self._orders = wait, orders
+        self._wait, self._orders, self._uses = wait, orders, uses
         self._taking = threading.RLock()
         self._again: bytes | None = None
         self._again_at = 0.0
@@ -115,6 +117,8 @@ class Reconciler:
     def _hand_over(self) -> None:
         if self._orders is not None:
             self._orders.hand_over(self._source)
+        if self._uses is not None:
+            self._uses.hand_over(self._source)
         self._hand_refusals_over()
 
     def _hand_refusals_over(self) -> None:

@@ -10,8 +10,8 @@ from time import perf_counter, time
 
 import structlog
 
-from modelyard.decisions import DecisionIds, Pseudonyms
-from modelyard.runtime.answering import Call, Part, decision_rows
+from modelyard.decisions import DecisionIds
+from modelyard.runtime.calls import Call, Hidden, Part, decision_rows
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.routing import draw
 from modelyard.runtime.table import ServingArm
@@ -24,8 +24,8 @@ _LOGGER = structlog.get_logger("modelyard.runtime")
 class Shadows:
     """A queue and the task that works through it. Event loop only."""
 
-    def __init__(self, log: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, metrics: Metrics, capacity: int) -> None:
-        self._log, self._ids, self._pseudonyms, self._metrics = log, ids, pseudonyms, metrics
+    def __init__(self, log: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, capacity: int) -> None:
+        self._log, self._ids, self._hidden, self._metrics = log, ids, hidden, metrics
         self._queue: asyncio.Queue[tuple[Call, ServingArm, list[str]]] = asyncio.Queue()
         self._capacity, self._rows = capacity, 0
         self._task: asyncio.Task[None] | None = None
@@ -42,6 +42,10 @@ class Shadows:
             self._queue.put_nowait((call, arm, ids))
         if self._task is None and not self._queue.empty():
             self._task = asyncio.get_running_loop().create_task(self._work())
+
+    def status(self) -> dict[str, int]:
+        """How full the queue is, for people and probes."""
+        return {"waiting_rows": self._rows, "capacity": self._capacity, "dropped": self._metrics.shadow_dropped}
 
     async def stop(self) -> None:
         """Give up what is queued; it is counted as dropped."""
@@ -78,5 +82,5 @@ class Shadows:
         answer = await arm.model.answer(columns, call.rows)
         names = arm.model.plan.names
         part = Part(None, None, arm.share, arm, names, columns, call.rows, answer.outputs, answer.queue_time, None)
-        await self._log.append([decision_rows(call, part, self._ids.mint(call.rows), self._pseudonyms, ids)])
+        await self._log.append([decision_rows(call, part, self._ids.mint(call.rows), self._hidden, ids)])
         self._metrics.decisions[call.endpoint.routes.name, arm.name, arm.role.value] += call.rows

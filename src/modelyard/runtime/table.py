@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from modelyard.core.errors import InvalidInput, NotFound
-from modelyard.decisions import Stamp
+from modelyard.decisions import Pseudonyms, Stamp
+from modelyard.decisions.protection import Cipher, Protector
 from modelyard.decisions.schema import DECISION_TABLE
+from modelyard.dmn import DmnError
 from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime.engine import ModelServer
-from modelyard.runtime.routing import Shares
+from modelyard.runtime.routing import Rule, Shares
 from modelyard.trust.statements import ArmRole, EndpointRoutes, Stale
+
+
+class Hiding(Protocol):
+    """Pseudonyms and, where there is one, the cipher for protected fields."""
+
+    @property
+    def pseudonyms(self) -> Pseudonyms: ...
+
+    @property
+    def cipher(self) -> Cipher | None: ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,9 @@ class ServedEndpoint:
     inputs: frozenset[str] = field(init=False)
     contract: ModelServer | None = field(init=False)
     specs: dict[str, FieldSpec] = field(init=False)
+    rules: tuple[Rule, ...] = field(init=False)
+    idle_rules: tuple[str, ...] = field(init=False)
+    _protectors: dict[str | None, Protector | None] = field(init=False, default_factory=dict)
     _stamps: dict[tuple[str | None, str | None, float], Stamp] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -59,6 +75,9 @@ class ServedEndpoint:
         object.__setattr__(self, "contract", models[0] if models else None)
         taken = models[0].predictor.signature.inputs if models else ()
         object.__setattr__(self, "specs", {spec.name: spec for spec in taken})
+        rules, idle = _rules(self.routes, [slot.name for slot in self.live])
+        object.__setattr__(self, "rules", rules)
+        object.__setattr__(self, "idle_rules", idle)
 
     @property
     def arms(self) -> tuple[ServingArm, ...]:
@@ -97,12 +116,27 @@ class ServedEndpoint:
         return next(arm.share for arm in self.routes.arms if arm.name == slot.name)
 
     def stamp(self, table: Table, slot: LiveSlot | None, arm: ServingArm | None, probability: float) -> Stamp:
-        """What the rows of the log have in common that were drawn for one slot and answered by one arm (None: by the constant)."""
+        """What the rows of the log have in common that were drawn for one slot and answered by one arm (None: the constant)."""
         key = slot.name if slot else None, arm.name if arm else None, probability
         found = self._stamps.get(key)
         if found is None:
             found = self._stamps[key] = Stamp(DECISION_TABLE, self._common(table, slot, arm) | {"probability": probability})
         return found
+
+    def protector(self, arm: ServingArm | None, names: Sequence[str], hidden: Hiding) -> Protector | None:
+        """What is done to the fields of rows that this arm (None: the constant) answered before they are logged; None: nothing.
+        `names` are the fields. Raises InvalidInput when something should be encrypted and there is no key."""
+        policy = self.routes.policy
+        if not policy.protect:
+            return None
+        key = arm.name if arm else None
+        if arm is None or key not in self._protectors:
+            server = arm.model if arm else self.contract
+            signature = server.predictor.signature if server else None
+            roles = {f.name: f.role.value for f in (*signature.inputs, *signature.outputs)} if signature else {}
+            how = {name: policy.protection(name, roles.get(name, "")).value for name in names}
+            self._protectors[key] = Protector.of(how, hidden.pseudonyms, hidden.cipher)
+        return self._protectors[key]
 
     def _common(self, table: Table, slot: LiveSlot | None, arm: ServingArm | None) -> dict[str, str | int | None]:
         common: dict[str, str | int | None] = {
@@ -137,3 +171,17 @@ class Table:
     issued_at: datetime
     endpoints: dict[str, ServedEndpoint]
     refused: dict[str, str]
+
+
+def _rules(routes: EndpointRoutes, live: list[str]) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """The rules that can hold, and a sentence for each of the others."""
+    rules, idle = [], []
+    for rule in routes.policy.rules:
+        if rule.arm not in live:
+            idle.append(f"{rule.when!r}: {rule.arm!r} is no champion or challenger")
+            continue
+        try:
+            rules.append(Rule(rule.when, live.index(rule.arm)))
+        except DmnError as error:
+            idle.append(f"{rule.when!r}: {error}")
+    return tuple(rules), tuple(idle)
