@@ -321,8 +321,16 @@ class Platform:
     @cached_property
     def custodian(self) -> Custodian:
         place = LogPlace(self.settings.runtime_folder / "decisions", self.settings.home / "outcomes")
-        known = self.settings.erasures_file
-        return Custodian(self.storage, self.bus, self.clock, self.settings.organisation, place, self.decisions, known)
+        return Custodian(
+            self.storage,
+            self.bus,
+            self.clock,
+            self.settings.organisation,
+            place,
+            self.decisions,
+            known_file=self.settings.erasures_file,
+            shipped=self.collector,
+        )
 
     def in_clear(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows of the log with what was encrypted in them readable. Raises WrongState without the key, Untrusted when it does not

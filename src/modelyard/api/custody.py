@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
@@ -11,10 +11,16 @@ from pydantic import BaseModel
 from modelyard.api.access import Asker, PlatformHere, require_read
 from modelyard.api.commands import FAULTS
 from modelyard.api.subjects import ErasuresBody
+from modelyard.core.records import Query as Search
+from modelyard.core.records import Where, equals
+from modelyard.delivery.batches.model import BATCHES
 from modelyard.governance.custody.commands import ErasureTold
 from modelyard.governance.custody.custodian import FORMAT, Due, fingerprint
-from modelyard.governance.custody.model import ERASURES, NAMED_SUBJECTS, RETENTIONS
+from modelyard.governance.custody.erasures import find_erasure
+from modelyard.governance.custody.model import ERASURES, EXPORTS, NAMED_SUBJECTS, RETENTIONS
 
+MOST_BATCHES = 1000
+Reference = Annotated[str, Path(min_length=1, max_length=300)]
 routes = APIRouter(tags=["custody"])
 
 
@@ -31,6 +37,26 @@ class Verified(BaseModel):
     left: int
     complete: bool
     at: datetime
+
+
+class Copy(BaseModel):
+    """A file with decisions that was made before a person was erased, and may hold theirs. `narrowed` exports are those of one
+    person or key. Who received it erases in it."""
+
+    kind: Literal["export", "batch"]
+    id: str
+    by: str
+    made_at: datetime
+    endpoint: str | None
+    form: str | None = None
+    place: str | None = None
+    narrowed: bool = False
+
+
+class Copies(BaseModel):
+    """Newest first. What was copied without being asked for here is not known here."""
+
+    items: list[Copy]
 
 
 @routes.get("/retention/due", responses=FAULTS, operation_id="show_retention_due", summary="Count what retention would remove")
@@ -54,14 +80,32 @@ def export_erasures(here: PlatformHere, asker: Asker) -> ErasuresBody:
     return ErasuresBody(format=FORMAT, key=fingerprint(here.pseudonyms), erasures=told)
 
 
+@routes.get("/erasures/{id}/copies", responses=FAULTS, operation_id="list_copies", summary="List files that may hold somebody")
+def list_copies(here: PlatformHere, asker: Asker, id: Reference) -> Copies:  # noqa: A002
+    """Exports of decisions and outputs of batches that were made before the person was hidden."""
+    require_read(here, asker, ERASURES.name)
+    with here.storage.reading() as tx:
+        erasure = find_erasure(tx, here.settings.organisation, id)
+        before = erasure.hidden_at or here.clock.now()
+        mine = (equals("organisation", here.settings.organisation), Where("created_at", "le", before))
+        exports = [tx.get(EXPORTS, export) for export in erasure.exports]
+        batches = tx.find(BATCHES, Search(where=mine, sort="created_at", descending=True, limit=MOST_BATCHES)).items
+    copies = [
+        Copy(kind="export", id=e.id, by=e.by, made_at=e.created_at, endpoint=e.endpoint, form=e.form, narrowed=e.narrowed)
+        for e in exports
+    ]
+    copies += [
+        Copy(kind="batch", id=b.id, by=b.requested_by, made_at=b.created_at, endpoint=b.endpoint, place=b.output)
+        for b in batches
+        if b.output is not None
+    ]
+    return Copies(items=sorted(copies, key=lambda copy: copy.made_at, reverse=True))
+
+
 @routes.get(
     "/erasures/{id}/verification", responses=FAULTS, operation_id="verify_erasure", summary="Count what is left of somebody"
 )
-def verify_erasure(
-    here: PlatformHere,
-    asker: Asker,
-    id: Annotated[str, Path(min_length=1, max_length=300)],  # noqa: A002
-) -> Verified:
+def verify_erasure(here: PlatformHere, asker: Asker, id: Reference) -> Verified:  # noqa: A002
     """Reads every file of the log and the outcomes, whether a reader would show it or not."""
     require_read(here, asker, ERASURES.name)
     proof = here.custodian.verify(id)

@@ -151,6 +151,16 @@ def show_erasure(erasure: str, /, *, how: Watching = WATCHING) -> int:
     return Session(how).print_one("erasure", erasure)
 
 
+@erasure.command(name="copies")
+def copies(erasure: str, /, *, how: Reading = READING) -> int:
+    """Show files with decisions that were made before, and may hold the person's: their receivers erase in them."""
+    found = Session(how).get(f"/erasures/{segment(erasure)}/copies")["items"]
+    render.print_rows(found, PLAIN["copy"], how.output)
+    if not found:
+        say("no file was made before")
+    return DONE
+
+
 @erasure.command(name="verify")
 def verify(erasure: str, /, *, how: Reading = READING) -> int:
     """Count again what any file still has of the person. 1 when something is left."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import structlog
 from pydantic import BaseModel, ConfigDict
@@ -75,10 +75,18 @@ class _Pause:
     lasting: timedelta = FIRST_PAUSE
 
 
+class Shipped(Protocol):
+    """Copies of segments that runtimes on other machines left in a store."""
+
+    def forget(self, kept_for: timedelta) -> int:
+        """Remove those that were collected and compacted that long ago; says how many."""
+        ...
+
+
 @dataclass
 class Custodian:
     """The log of one organisation in the hands of one process. `known_file` is where the list of erasures is kept outside of the
-    installation, so that a restored backup can be told of them."""
+    installation, so that a restored backup can be told of them; `shipped` where runtimes elsewhere leave their segments."""
 
     storage: Storage
     bus: Bus
@@ -87,6 +95,7 @@ class Custodian:
     place: LogPlace
     decisions: DecisionReader
     known_file: Path | None = None
+    shipped: Shipped | None = None
     _asked: str = ""
     _pauses: dict[str, _Pause] = field(default_factory=dict)
 
@@ -167,6 +176,8 @@ class Custodian:
     def _erased(self, subject: str, erasure: Erasure) -> RecordErasure:
         try:
             done = self.keeper.erase([subject], erasure.until)
+            if self.shipped is not None:
+                self.shipped.forget(timedelta(0))
             left = None if done.pending else Proof(left=self.keeper.verify_erased([subject]), at=self.clock.now())
         except LogDamaged as damaged:
             return RecordErasure(erasure=erasure.id, trouble=str(damaged)[:2000])
