@@ -405,8 +405,13 @@ def test_a_lookup_by_id_opens_one_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("place", ["middle", "cut", "log"])
 def test_damage_in_the_table_is_told_by_name(tmp_path: Path, place: str) -> None:
-    fill(tmp_path)
-    Compactor(tmp_path, keeping=AT_ONCE).run()
+    """To who looks for the first time, and to who knew the table before."""
+    earlier = DecisionReader(tmp_path)
+    for total in (80, 160):
+        fill(tmp_path, segments=1)
+        Compactor(tmp_path).run()
+        if total == 80:
+            assert earlier.scan(Window(), ["id"]).num_rows == total
     file = sorted((tmp_path / "_delta").glob("date=*/bucket=*/*.parquet"))[0]
     if place == "log":
         log = sorted((tmp_path / "_delta" / "_delta_log").glob("*.json"))[-1]
@@ -415,6 +420,9 @@ def test_damage_in_the_table_is_told_by_name(tmp_path: Path, place: str) -> None
         content = bytearray(file.read_bytes())
         content[len(content) // 3] ^= 0x10
         file.write_bytes(content if place == "middle" else content[:-20])
+    for reader in (DecisionReader(tmp_path), earlier):
+        with pytest.raises(LogDamaged):
+            reader.scan(Window())
     with pytest.raises(LogDamaged) as caught:
         DecisionReader(tmp_path).scan(Window())
     assert (file.name if place != "log" else "_delta") in caught.value.detail

@@ -153,6 +153,8 @@ class Lake:
                 commits.append(_commit(log_file(self.folder, version)))
             except FileNotFoundError:
                 break
+            except (msgspec.DecodeError, KeyError):
+                return False
         if not commits:
             return not self._behind()
         if len(commits) >= 99 or any(c.foreign or c.metadata for c in commits):
@@ -175,7 +177,7 @@ class Lake:
 
     def _load(self) -> None:
         from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError, TableNotFoundError
+        from deltalake.exceptions import TableNotFoundError
 
         failure: Exception | None = None
         for _ in range(20):
@@ -189,7 +191,7 @@ class Lake:
                     failure = error
                     continue
                 return
-            except (DeltaError, OSError, ValueError, Exception) as error:  # noqa: BLE001 - deltalake raises what Rust has; told below
+            except Exception as error:  # noqa: BLE001 - deltalake raises whatever Rust has; told below
                 failure = error
         else:
             raise self._unreadable(failure)
@@ -259,13 +261,14 @@ def _commit(path: Path) -> _Commit:
     """A commit's actions. One that somebody else wrote with less than we write is told by `foreign`."""
     actions = [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line]
     added = [a["add"] for a in actions if "add" in a]
-    whole = all("stats" in a and not a.get("deletionVector") for a in added)
+    stats = [msgspec.json.decode(a["stats"]) if a.get("stats") else {} for a in added]
+    whole = all({"numRecords", "minValues", "maxValues"} <= told.keys() for told in stats)
     return _Commit(
         added,
         [unquote(a["remove"]["path"]) for a in actions if "remove" in a],
         {a["txn"]["appId"]: a["txn"]["version"] for a in actions if "txn" in a},
         any("metaData" in a or "protocol" in a for a in actions),
-        not whole or not all("numRecords" in a["stats"] for a in added),
+        not whole or any(a.get("deletionVector") for a in added),
     )
 
 

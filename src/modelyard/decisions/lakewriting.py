@@ -284,8 +284,8 @@ class LakeWriter:
     def _last_checkpoint(self) -> int:
         try:
             return int(msgspec.json.decode((self.folder / LOG / _LAST_CHECKPOINT).read_bytes())["version"])
-        except FileNotFoundError:
-            return -1
+        except (FileNotFoundError, msgspec.DecodeError):
+            return -1  # the next checkpoint writes it anew
 
     def _clean_log(self, checkpoint: int, keep_for: timedelta) -> int:
         """Remove commits and checkpoints that the last checkpoint stands for; what a crash left of an earlier one too."""

@@ -72,8 +72,8 @@ class TableReader:
         for _ in range(_TRIES):
             try:
                 for batch in self._read(self.plan(wanted), wanted, columns):
-                    yield batch
                     given = True
+                    yield batch
             except FileNotFoundError as error:
                 if given:
                     raise _changing() from error
