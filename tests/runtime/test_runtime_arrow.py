@@ -68,7 +68,12 @@ def test_vectors_keys_subjects_and_times(served: Served) -> None:
             "moment": pa.array([when] * 3, pa.timestamp("ns", "UTC")),
         }
     ).replace_schema_metadata(
-        {"modelyard.routing_key": "customer", "modelyard.subject": "customer", "modelyard.event_time": "moment"}
+        {
+            "modelyard.id": "r-1",
+            "modelyard.routing_key": "customer",
+            "modelyard.subject": "customer",
+            "modelyard.event_time": "moment",
+        }
     )
     got = answered(post(served, stream(table), "/decide/person"))
     assert got.column_names[-5:] == ["decision_id", "version", "arm", "role", "reason"]
@@ -77,6 +82,7 @@ def test_vectors_keys_subjects_and_times(served: Served) -> None:
     assert got["scores_out"].to_pylist() == [[1, 2], [3, 4], [5, 6]]
     logged = [served.decision(identity) for identity in got["decision_id"].to_pylist()]
     assert len({row["unit"] for row in logged}) == 3
+    assert {row["request"] for row in logged} == {"r-1"}
     assert {row["event_time"] for row in logged} == {when}
     assert got.schema.metadata[b"modelyard.endpoint"] == b"person"
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from echo_kind import PACE, Echo
 from forms_stage import TALK, Served
@@ -143,5 +144,12 @@ def test_a_model_that_does_not_stream_is_heard_in_one_piece(served: Served) -> N
     (name, piece), (last, decision) = events(response.text)
     assert (name, last) == ("message", "decision")
     assert piece["outputs"] == decision["outputs"] == {"prediction": 6.5}
+    table = pa.table({"x": pa.array([[1.0, 2.0, 3.0]])})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    arrow = EVENTS | {"content-type": "application/vnd.apache.arrow.stream"}
+    response = served.client.post("/decide/vector", content=sink.getvalue().to_pybytes(), headers=arrow)
+    assert events(response.text)[-1][1]["outputs"] == {"prediction": 6.5}, "events hold JSON, whatever was sent"
     response = served.client.post("/decide/fixed", json={"x": 1}, headers=EVENTS)
     assert [name for name, _ in events(response.text)] == ["decision"]

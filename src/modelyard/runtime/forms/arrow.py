@@ -1,9 +1,9 @@
 """Many rows at once: an Arrow stream of named columns, answered as one.
 
 Vectors are (fixed-size) lists, text may be dictionary-encoded. Metadata of the schema names the columns that hold more than
-inputs: `modelyard.routing_key`, `modelyard.subject`, `modelyard.event_time` (text as ISO 8601, or timestamps with a zone).
-The answer has a column for each output and `decision_id`, `version`, `arm`, `role`, `reason`; where an output has such a name,
-the column about the decision has `_` after its own.
+inputs: `modelyard.routing_key`, `modelyard.subject`, `modelyard.event_time` (text as ISO 8601, or timestamps with a zone);
+`modelyard.id` is the caller's own name for the request. The answer has a column for each output and `decision_id`, `version`,
+`arm`, `role`, `reason`; where an output has such a name, the column about the decision has `_` after its own.
 
 The bytes come from a stranger: message heads are looked at before a buffer is read, and every buffer is validated before use.
 """
@@ -52,7 +52,7 @@ def read(body: bytes, inputs: Mapping[str, FieldSpec]) -> Asked:
             given[name] = _values(name, column, inputs.get(name))
     if not given:
         raise InvalidInput("the stream has no columns", field="inputs")
-    return Asked(given, table.num_rows, parameters=parameters, reply=REPLY)
+    return Asked(given, table.num_rows, _id(table), None, parameters, reply=REPLY)
 
 
 def write(said: Said, asked: Asked) -> tuple[ReplyHeaders, bytes]:
@@ -184,6 +184,12 @@ def _named(table: pa.Table) -> dict[str, str]:
             raise InvalidInput(f"modelyard.{what} names the column {column!r:.80}, which is not there", field=f"modelyard.{what}")
         found[what] = column
     return found
+
+
+def _id(table: pa.Table) -> str | None:
+    """The caller's own name for the request."""
+    found = (table.schema.metadata or {}).get(b"modelyard.id")
+    return None if found is None else found.decode("utf-8", "replace")
 
 
 def _texts(what: str, column: pa.ChunkedArray) -> list[str]:

@@ -14,6 +14,7 @@ One record is answered with an object, many with a list of them. Errors are prob
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -98,7 +99,7 @@ class Decide:
 
     def write(self, said: Said, asked: Asked) -> tuple[ReplyHeaders, bytes]:
         """See `Form.write`."""
-        if asked.reply is arrow.REPLY:
+        if asked.reply is arrow.REPLY and asked.listener is None:
             return arrow.write(said, asked)
         found = decisions(said, asked.id)
         return JSON_HEADERS, protocol.encode(found if asked.reply is _MANY else found[0])
@@ -192,16 +193,13 @@ def _refuse_twins(body: bytes, levels: Sequence[Sequence[Record]]) -> None:
     expected = sum(len(record) for level in levels for record in level)
     if body.count(b":") == expected:
         return
-    for record in inner:
-        expected += sum(bytes(value).count(b":") for value in record.values() if len(bytes(value)) > 1)
+    expected += sum(bytes(value).count(b":") for record in inner for value in record.values())
     named = [name for level in levels for record in level for name in record]
     if body.count(b":") != expected or any(":" in name for name in named):
         _look_for_twins(body)
 
 
 def _look_for_twins(body: bytes) -> None:
-    import json
-
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
@@ -209,7 +207,10 @@ def _look_for_twins(body: bytes) -> None:
             raise InvalidInput(f"{name!r:.80} is given twice", field=name[:200])
         return found
 
-    json.loads(body, object_pairs_hook=once)
+    try:
+        json.loads(body, object_pairs_hook=once, parse_int=str, parse_float=str, parse_constant=str)
+    except ValueError as error:
+        raise InvalidInput(f"not a record or a list of records: {error}") from error
 
 
 def _columns(records: Sequence[Record], inputs: Mapping[str, FieldSpec]) -> dict[str, Given]:

@@ -216,6 +216,8 @@ def _cell(name: str, text: str, row: int, spec: FieldSpec | None) -> Any:
     try:
         if spec.type is DataType.BOOL:
             return _TRUTHS[text.strip().lower()]
+        if "_" in text or not text.isascii():
+            raise ValueError("not a number as others write it")
         number = float(text)
         if spec.type in _WHOLE:
             return int(text) if text.strip().lstrip("+-").isdigit() else _whole(number)
