@@ -56,9 +56,9 @@ class Environments:
         self, home: Path, *, most: int = 20, most_bytes: int = 40 << 30, pythons: Sequence[Path] = (), uv: Path | None = None
     ) -> None:
         """Keeps at most `most` environments and `most_bytes` (hard links are counted as files); `pythons` are looked at first."""
-        self._home, self._most, self._most_bytes = home, most, most_bytes
+        self._home, self._most, self._most_bytes = home.absolute(), most, most_bytes
         self._pythons, self._uv = tuple(pythons), uv
-        self._bytecode = Bytecode(home / "bytecode")
+        self._bytecode = Bytecode(self._home / "bytecode")
 
     def get(self, lock: bytes, python: str = "", say: Progress = lambda _: None) -> Environment:
         """The environment of a lock, built unless it is there. `python` is the version wanted ("3.12"); if empty the lock's

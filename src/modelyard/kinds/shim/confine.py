@@ -36,6 +36,7 @@ SYSTEM = (
 )  # fmt: skip
 """What every program may read: libraries, devices that are none, and what the system tells everybody. No home, no /tmp."""
 
+_O_PATH = 0o10000000  # PyPy does not name it
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 
 
@@ -168,7 +169,7 @@ def _files(libc: Any, read: Sequence[str], write: Sequence[str], network: bool) 
 
 def _allow(libc: Any, ruleset: int, path: str, rights: int) -> None:
     try:
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        descriptor = os.open(path, _O_PATH | os.O_CLOEXEC)
     except OSError:  # what is not there cannot be used
         return
     try:

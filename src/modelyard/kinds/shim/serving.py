@@ -48,7 +48,8 @@ def serve(connection: socket.socket, host: Host) -> int:
         return 1
     model = loaded[0]
     gc.collect()
-    gc.freeze()  # what loading made stays: the collector need not look at it again and again
+    if hasattr(gc, "freeze"):  # PyPy collects otherwise
+        gc.freeze()  # what loading made stays: the collector need not look at it again and again
     while True:
         try:
             asked = reader.next()
