@@ -85,7 +85,7 @@ MISDEEDS = [
     ("while True: os.fork()", {}, InvalidArtifact, "BlockingIOError"),
     ("while True: threading.Thread(target=time.sleep, args=(60,)).start()", {"memory_bytes": 256 << 20}, InvalidArtifact,
      "new thread|memory"),
-    ("for fd in range(3, 20):\n    try: os.close(fd)\n    except OSError: pass", {}, Unavailable, "ended|died"),
+    ("for fd in range(3, 4096):\n    try: os.close(fd)\n    except OSError: pass", {}, Unavailable, "ended|died"),
     ("socket.create_connection(('127.0.0.1', PORT))", {}, InvalidArtifact, "PermissionError"),
     ("socket.socket(socket.AF_UNIX).connect('/var/run/docker.sock')", {}, InvalidArtifact, "PermissionError"),
     ("open('big', 'wb').write(bytes(2 << 20))", {"file_bytes": 1 << 20}, InvalidArtifact, "File too large"),
@@ -145,7 +145,7 @@ def test_forged_frames_are_never_taken_for_answers(forged: str, environments: En
     """The model finds the socket among its descriptors and writes on it itself; late and doubled frames among them."""
     body = f"""
 wire = sys.modules['_modelyard_shim.wire']
-for fd in range(3, 32):
+for fd in range(3, 4096):
     try:
         if os.readlink('/proc/self/fd/%d' % fd).startswith('socket:'): os.write(fd, {forged})
     except OSError: pass
@@ -274,7 +274,7 @@ def test_who_takes_its_question_by_drops_is_stopped(environments: Environments, 
     """It reads the socket itself, a little now and then: the kernel's time-out would begin anew with each piece."""
     body = """
 def sip():
-    for fd in range(3, 32):
+    for fd in range(3, 4096):
         try:
             if os.readlink('/proc/self/fd/%d' % fd).startswith('socket:'):
                 while True:
