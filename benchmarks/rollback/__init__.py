@@ -4,8 +4,8 @@
 
 A whole installation on loopback. `wrk` keeps its connections asking; beside it a few callers note for each answer when it came
 and which version gave it. Meanwhile a challenger is deployed, promoted and rolled back through the API, so many times. Reported
-are failed requests, answers of the wrong version that came more than a second after the command was sent, and the time from sending
-the command to the last answer of the version that had to go.
+are failed requests, answers of the wrong version that came more than a second after the command was sent, and the time from
+sending the command to the last answer of the version that had to go.
 """
 
 from __future__ import annotations
