@@ -324,6 +324,39 @@ def test_a_damaged_segment_is_neither_shipped_nor_taken_in(tmp_path: Path) -> No
     centre.check([machine])
 
 
+def test_a_seal_of_another_segment_is_told(tmp_path: Path) -> None:
+    store = MemorySegments()
+    machine, centre = Machine(tmp_path / "m", store, LOCAL), Centre(tmp_path / "centre", store)
+    log = machine.start()
+    for rows_of_it in (("a",), ("b", "c")):
+        machine.commit(*rows_of_it)
+        log.seal()
+    log.ship()
+    first, second = (f"segments/{log.writer}/00000000000{n}.json" for n in (1, 2))
+    whole = store.objects[first]
+    store.objects[first] = store.objects[second]
+    assert "not what its seal says" in next(iter(centre.collect().problems.values()))
+    store.objects[first] = b"{"
+    assert "cannot be read" in next(iter(centre.collect().problems.values()))
+    assert centre.ids() == []
+    store.objects[first] = whole
+    assert centre.collect().brought == 2
+
+
+@BOTH
+def test_a_segment_that_is_large_enough_is_shipped_without_being_asked(mode: Acknowledge, tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "m", MemorySegments(), mode, segment_bytes=1)
+    log = machine.start()
+    for name in "abc":
+        machine.commit(name)
+    assert log.ship() == 2, "all but the one that is open"
+    aged = Machine(tmp_path / "aged", MemorySegments(), mode, seal_after=timedelta(0))
+    log = aged.start()
+    aged.commit("a")
+    log.seal_if_due()
+    assert log.ship() == 1
+
+
 def test_a_number_that_was_never_written_holds_up_nothing(tmp_path: Path) -> None:
     for mode in (LOCAL, THERE):
         store = MemorySegments()
@@ -410,6 +443,29 @@ def test_what_the_compactor_has_is_forgotten_and_never_brought_again(tmp_path: P
     assert [each.name.split("/")[-1] for each in store.list("segments")] == ["000000000004.json", "000000000004.seg"]
     assert compactor.run().segments == 1
     assert centre.collect().brought == 0
+    centre.check([machine])
+    assert sorted(centre.ids()) == ["a", "b", "c", "d"]
+
+
+def test_a_collector_that_lost_its_notes_takes_nothing_in_twice(tmp_path: Path) -> None:
+    store = MemorySegments()
+    machine, centre = Machine(tmp_path / "m", store, LOCAL), Centre(tmp_path / "centre", store)
+    log = machine.start()
+    for name in "abcd":
+        machine.commit(name)
+        log.seal()
+        if name == "b":
+            log.ship()
+            centre.collect()
+            compactor = Compactor(tmp_path / "centre" / "decisions", keeping=Keeping(segments_for=timedelta(0)))
+            assert compactor.run().segments == 2
+    log.ship()
+    centre.collect()
+    shutil.rmtree(tmp_path / "centre" / "collected")  # as after a restore: backups hold the log alone
+    assert centre.started().collect().brought == 2, "what is compacted is not brought again; what is not may be"
+    centre.check([machine])
+    compactor.run()
+    centre.collect()
     centre.check([machine])
     assert sorted(centre.ids()) == ["a", "b", "c", "d"]
 

@@ -54,11 +54,12 @@ class Collected:
 
 
 class Taken:
-    """Up to which number a writer's segments were taken in: a number in a file."""
+    """Up to which number a writer's segments were taken in: a number in a file, and no less than what was compacted: the file may
+    be lost, or older than the log beside it, when both come from a backup."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, compacted: int) -> None:
         self._path = path
-        self.last = int(path.read_text()) if path.exists() else 0
+        self.last = max(int(path.read_text()) if path.exists() else 0, compacted)
 
     def add(self, number: int) -> None:
         """Durable on return."""
@@ -106,10 +107,10 @@ class Collector:
         return done
 
     def forget(self, kept_for: timedelta) -> int:
-        """Remove from the store what is older, was taken in, and is in the root's Delta table; how many segments."""
+        """Remove from the store what is older and is in the root's Delta table; how many segments."""
         removed, oldest, compacted = 0, time() - kept_for.total_seconds(), layout.compacted(self._root)
         for writer in self._writers():
-            last = min(Taken(self._state / writer).last, compacted.get(writer, 0))
+            last = compacted.get(writer, 0)
             old = [each for each in self._store.list(f"{SEGMENTS}/{writer}") if each.modified <= oldest]
             for number in _sealed(old):
                 if number <= last:
@@ -121,7 +122,8 @@ class Collector:
         return removed
 
     def _turn(self, done: Collected) -> None:
-        writers = {writer: Taken(self._state / writer) for writer in self._writers()}
+        compacted = layout.compacted(self._root)
+        writers = {writer: Taken(self._state / writer, compacted.get(writer, 0)) for writer in self._writers()}
         self._put_together(writers, done)
         for writer, taken in writers.items():
             after = data_name(writer, taken.last)
