@@ -58,6 +58,7 @@ def turns(folder: Path, rows: int) -> Mapping[str, Callable[[], Sample]]:
         "log refers to rows, one process": ours(Inline(), log_inputs="reference"),
         "log refers to rows, two processes": ours(Processes(2), log_inputs="reference"),
         "log repeats inputs, one process": ours(Inline()),
+        "log repeats inputs, two processes": ours(Processes(2)),
     }
 
 
@@ -79,8 +80,9 @@ def told(taken: Mapping[str, Sequence[Sample]]) -> str:
         wall = ratio([s.wall for s in samples], [s.wall for s in base])
         cpu = ratio([s.cpu for s in samples], [s.cpu for s in base])
         lines.append(f"| {name} | {rate} | {each} | {wall} | {cpu} |")
-    pair = [taken[f"log refers to rows, {n}"] for n in ("two processes", "one process")]
-    lines.append(f"\ntwo processes are {ratio([s.rate for s in pair[0]], [s.rate for s in pair[1]])} times as fast as one")
+    for mode in ("log refers to rows", "log repeats inputs"):
+        one, two = ([s.rate for s in taken[f"{mode}, {count}"]] for count in ("one process", "two processes"))
+        lines.append(f"\n{mode}: two processes are {ratio(two, one)} times as fast as one")
     return "\n".join(lines)
 
 

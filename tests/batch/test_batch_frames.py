@@ -44,6 +44,7 @@ def require_same(stage: Stage, answers: Any) -> None:
     assert np.array_equal(found.sort_index().to_numpy(), wanted.sort_index().to_numpy())
 
 
+@pytest.mark.slow
 def test_dask_frames_on_threads(stage: Stage) -> None:
     import dask.dataframe as dd
 
@@ -64,6 +65,7 @@ def test_dask_frames_on_a_cluster(stage: Stage) -> None:
         require_same(stage, modelyard.dask(frame, "hold", **options(stage)).compute())
 
 
+@pytest.mark.slow
 def test_frames_are_held_to_the_same_rules(stage: Stage) -> None:
     import dask.dataframe as dd
 

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from modelyard.cli.tree import TREE
 from modelyard.runtime.batch import Invalid
 from tests.batch.batch_stage import Stage, rows
@@ -21,11 +23,16 @@ def taught() -> dict[str, Any]:
 
 
 def test_the_code_of_the_guide_works(stage: Stage) -> None:
-    import dask.dataframe as dd
-
     names = taught()
     result = names["score"](stage.plane.published.as_posix(), stage.plane.roots, stage.write(rows(30)), stage.folder)
     assert result.answered == 30
+
+
+@pytest.mark.slow
+def test_the_frames_of_the_guide_work(stage: Stage) -> None:
+    import dask.dataframe as dd
+
+    names = taught()
     more = {"source": str(stage.plane.published), "trust_roots": str(stage.plane.roots), "home": str(stage.folder / "workers")}
     frame = dd.from_pandas(rows(30).to_pandas(), npartitions=1)
     answers = names["in_dask"](frame, log=str(stage.folder / "decisions"), **more).compute(scheduler="synchronous")

@@ -31,7 +31,10 @@ def coordinator(stage: Stage, order: Order, *how: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("point", POINTS)
+QUICK = ("batch.slice.logged", "batch.part.published")
+
+
+@pytest.mark.parametrize("point", [p if p in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in POINTS])
 def test_a_killed_batch_goes_on_where_it_ended(stage: Stage, point: str) -> None:
     table = rows(450)
     order = stage.order(stage.write(table))
@@ -57,7 +60,7 @@ def test_it_may_be_killed_again_and_again(stage: Stage) -> None:
     stage.require_whole(Batches(stage.place).run(order), table)
 
 
-@pytest.mark.parametrize("point", ["batch.part.scored", "batch.slice.logged", "batch.part.published"])
+@pytest.mark.parametrize("point", ["batch.slice.logged", *(pytest.param(p, marks=pytest.mark.slow) for p in POINTS[::3])])
 def test_a_killed_worker_is_replaced(stage: Stage, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
     table = rows(900)
     _lives(stage, 2, point, monkeypatch)
@@ -65,6 +68,7 @@ def test_a_killed_worker_is_replaced(stage: Stage, point: str, monkeypatch: pyte
     stage.require_whole(result, table)
 
 
+@pytest.mark.slow
 def test_a_part_that_ends_every_process_ends_the_batch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     table = rows(100)
     _lives(stage, 100, "batch.part.logged", monkeypatch)
@@ -74,6 +78,7 @@ def test_a_part_that_ends_every_process_ends_the_batch(stage: Stage, monkeypatch
     stage.require_whole(Batches(stage.place).run(order), table)
 
 
+@pytest.mark.slow
 def test_when_the_coordinator_is_killed_its_workers_end_and_another_goes_on(stage: Stage) -> None:
     table = rows(6000)
     order = stage.order(stage.write(table))

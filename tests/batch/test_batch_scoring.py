@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -330,8 +331,29 @@ def test_files_with_other_columns_to_keep_are_refused(stage: Stage) -> None:
     assert run(stage, stage.order(one.parent, keep=("customer",))).files == 2
 
 
-def test_a_part_of_several_slices_is_whole(stage: Stage) -> None:
-    table = rows(300_000)
+def test_a_part_of_several_slices_is_whole(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard.runtime.batch.working.SLICE", 64)
+    table = rows(300)
     path = stage.folder / "big.parquet"
     pq.write_table(table, path)
-    stage.require_whole(run(stage, stage.order(path, part_rows=10)), table)
+    result = run(stage, stage.order(path))
+    assert result.parts == 1
+    stage.require_whole(result, table)
+
+
+@pytest.mark.slow
+def test_inputs_are_read_from_a_bucket(
+    stage: Stage, s3_options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_options["endpoint"])
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    table = rows(250)
+    for number in range(2):
+        content = stage.write(table.slice(number * 150, 150)).read_bytes()
+        httpx.put(f"{s3_options['endpoint']}/modelyard/in/{number}.parquet", content=content).raise_for_status()
+    result = Batches(stage.place).run(stage.order(inputs=("s3://modelyard/in",)))
+    assert result.files == 2
+    stage.require_whole(result, table)
+    with pytest.raises(NotFound, match="there is no input 's3://modelyard/none'"):
+        run(stage, stage.order(inputs=("s3://modelyard/none",), out=str(tmp_path / "none")))

@@ -85,6 +85,7 @@ def test_a_batch_is_done_by_a_worker_and_its_lineage_and_decisions_are_kept(
     assert audit == {"delivery.record_batch"}
 
 
+@pytest.mark.slow
 def test_uploaded_rows_are_scored_and_the_answers_downloaded(yard: Yard, scoring: str, tmp_path: Path) -> None:
     omar, rows = yard.people["omar"], table(50)
     pq.write_table(rows, tmp_path / "rows.parquet")
@@ -122,6 +123,7 @@ def test_who_may_not_start_a_batch_is_refused(yard: Yard, scoring: str) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_fails_the_batch_and_says_where(yard: Yard, scoring: str, folder: Path) -> None:
     rows = table(20).set_column(1, "amount", pa.array([1.0] * 19 + [None], pa.float32()))
     pq.write_table(rows, folder / "hole.parquet")
@@ -164,6 +166,23 @@ def _kill(batch: str) -> None:
                 os.kill(int(folder.name), signal.SIGKILL)
                 return
     raise AssertionError("no process works at the batch")
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from contextlib import ExitStack
+
+    from modelyard.cli import score
+    from modelyard.cli.options import READING
+    from modelyard.runtime.batch import Progress
+
+    done = Progress(batch="bat_1", parts=3, of=4, share=0.75, rows=3000, total=4000, rejected=0, seconds=2.0, here=2000)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with ExitStack() as until_done:
+        score._progress(READING, until_done)(done)
+    shown = capsys.readouterr().err
+    assert "75%" in shown
+    assert "3,000 rows, 1,000 rows/s" in shown
 
 
 def test_the_command_line_scores_here(

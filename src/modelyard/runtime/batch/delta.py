@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from modelyard.core.errors import InvalidInput
+from modelyard.decisions.files import sync_folder
 
 
 def require_compatible(out: Path, schema: Any) -> None:
@@ -42,10 +44,18 @@ def commit(out: Path, batch: str, files: Sequence[tuple[Path, int]]) -> None:
     if not DeltaTable.is_deltatable(str(out)):
         schema = Schema.from_arrow(_plain(pq.read_schema(files[0][0]) if files else pa.schema([])))
         create_table_with_add_actions(str(out), schema, actions, mode="append", commit_properties=properties)
-        return
     table = DeltaTable(str(out))
     if table.transaction_version(batch) is None:
         table.create_write_transaction(actions, "append", table.schema(), commit_properties=properties)
+    _make_durable(out / "_delta_log")
+
+
+def _make_durable(folder: Path) -> None:
+    """Delta Lake's library leaves commits to the system; what is told as done must outlive a power cut."""
+    newest = max(folder.glob("*.json"))
+    with newest.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_folder(folder)
 
 
 def _plain(schema: Any) -> Any:

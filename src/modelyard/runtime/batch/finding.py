@@ -110,7 +110,8 @@ def filesystem(path: str) -> tuple[Any, str]:
         return fs.LocalFileSystem(), path
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     scheme, _, host = endpoint.partition("://") if endpoint else ("https", "", None)
-    return fs.S3FileSystem(endpoint_override=host, scheme=scheme), path.removeprefix("s3://")
+    unsigned = os.environ.get("AWS_SKIP_SIGNATURE", "").lower() == "true"
+    return fs.S3FileSystem(endpoint_override=host, scheme=scheme, anonymous=unsigned), path.removeprefix("s3://")
 
 
 def _remote(name: str) -> list[InputFile]:

@@ -29,6 +29,7 @@ from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import DecisionReader, Pseudonyms, exclusive, write_atomically
 from modelyard.decisions.errors import storage_error
+from modelyard.decisions.files import sync_folder
 from modelyard.runtime.batch.idents import decision_ids
 from modelyard.runtime.batch.logged import BatchLog, Slice
 from modelyard.runtime.batch.model import REJECTS, SLICE, Invalid, Part, PartReport, Place, Plan
@@ -352,6 +353,7 @@ class Worker:
             rejects.replace(out / REJECTS / f"{self._plan.id}-{name}.jsonl")
         if self._pending(part).exists():
             self._pending(part).replace(published(self._plan, part))
+        sync_folder(out)  # what is marked as done must be found there, even after the power was cut
 
 
 def published(plan: Plan, part: Part) -> Path:
