@@ -290,6 +290,33 @@ def test_numbers_are_never_used_again(tmp_path: Path) -> None:
     assert shown(tmp_path) == sorted([*every, "later"])
 
 
+def test_folders_of_the_dead_go_and_their_names_can_come_back(tmp_path: Path) -> None:
+    """While writers start under the very names: none is told that it cannot, and numbers go on."""
+    nothing = timedelta(0)
+    keeping = Keeping(segments_for=nothing, files_for=nothing, folders_for=nothing)
+    stop = threading.Event()
+
+    def compact() -> None:
+        while not stop.is_set():
+            Compactor(tmp_path, keeping=keeping).run()
+
+    with DecisionLog(tmp_path, "alive") as alive:
+        thread = threading.Thread(target=compact)
+        thread.start()
+        for n in range(25):
+            with DecisionLog(tmp_path, "w") as log:
+                log.append(rows([f"dec_{n:02}"]))
+            while n % 4 == 0 and (tmp_path / "w").exists():
+                assert thread.is_alive()
+        stop.set()
+        thread.join()
+        Compactor(tmp_path, keeping=keeping).run()
+        assert sorted(p.name for p in layout.writer_folders(tmp_path)) == ["alive"]
+        alive.append(rows(["dec_alive"]))
+    assert layout.compacted(tmp_path)["w"] == 25
+    assert shown(tmp_path) == [*(f"dec_{n:02}" for n in range(25)), "dec_alive"]
+
+
 def test_everything_is_on_the_disk_before_anything_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order in which the kernel was asked: data files, their folders, the commit and its folder are synced, and only then
     segments are removed. A power cut at any moment finds the rows in one place or in both."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -55,6 +57,42 @@ def adopt(folder: Path, found: Adopted) -> Adopted:
         except OSError as error:
             raise storage_error(error, path.data) from error
     return found
+
+
+def forget_dead(root: Path, keep_for: timedelta, now: float) -> int:
+    """Remove the folders of dead writers that have held nothing for so long. Returns how many. Names may be used again: numbers
+    go on where they ended, as `compacted.json` remembers. Raises OSError."""
+    removed = 0
+    for folder in layout.writer_folders(root):
+        if abs(now - folder.stat().st_mtime) < keep_for.total_seconds() or not _is_empty(folder):
+            continue
+        with ExitStack() as held:
+            for name in (layout.ADOPTION, layout.LOCK):
+                lock = try_lock(folder / name)
+                if lock is None:
+                    break
+                held.enter_context(lock)
+            else:
+                if _is_empty(folder):
+                    removed += _remove(folder)
+    return removed
+
+
+def _remove(folder: Path) -> bool:
+    """Who starts under this name just now sees that its lock has no name any more, or keeps the folder by a new one."""
+    for name in (layout.LOCK, layout.ADOPTION):
+        (folder / name).unlink()
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        return False
+    return True
+
+
+def _is_empty(folder: Path) -> bool:
+    return {path.name for path in folder.iterdir()} <= {layout.LOCK, layout.ADOPTION}
 
 
 def needs_seal(path: SegmentPath) -> bool:

@@ -40,7 +40,8 @@ class Keeping:
     """How much is done at once, how large files get, and how long what was replaced stays for who still reads it.
 
     `commit_bytes` of rows in memory go into one commit; files of a day and bucket are merged up to `file_bytes`, `merge_from` of
-    about a size at a time; `segments_for` and `files_for` are how long compacted segments and replaced files stay.
+    about a size at a time; `segments_for` and `files_for` are how long compacted segments and replaced files stay,
+    `folders_for` how long the empty folder of a dead writer does.
     """
 
     commit_bytes: int = 128 << 20
@@ -48,6 +49,7 @@ class Keeping:
     merge_from: int = 8
     segments_for: timedelta = timedelta(minutes=10)
     files_for: timedelta = timedelta(hours=1)
+    folders_for: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ class Compaction:
         merged = self._merge()
         self.remove_segments(self._keeping.segments_for)
         self.lake.tidy(self._keeping.files_for)
+        adoption.forget_dead(self._root, self._keeping.folders_for, self._clock.now().timestamp())
         return Compacted(done.segments, done.rows, done.files, merged, done.damaged)
 
     def take_in(self) -> Compacted:

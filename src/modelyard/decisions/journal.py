@@ -19,7 +19,7 @@ from modelyard.core.errors import Busy, TooLarge, WrongState
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import adoption, layout
 from modelyard.decisions.adoption import Adopted, write_seal
-from modelyard.decisions.errors import storage_error
+from modelyard.decisions.errors import LogUnwritable, storage_error
 from modelyard.decisions.files import exclusive, try_lock, write_atomically
 from modelyard.decisions.framing import LARGEST_PAYLOAD, FrameMeta, Header, encode_frame, encode_header
 from modelyard.decisions.layout import FrameRef, SegmentPath
@@ -127,13 +127,28 @@ class Journal:
         return self._note(adoption.adopt_dead(self._root, but=self._folder))
 
     def _own(self) -> IO[bytes]:
-        """The lock on this writer's name. Who only tidies up after the last owner is waited for."""
+        """The lock on this writer's name. Who only tidies up after the last owner is waited for; a folder that is tidied away
+        meanwhile is made again."""
+        while True:
+            try:
+                lock = self._try_own()
+            except LogUnwritable as error:
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    raise
+            else:
+                if lock is None:
+                    whose = f"another process writes the log as {self._writer!r}"
+                    raise Busy(whose, field="writer", hint="give each its own name")
+                if os.fstat(lock.fileno()).st_nlink:
+                    return lock
+                lock.close()
+            layout.writer_folder(self._root, self._writer)
+
+    def _try_own(self) -> IO[bytes] | None:
         lock = try_lock(self._folder / layout.LOCK)
         if lock is None:
             with exclusive(self._folder / layout.ADOPTION):
                 lock = try_lock(self._folder / layout.LOCK)
-        if lock is None:
-            raise Busy(f"another process writes the log as {self._writer!r}", field="writer", hint="give each its own name")
         return lock
 
     def _note(self, found: Adopted) -> int:
