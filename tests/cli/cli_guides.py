@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cli_yard import Run
+from tests.cli.cli_yard import Run
 
 GUIDES = Path(__file__).parents[2] / "docs" / "how-to"
 _ID = re.compile(r"\b[a-z]{3}_[0-9A-Za-z]{10,40}(?::[a-z]\d+)?")

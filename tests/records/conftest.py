@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from records_yard import own, shared
+from records_yard import beginning, own, shared
 
-__all__ = ["own", "shared"]
+__all__ = ["beginning", "own", "shared"]

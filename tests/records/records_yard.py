@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,13 +13,15 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from modelyard.api.app import create_app
-from modelyard.bootstrap import Platform, Settings, build, first_start
+from modelyard.bootstrap import TABLES, Platform, Settings, assemble, build, first_start
 from modelyard.core.clock import SystemClock
 from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, Rows
 from modelyard.governance.identity.secrets import mint
+from modelyard.storage.sql import SqlStorage
 from tests.api.api_yard import person, started
 
 KEY = b"a secret of thirty-two bytes, hex"
@@ -121,16 +124,34 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         platform.close()
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """The home of an installation with its people, their tokens, and an application that serves any platform: costly to make, and
+    the same for every test."""
+
+    home: Path
+    tokens: dict[str, str]
+    app: FastAPI
+
+
+@pytest.fixture(scope="session")
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> Beginning:
+    platform = build(Settings(home=_prepared(tmp_path_factory.mktemp("beginning") / "home")))
+    administrator, app = first_start(platform), create_app(platform)
+    http = TestClient(app, headers={"Authorization": f"Bearer {administrator}"})
+    tokens = {name: _person(http, name, role) for name, role in ROLES.items()}
+    platform.close()
+    return Beginning(platform.settings.home, tokens, app)
+
+
 @pytest.fixture
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+def own(beginning: Beginning, tmp_path: Path) -> Iterator[Yard]:
     """An installation that a test has for itself, served within this process."""
-    platform = build(Settings(home=_prepared(tmp_path_factory.mktemp("own"))))
-    administrator = first_start(platform)
-    assert administrator is not None
-    with TestClient(create_app(platform)) as http:
-        http.headers["Authorization"] = f"Bearer {administrator}"
-        tokens = {name: _person(http, name, role) for name, role in ROLES.items()}
-        yield Yard(platform.settings.home, http, tokens, platform)
+    shutil.copytree(beginning.home, tmp_path / "home")
+    settings = Settings(home=tmp_path / "home")
+    platform = assemble(settings, SqlStorage(settings.database_url, TABLES, durable=False))
+    beginning.app.state.platform = platform
+    yield Yard(settings.home, TestClient(beginning.app), beginning.tokens, platform)
     platform.close()
 
 

@@ -235,6 +235,8 @@ def test_decisions_from_elsewhere_are_there_once_and_marked(shared: Yard) -> Non
     found = shared.ask("vic", "GET", "/decisions", params={"use_case": "taken-over"}).json()["items"]
     assert {row["role"] for row in found} == {"backfill"}
     assert sorted(row["request"] for row in found) == ["A-0", "A-1", "A-2", "A-9"]
+    named = backfill(shared, lines(rows[0]), "application/octet-stream", format="jsonl", **where).json()
+    assert (named["accepted"], named["repeated"]) == (0, 1)
     theirs = shared.ask("vic", "POST", "/decisions/search", json={"use_case": "taken-over", "subject": "Old Customer"})
     assert len(theirs.json()["items"]) == 3
     assert shared.files_with("Old Customer") == []

@@ -32,25 +32,25 @@ def apply(yard: Yard, use_case: str) -> dict[str, Any]:
 
 
 def test_what_is_old_goes_and_the_run_tells_it(shared: Yard) -> None:
-    shared.use_case("loans")
-    old, new = old_and_new(shared, "loans")
+    shared.use_case("mortgages", tier="medium")
+    old, new = old_and_new(shared, "mortgages")
     shared.outcome([old[0], new[0]])
-    assert apply(shared, "loans")["removed"] == [], "without a rule everything is kept for ever"
-    rule = shared.do("rita", "/retentions", {"use_case": "loans", "days": 200})
+    assert apply(shared, "mortgages")["removed"] == [], "without a rule everything is kept for ever"
+    rule = shared.do("rita", "/retentions", {"use_case": "mortgages", "days": 200})
     assert (rule["days"], rule["reason"]) == (200, "ticket 12")
-    due = shared.ask("omar", "GET", "/retention/due", params={"use_case": "loans"}).json()["items"]
+    due = shared.ask("omar", "GET", "/retention/due", params={"use_case": "mortgages"}).json()["items"]
     assert [(d["rows"], d["held"], d["days"]) for d in due] == [(3, 0, 200)]
-    assert ids(shared, "loans") == {*old, *new}, "counting removes nothing"
+    assert ids(shared, "mortgages") == {*old, *new}, "counting removes nothing"
 
-    run = apply(shared, "loans")
+    run = apply(shared, "mortgages")
     assert (run["state"], run["rows"]) == ("done", 3)
     assert run["removed"][0]["policy"].startswith("sha256:")
     assert abs(datetime.fromisoformat(run["removed"][0]["before"]) - (NOW - 200 * DAY)) < DAY
-    assert ids(shared, "loans") == set(new)
+    assert ids(shared, "mortgages") == set(new)
     for decision in old:
         kept = [p for p in shared.files_with(decision) if "_delta_log" not in p.parts and not p.name.startswith("modelyard.db")]
         assert kept == [], "an id may stay in the table's own history, a decision does not"
-    assert apply(shared, "loans")["rows"] == 0
+    assert apply(shared, "mortgages")["rows"] == 0
     events = shared.ask("omar", "GET", "/audit", params={"action": "governance.record_retention"}).json()["items"]
     assert run["id"] in {e["subject_id"] for e in events}
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Header, Query
 
@@ -23,6 +23,7 @@ from modelyard.governance.custody.commands import BackfillDecisions
 from modelyard.governance.custody.model import Backfilled
 
 TAKEN = {MEDIA_TYPES[form]: form for form in (Form.ARROW, Form.PARQUET, Form.JSONL)}
+OCTETS = "application/octet-stream"
 SOURCE = r"^[a-z0-9][a-z0-9._-]{0,59}$"
 routes = APIRouter(tags=["decisions"])
 
@@ -33,16 +34,21 @@ routes = APIRouter(tags=["decisions"])
     operation_id="governance_backfill_decisions",
     summary="Put decisions that were made elsewhere into the log",
     openapi_extra={
-        "requestBody": {"content": {m: {"schema": {"type": "string", "format": "binary"}} for m in TAKEN}, "required": True}
+        "requestBody": {
+            "description": f"A file, as {', '.join(TAKEN)}; or as application/octet-stream with its `format`",
+            "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
+            "required": True,
+        }
     },
 )
 def backfill_decisions(
     here: PlatformHere,
     asker: Asker,
-    data: Annotated[bytes, Body(media_type=MEDIA_TYPES[Form.ARROW], include_in_schema=False)],
+    data: Annotated[bytes, Body(media_type=OCTETS, include_in_schema=False)],
     endpoint: Annotated[str, Query(min_length=1, max_length=200, description="Where they would have been asked")],
     source: Annotated[str, Query(pattern=SOURCE, description="Where they were made; the same name every time")],
     use_case: Annotated[str | None, Query(min_length=1, max_length=200, description="That of the endpoint when left out")] = None,
+    format: Annotated[Literal["arrow", "parquet", "jsonl"] | None, Query(description="By Content-Type when left out")] = None,  # noqa: A002
     reason: Annotated[str, Query(max_length=2000, description="Why: kept in the audit log")] = "",
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Backfilled:
@@ -58,7 +64,7 @@ def backfill_decisions(
     }
     _give(here, asker, told, reason, dry_run=True)
     span: list[datetime] = []
-    rows = _rows(_form(content_type), data, told | {"organisation": here.settings.organisation}, span)
+    rows = _rows(Form(format) if format else _form(content_type), data, told | {"organisation": here.settings.organisation}, span)
     with Backfill(here.custodian.place.decisions, source, pseudonyms=here.pseudonyms, clock=here.clock) as log:
         done = log.add(rows)
     more = {

@@ -9,13 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_guides import Reader, Shown, commands
-from cli_yard import Run, Said
+from records_yard import Yard
 
 from modelyard.cli import main
-from tests.records.records_yard import Yard, shared
-
-__all__ = ["shared"]
+from tests.cli.cli_guides import Reader, Shown, commands
+from tests.cli.cli_yard import Run, Said
 
 GUIDE = "keep-and-erase-decisions.md"
 
