@@ -10,11 +10,14 @@ from records_yard import KEY, OTHER, PERSON, Yard
 
 from modelyard.api.subjects import of_this_key
 from modelyard.bootstrap import EXPLAINED_TABLES, TABLES, Platform, Settings, build, installation
+from modelyard.cli import main
 from modelyard.core.bus import Request
+from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.records import every
 from modelyard.decisions import DecisionReader, Keeper, Pseudonyms, Window
 from modelyard.governance.audit import verify_records
 from modelyard.governance.custody.commands import ImportErasures
+from modelyard.storage.backup import backup, read_list, restore
 from tests.life.conftest import actor
 
 PSEUDONYM = Pseudonyms(KEY).of("subject", PERSON)
@@ -146,8 +149,7 @@ def test_bad_requests_say_what_is_wrong(shared: Yard) -> None:
     assert shared.ask("rita", "GET", "/erasures/era_none/verification").status_code == 404
 
 
-def test_an_old_backup_brings_nobody_back(own: Yard, tmp_path: Path) -> None:
-    from modelyard.storage.backup import backup, read_list, restore
+def test_an_old_backup_brings_nobody_back(own: Yard, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
     own.use_case("credit")
     with own.writing() as log:
@@ -162,8 +164,9 @@ def test_an_old_backup_brings_nobody_back(own: Yard, tmp_path: Path) -> None:
     (tmp_path / "erased.json").write_text(json.dumps(listed))
 
     told = Settings(home=tmp_path / "told")
-    report = restore(tmp_path / "old.tar", installation(told), read_list(tmp_path / "erased.json"))
-    assert report.erased == 2
+    words = ("restore", tmp_path / "old.tar", "--home", told.home, "--erasures", tmp_path / "erased.json", "--yes", "-o", "json")
+    assert main([str(word) for word in words]) == 0
+    assert json.loads(capsys.readouterr().out)["erased"] == 2
     log, outcomes = told.runtime_folder / "decisions", told.home / "outcomes"
     assert Keeper(log, outcomes).verify_erased([PSEUDONYM]) == 0
     assert DecisionReader(log).scan(Window())["id"].to_pylist() == others
@@ -173,10 +176,15 @@ def test_an_old_backup_brings_nobody_back(own: Yard, tmp_path: Path) -> None:
     assert restore(tmp_path / "old.tar", installation(untold)).erased == 0
     platform = build(untold)
     assert len(platform.decisions.scan(Window(subject=PSEUDONYM))) == 2
+    with pytest.raises(InvalidInput, match="another pseudonym key"):
+        import_list(platform, listed | {"key": "0" * 32})
+    with pytest.raises(InvalidInput, match="to come"):
+        import_list(platform, listed | {"erasures": [{"subject": PSEUDONYM, "until": "2100-01-01T00:00:00Z"}]})
     import_list(platform, listed)
     for _ in range(5):
         platform.custodian.erase()
     assert platform.custodian.keeper.verify_erased([PSEUDONYM]) == 0
+    assert of_this_key(platform, listed)["known"] == 1
     assert platform.decisions.scan(Window())["id"].to_pylist() == others
     platform.close()
 
@@ -188,8 +196,6 @@ def import_list(platform: Platform, listed: dict[str, object]) -> None:
 
 
 def test_the_list_is_kept_apart_where_that_is_asked_for(own: Yard, tmp_path: Path) -> None:
-    from modelyard.storage.backup import read_list
-
     own.use_case("credit")
     with own.writing() as log:
         own.decide(log, "credit", subject=PERSON)
@@ -198,3 +204,12 @@ def test_the_list_is_kept_apart_where_that_is_asked_for(own: Yard, tmp_path: Pat
     own.work()
     assert list(read_list(tmp_path / "elsewhere" / "erased.json")) == [PSEUDONYM]
     assert (tmp_path / "elsewhere" / "erased.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "other/1", "erasures": []}', '{"format": "modelyard-erasures/1"}'])
+def test_what_is_no_list_of_erasures_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        read_list(tmp_path / "none.json")
+    (tmp_path / "list.json").write_text(text)
+    with pytest.raises(InvalidInput):
+        read_list(tmp_path / "list.json")

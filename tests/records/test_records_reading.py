@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,8 @@ import pytest
 from pyarrow import csv, parquet
 from records_yard import DAY, KEY, Yard
 
+from modelyard.client import Client
+from modelyard.core.errors import Forbidden, NotFound
 from modelyard.decisions import Pseudonyms
 from modelyard.decisions.protection import Protector
 from modelyard.storage.data_keys import DataKeys
@@ -272,3 +275,30 @@ def test_what_is_no_backfill_is_refused(
     answer = backfill(shared, data, media_type, who)
     assert (answer.status_code, answer.json().get("field")) == (status, field), answer.text
     assert listed(shared, role="backfill") == before
+
+
+def test_the_client_reads_writes_and_erases(shared: Yard, tmp_path: Path) -> None:
+    shared.use_case("by-client")
+    with shared.writing("runtime-client") as log:
+        made = shared.decide(log, "by-client", count=2, subject="client's person")
+    url = str(shared.http.base_url)
+    with Client(url, shared.tokens["omar"]) as yard, Client(url, shared.tokens["rita"]) as officer:
+        assert [row["id"] for row in yard.decisions(use_case="by-client", subject="client's person")] == made
+        assert yard.decision(made[0])["id"] == made[0]
+        out = yard.export_decisions(tmp_path / "out.arrow", "arrow", use_case="by-client", outcomes=True, since=NOW - DAY)
+        assert pa.ipc.open_stream(out.read_bytes()).read_all()["id"].to_pylist() == made
+        assert yard.decision_summary(use_case="by-client", until=NOW + DAY).decisions == 2
+        rows = lines({"id": "1", "decision_time": "2026-03-01T00:00:00Z", "inputs": {}})
+        (tmp_path / "rows.jsonl").write_bytes(rows)
+        for source in (rows, tmp_path / "rows.jsonl"):
+            told = yard.backfill(source, "jsonl", endpoint="e", source="elsewhere", use_case="by-client")
+            assert (told.accepted, told.use_case) == (1, "by-client")
+        with pytest.raises(Forbidden):
+            yard.erase("client's person", reason="x")
+        assert officer.erase("client's person", reason="a request")["state"] == "hidden"
+        assert yard.decisions(use_case="by-client", subject="client's person") == []
+        with pytest.raises(NotFound):
+            yard.decision(made[0])
+        with pytest.raises(NotFound):
+            yard.export_decisions(tmp_path / "no.csv", "csv", version="nothing@1")
+    assert not (tmp_path / "no.csv").exists()

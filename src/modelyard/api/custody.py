@@ -107,6 +107,6 @@ def list_copies(here: PlatformHere, asker: Asker, id: Reference) -> Copies:  # n
 )
 def verify_erasure(here: PlatformHere, asker: Asker, id: Reference) -> Verified:  # noqa: A002
     """Reads every file of the log and the outcomes, whether a reader would show it or not."""
-    require_read(here, asker, ERASURES.name)
+    require_read(here, asker, NAMED_SUBJECTS.name)
     proof = here.custodian.verify(id)
     return Verified(erasure=id, left=proof.left, complete=proof.left == 0, at=proof.at)

@@ -76,6 +76,11 @@ def of_this_key(here: Platform, given: Mapping[str, Any]) -> dict[str, Any]:
     told = [ErasureTold.model_validate(e) for e in given["erasures"]]
     if given.get("key") not in (None, fingerprint(here.pseudonyms)):
         raise InvalidInput("these erasures were told under another pseudonym key", field="key", hint="restore that key with it")
+    late = [e.until for e in told if e.until > here.clock.now()]
+    if late:
+        raise InvalidInput(
+            f"an erasure until {late[0].isoformat()}, which is to come", field="erasures", hint="is a clock wrong?"
+        )
     applied = here.custodian.erased()
     fresh = [e for e in told if e.subject not in applied or applied[e.subject] < e.until]
     salt = _salt("import", given.get("idempotency_key"))
