@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from modelyard.core.errors import InvalidInput, ModelyardError, StorageFull, Tim
 from modelyard.kinds.environments.interpreters import Interpreter
 
 _PATIENCE = 3600
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # found now: between fork and exec nothing may be looked up
 _FULL = ("no space left on device", "os error 28", "disk quota exceeded", "os error 122")
 _UNREACHABLE = (
     "error sending request",
@@ -63,7 +66,13 @@ def _run(command: list[str], say: Callable[[str], None]) -> None:
     """uv, its lines told as they come; its error as one of ours."""
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+            preexec_fn=die_with_us,
         )
     except OSError as error:
         raise Unavailable(f"uv cannot be started: {error.strerror or error}", hint="pip install uv") from error
@@ -80,6 +89,13 @@ def _run(command: list[str], say: Callable[[str], None]) -> None:
             raise TimedOut("uv did not end within an hour") from late
     if process.returncode:
         raise _told("\n".join(lines))
+
+
+def die_with_us() -> None:
+    """In a child, before its program: the kernel kills it when the thread that started it is gone, so that nobody writes on into a
+    folder that others have swept."""
+    if _PRCTL is not None:
+        _PRCTL(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def _environment() -> dict[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from modelyard.kinds.environments.building import die_with_us
 from modelyard.kinds.environments.interpreters import Interpreter
 
 _COMPILE = """
@@ -69,6 +70,7 @@ class Bytecode:
 
 
 def _kindly() -> None:
+    die_with_us()
     os.nice(10)
 
 
