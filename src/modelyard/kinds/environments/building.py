@@ -72,7 +72,7 @@ def _run(command: list[str], say: Callable[[str], None]) -> None:
             stderr=subprocess.PIPE,
             text=True,
             env=_environment(),
-            preexec_fn=die_with_us,
+            preexec_fn=die_with_us,  # noqa: PLW1509  it makes one call of the system, found beforehand
         )
     except OSError as error:
         raise Unavailable(f"uv cannot be started: {error.strerror or error}", hint="pip install uv") from error
@@ -92,8 +92,8 @@ def _run(command: list[str], say: Callable[[str], None]) -> None:
 
 
 def die_with_us() -> None:
-    """In a child, before its program: the kernel kills it when the thread that started it is gone, so that nobody writes on into a
-    folder that others have swept."""
+    """In a child, before its program: the kernel kills it when the thread that started it is gone, so that nobody writes on into
+    a folder that others have swept."""
     if _PRCTL is not None:
         _PRCTL(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
