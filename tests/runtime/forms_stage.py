@@ -10,7 +10,7 @@ from runtime_stage import ControlPlane, RunningRuntime, onnx_model
 
 from modelyard.decisions import DecisionReader
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
-from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointRoutes
+from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointPolicy, EndpointRoutes, OnInvalid
 
 LARGEST_BODY = 16 << 20
 SMALL = {name: getattr(DataType, name) for name in DataType.__members__}
@@ -33,6 +33,7 @@ PERSON = echo_of(
 CALLED_INPUTS = echo_of(
     FieldSpec(name="inputs", type=DataType.FP32, shape=(2,)), FieldSpec(name="records", type=DataType.FP32, shape=(1,))
 )
+CREDIT = (FieldSpec(name="income", type=DataType.FP32), FieldSpec(name="debt", type=DataType.FP32))
 TALK = Signature(
     inputs=(FieldSpec(name="text", type=DataType.BYTES),),
     outputs=(FieldSpec(name="text_out", type=DataType.BYTES), FieldSpec(name="words_out", type=DataType.INT64)),
@@ -61,8 +62,9 @@ class Served:
             self._echo("odd", CALLED_INPUTS),
             self._echo("talk", TALK),
             self._sum("vector", "7", (FieldSpec(name="x", type=DataType.FP32, shape=(3,)),), "prediction", 3),
-            self._sum(
-                "credit", "3", (FieldSpec(name="income", type=DataType.FP32), FieldSpec(name="debt", type=DataType.FP32)), "limit"
+            self._sum("credit", "3", CREDIT, "limit"),
+            self._sum("lenient", "3", CREDIT, "limit").model_copy(
+                update={"constant": Constant(outputs={"limit": 0.0}), "policy": EndpointPolicy(invalid=OnInvalid.FALLBACK)}
             ),
             self.plane.endpoint(name="fixed", constant=Constant(outputs={"prediction": 0.5, "label": "no"})),
         )

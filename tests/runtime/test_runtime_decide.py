@@ -104,7 +104,7 @@ def test_an_endpoint_that_lives_on_its_constant_takes_any_record(served: Served)
         (ANNA | {"shoe": 43}, "shoe", None, "unknown input 'shoe'"),
         ({"age": 1}, "region", None, "missing"),
         ([ANNA, BOB, BOB | {"age": "x"}], "age", 2, "in row 2"),
-        ([ANNA, {"age": 1}], "region", None, "missing in row 1"),
+        ([ANNA, {"age": 1}], "region", 1, "got `null` in row 1"),
         ([ANNA, {"shoe": 43} | BOB], "shoe", None, "unknown input 'shoe'"),
         ({"inputs": ANNA, "records": [ANNA]}, "records", None, "not both"),
         ({"inputs": ANNA, "keys": 1}, None, None, "unknown field `keys`"),

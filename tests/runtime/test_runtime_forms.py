@@ -6,6 +6,7 @@ import json
 import socket
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import tritonclient.http as triton
@@ -197,6 +198,40 @@ def test_a_body_that_never_comes_whole_hurts_nobody(served: Served) -> None:
         caller.shutdown(socket.SHUT_WR)
         caller.recv(4000)
     assert infer(served, AB).status_code == 200
+
+
+ROWS: list[tuple[Any, Any]] = [(1, 2), (None, 2), (3, 4)]
+
+
+def test_rows_that_do_not_fit_are_answered_as_the_endpoint_says(served: Served) -> None:
+    """By its policy a fallback answers for them; whatever the form, the others are answered as ever."""
+    table = pa.table({"income": [row[0] for row in ROWS], "debt": [row[1] for row in ROWS]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    raw = np.array([np.nan if a is None else a for a, _ in ROWS], "f4").tobytes() + np.array([b for _, b in ROWS], "f4").tobytes()
+    inputs = [tensor(n, shape=[3], parameters={"binary_data_size": 12}) for n in ("income", "debt")]
+    head = json.dumps({"inputs": [{k: v for k, v in one.items() if k != "data"} for one in inputs]}).encode()
+    post = served.client.post
+    records = [{"income": a, "debt": b} if a is not None else {"debt": b} for a, b in ROWS]
+    split = {"columns": ["income", "debt"], "data": ROWS}
+    values = [
+        [one["outputs"]["limit"] for one in post("/decide/lenient", json=records).json()],
+        post("/endpoints/lenient/invocations", json={"dataframe_split": split}).json()["predictions"],
+        post(
+            "/endpoints/lenient/invocations", content=b"income,debt\n1,2\nmuch,2\n3,4\n", headers={"content-type": "text/csv"}
+        ).json()["predictions"],
+        infer(served, head + raw, "lenient", **{"inference-header-content-length": str(len(head))}).json()["outputs"][0]["data"],
+        pa.ipc.open_stream(
+            post("/decide/lenient", content=sink.getvalue().to_pybytes(), headers={"content-type": KINDS[1]}).content
+        )
+        .read_all()["limit"]
+        .to_pylist(),
+    ]
+    assert values == [[3.5, 0.0, 7.5]] * 5
+    (_, marked, _) = post("/decide/lenient", json=records).json()
+    assert (marked["arm"], marked["role"]) == (None, "constant")
+    assert "income" in marked["reason"]
 
 
 WAYS = {

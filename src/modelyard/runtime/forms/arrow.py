@@ -49,7 +49,7 @@ def read(body: bytes, inputs: Mapping[str, FieldSpec]) -> Asked:
         if name in given:
             raise InvalidInput("a column is given twice", field=name[:200])
         if name not in named.values() or name in inputs:
-            given[name] = _values(name, column, inputs.get(name))
+            given[name] = _values(name, column)
     if not given:
         raise InvalidInput("the stream has no columns", field="inputs")
     return Asked(given, table.num_rows, _id(table), None, parameters, reply=REPLY)
@@ -213,32 +213,32 @@ def _count(column: pa.ChunkedArray) -> int:
     return len(column)
 
 
-def _values(name: str, column: pa.ChunkedArray, spec: FieldSpec | None) -> Given:
+def _values(name: str, column: pa.ChunkedArray) -> Given:
     column = _bounded(name, column)
     kind = column.type
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         if not _is_scalar(kind.value_type):
             raise _not_read(name, kind)
-        return _vectors(name, column, spec)
+        return _vectors(name, column)
     if not (_is_scalar(kind) or pa.types.is_null(kind)):
         raise _not_read(name, kind)
-    return _scalars(name, column, spec)
+    return _scalars(name, column)
 
 
-def _scalars(name: str, column: pa.ChunkedArray, spec: FieldSpec | None) -> Given:
+def _scalars(name: str, column: pa.ChunkedArray) -> Given:
     if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         values: list[Any] = column.to_pylist()
         if pa.types.is_floating(column.type):
-            finite(name, column.drop_null().to_numpy(), spec)
+            finite(name, column.drop_null().to_numpy())
             values = [None if value != value else value for value in values]  # noqa: PLR0124 - not-a-number
         return values
-    return finite(name, column.to_numpy(), spec)
+    return finite(name, column.to_numpy())
 
 
-def _vectors(name: str, column: pa.ChunkedArray, spec: FieldSpec | None) -> Given:
+def _vectors(name: str, column: pa.ChunkedArray) -> Given:
     flat = pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
     if pa.types.is_floating(flat.type):
-        finite(name, flat.drop_null().to_numpy(), spec)
+        finite(name, flat.drop_null().to_numpy())
     return [
         None if row is None else [None if item != item else item for item in row]  # noqa: PLR0124 - not-a-number
         for row in column.to_pylist()

@@ -95,7 +95,7 @@ def _values(tensor: Tensor, raw: memoryview, spec: FieldSpec | None) -> Given:
     if len(shape) > 1 and prod(shape[1:]) == 1 and (spec is None or not spec.shape):
         shape = shape[:1]
     values = tensors.from_raw(name, tensor.datatype, shape, raw)  # type: ignore[arg-type]
-    return finite(name, values, spec) if isinstance(values, np.ndarray) else values
+    return finite(name, values) if isinstance(values, np.ndarray) else values
 
 
 def to_bytes(column: Column) -> bytes | None:

@@ -7,7 +7,7 @@
 
 They are told apart by form alone, whatever the fields are called: no field holds an object, so an `inputs` that is one, or
 `records` that are a list of some, can only be the envelope. Beside them stand `key`, `subject`, `event_time` (one value, or a
-list with one a record), `id` and `outputs` (the names wanted). A field that may be null may be left out.
+list with one a record), `id` and `outputs` (the names wanted). A field that is left out is null.
 
 One record is answered with an object, many with a list of them. Errors are problem details (RFC 9457).
 """
@@ -37,6 +37,7 @@ _TYPE = "https://modelyard.dev/problems/"
 _ACCEPTED = (JSON, ARROW)
 _ONE, _MANY = "one", "many"
 _PLACE = re.compile(r" - at `\$\[(\d+)\](?:\[\d+\])*`")
+_NULL = msgspec.Raw(b"null")
 _PROBLEM_HEADERS: ReplyHeaders = [("content-type", PROBLEM)]
 
 
@@ -222,45 +223,34 @@ def _columns(records: Sequence[Record], inputs: Mapping[str, FieldSpec]) -> dict
         column = _column(name, spec, records)
         if column is not None:
             given[name] = column
-    for row, record in enumerate(records):
+    for record in records:
         if not record.keys() <= inputs.keys():
             for name in record:
                 if name not in inputs and name not in given:
-                    given[name] = _unknown(name, row, records, bool(inputs))
+                    given[name] = _unknown(name, records, bool(inputs))
     if not given:
         raise InvalidInput("the record is empty", hint=f"needed: {', '.join(inputs)}" if inputs else None)
     return given
 
 
-def _unknown(name: str, row: int, records: Sequence[Record], strict: bool) -> Given:
-    absent = msgspec.Raw(b"null")
+def _unknown(name: str, records: Sequence[Record], strict: bool) -> Given:
     if not strict and any(name not in record for record in records):
         row = next(place for place, record in enumerate(records) if name not in record)
         raise InvalidInput(f"input {name!r:.80} is missing in row {row}", field=name[:200])
-    return [msgspec.json.decode(record.get(name, absent)) for record in records]
+    return [msgspec.json.decode(record.get(name, _NULL)) for record in records]
 
 
 def _column(name: str, spec: FieldSpec, records: Sequence[Record]) -> Given | None:
-    """One field of all records as it came; None when no record has it. What is left out is null where it may be."""
-    try:
-        values = [record[name] for record in records]
-    except KeyError:
-        if not spec.nullable:
-            _refuse_holes(name, records)
+    """One field of all records as it came, null where it is left out; None when no record has it, and others must say so."""
+    values = [record[name] for record in records if name in record]
+    if len(values) < len(records):
+        if not values and not spec.nullable:
             return None
-        absent = msgspec.Raw(b"null")
-        values = [record.get(name, absent) for record in records]
+        values = [record.get(name, _NULL) for record in records]
     if spec.shape:
         return [_flat(msgspec.json.decode(value)) for value in values]
     data = b"[" + bytes(values[0]) + b"]" if len(values) == 1 else b"[" + b",".join(map(bytes, values)) + b"]"
     return TensorIn(name, [len(values)], spec.type, msgspec.Raw(data))
-
-
-def _refuse_holes(name: str, records: Sequence[Record]) -> None:
-    """Raises InvalidInput when some records have the field. When none has, others say so."""
-    row = next(place for place, record in enumerate(records) if name not in record)
-    if any(name in record for record in records):
-        raise InvalidInput(f"input {name!r:.80} is missing in row {row}", field=name, hint="every record needs it")
 
 
 def _flat(value: Any) -> Any:

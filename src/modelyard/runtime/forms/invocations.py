@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import msgspec
@@ -41,9 +42,10 @@ _CODES = {
     504: "DEADLINE_EXCEEDED",
     507: "RESOURCE_EXHAUSTED",
 }
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,100}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 _WHOLE = frozenset(t for t in DataType if t.startswith(("INT", "UINT")))
-_FLOATS = frozenset({DataType.FP16, DataType.FP32, DataType.FP64})
 
 
 class Invocations:
@@ -121,17 +123,12 @@ def _split(frame: Any, inputs: Mapping[str, FieldSpec]) -> Columns:
     return _by_name(names, frame["data"], "dataframe_split.data")
 
 
-def _records(records: Any, inputs: Mapping[str, FieldSpec]) -> Columns:
+def _records(records: Any, _: Mapping[str, FieldSpec]) -> Columns:
+    """Records as columns; what is left out is null."""
     if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
         raise InvalidInput("a list of objects is needed, at least one", field="dataframe_records")
     names = dict.fromkeys(name for record in records for name in record)
-    return {name: [_member(record, name, row, inputs) for row, record in enumerate(records)] for name in names}
-
-
-def _member(record: dict[str, Any], name: str, row: int, inputs: Mapping[str, FieldSpec]) -> Any:
-    if name not in record and (name not in inputs or not inputs[name].nullable):
-        raise InvalidInput(f"input {name!r:.80} is missing in row {row}", field=name[:200])
-    return record.get(name)
+    return {name: [record.get(name) for record in records] for name in names}
 
 
 def _tensors(tensors: Any, inputs: Mapping[str, FieldSpec]) -> Columns:
@@ -202,33 +199,24 @@ def _from_csv(body: bytes, inputs: Mapping[str, FieldSpec]) -> Columns:
     columns = _by_name(names, lines, "inputs")
     if names[0] == "":
         del columns[""]
-    return {name: [_cell(name, text, row, inputs.get(name)) for row, text in enumerate(v)] for name, v in columns.items()}
+    return {name: _fitting([_cell(name, t, inputs.get(name)) for t in v], inputs.get(name)) for name, v in columns.items()}
 
 
-def _cell(name: str, text: str, row: int, spec: FieldSpec | None) -> Any:
-    """A cell as its field has it. What is no number stays text, and is refused with the others' words."""
+def _cell(name: str, text: str, spec: FieldSpec | None) -> Any:
+    """A cell as its field has it. What is none of the field's values stays text, and others say so."""
     if text == "":
         return None
     if spec is None or spec.type is DataType.BYTES:
         return text
     if spec.shape:
         raise InvalidInput(f"input {name!r:.80} is a vector, which CSV cannot carry", field=name)
-    try:
-        if spec.type is DataType.BOOL:
-            return _TRUTHS[text.strip().lower()]
-        if "_" in text or not text.isascii():
-            raise ValueError("not a number as others write it")
-        number = float(text)
-        if spec.type in _WHOLE:
-            return int(text) if text.strip().lstrip("+-").isdigit() else _whole(number)
-    except (ValueError, KeyError, OverflowError) as error:
-        raise InvalidInput(f"input {name!r:.80} is {text!r:.40} in row {row}, should be {spec.type}", field=name) from error
-    if not isfinite(number):
-        raise InvalidInput(f"input {name!r:.80} is not finite in row {row}", field=name, hint="a missing value is an empty cell")
-    return number
+    if spec.type is DataType.BOOL:
+        return _TRUTHS.get(text.strip().lower(), text)
+    return _number(text.strip())
 
 
-def _whole(number: float) -> int:
-    if not number.is_integer():
-        raise ValueError("not a whole number")
-    return int(number)
+def _number(text: str) -> Any:
+    if _WHOLE_NUMBER.fullmatch(text):
+        return int(text)
+    number = float(text) if _DECIMAL.fullmatch(text) else inf
+    return number if isfinite(number) else text
