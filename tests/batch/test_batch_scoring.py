@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from modelyard.core.clock import SystemClock
 from modelyard.core.errors import Busy, InvalidInput, ModelyardError, NotApproved, NotFound, Untrusted, WrongState
 from modelyard.decisions import DecisionReader, Pseudonyms
 from modelyard.runtime.batch import Batches, Invalid, Order
-from modelyard.runtime.batch.engines import Processes
+from modelyard.runtime.batch.engines import Inline, Processes
+from modelyard.runtime.batch.released import Plane
 from modelyard.runtime.errors import NoAnswer
 from modelyard.runtime.routing import Shares, draw
 from modelyard.trust import Ed25519Signer
@@ -244,6 +246,20 @@ def test_a_revocation_ends_a_batch_that_runs_and_what_is_done_stays(stage: Stage
     assert not (stage.out / "_SUCCESS").exists()
     with pytest.raises(NotApproved, match="revoked"):  # nor can it be gone on with
         run(stage, order)
+
+
+def test_routes_that_are_signed_anew_do_not_end_a_batch(stage: Stage) -> None:
+    """A worker that starts after somebody saw newer routes takes those; what it logs names their epoch."""
+    table = rows(250)
+
+    class Late(Inline):
+        def run(self, setup: Any, parts: Any) -> Any:
+            stage.plane.publish(stage.plane.endpoint(stage.champion))
+            assert Plane(stage.place, SystemClock()).now("hold").check.epoch == 2
+            yield from super().run(setup, parts)
+
+    stage.require_whole(Batches(stage.place, Late()).run(stage.order(stage.write(table))), table)
+    assert set(stage.logged()["epoch"].to_pylist()) == {2}
 
 
 def test_a_batch_is_never_gone_on_with_by_another_version(stage: Stage) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -169,4 +170,14 @@ def _column(field: Any, columns: dict[str, Any], single: dict[str, Any], rows: i
 
 
 def _repeated(value: Any, kind: Any, rows: int) -> Any:
+    return _words(value, rows) if isinstance(value, str) else _numbers(value, kind, rows)
+
+
+@lru_cache(24)
+def _words(value: str, rows: int) -> Any:
+    """The same text for every row; kept, as the next slice mostly asks for it again."""
+    return pa.repeat(pa.scalar(value, pa.string()), rows)
+
+
+def _numbers(value: Any, kind: Any, rows: int) -> Any:
     return pa.nulls(rows, kind) if value is None else pa.repeat(pa.scalar(value, kind), rows)

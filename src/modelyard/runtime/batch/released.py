@@ -21,6 +21,7 @@ from modelyard.runtime.loading import Models
 from modelyard.runtime.ports import Source
 from modelyard.runtime.sources import FolderSource, HttpSource
 from modelyard.trust import AllowedArm, AllowedEndpoint, RoutesCheck, TrustRoots, check_routes, verify_releases, verify_routes
+from modelyard.trust.errors import OlderEpoch
 from modelyard.trust.routes import LIVE
 from modelyard.trust.statements import ArmRole, Stale
 
@@ -65,7 +66,18 @@ class Plane:
         envelope = self.source.routes(0, 0.0)
         if envelope is None:
             raise NotFound("the control plane has published no routes", hint="deploy a release to an endpoint first")
-        return self.verified(envelope, endpoint)
+        try:
+            return self.verified(envelope, endpoint)
+        except OlderEpoch:  # somebody who shares the cache saw a newer one just now: there is one to be had
+            return self.verified(self.source.routes(0, 0.0) or envelope, endpoint)
+
+    def current(self, envelope: bytes, endpoint: str) -> Allowed:
+        """What this snapshot lets the endpoint do, or the newest one when a newer was seen here meanwhile: routes are signed anew
+        every few minutes, and the cache may be shared. Raises as `now`."""
+        try:
+            return self.verified(envelope, endpoint)
+        except OlderEpoch:
+            return self.now(endpoint)
 
     def newer(self, than: Allowed) -> Allowed | None:
         """What a newer snapshot lets the endpoint do, None while there is none. Raises as `now`."""

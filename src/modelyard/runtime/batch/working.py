@@ -66,13 +66,13 @@ class Scored:
 
 
 class Worker:
-    """Does parts, one after another. Loads each model once. Raises as `Plane.verified` and `still_allowed` do."""
+    """Does parts, one after another. Loads each model once. Raises as `Plane.current` and `still_allowed` do."""
 
     def __init__(self, setup: Setup, *, clock: Clock | None = None, faults: Faults | None = None) -> None:
         self._plan, self._clock, self._faults = setup.plan, clock or SystemClock(), faults or NoFaults()
         plane = Plane(setup.place, self._clock)
         order = setup.plan.order
-        allowed = plane.verified(setup.snapshot, order.endpoint)
+        allowed = plane.current(setup.snapshot, order.endpoint)
         self._arms = still_allowed(setup.plan, allowed)
         self._models, predictors = plane.predictors(self._arms)
         constant = constant_of(allowed) if order.invalid is Invalid.FALLBACK else None
