@@ -12,11 +12,13 @@ from modelyard.api.subjects import of_this_key
 from modelyard.bootstrap import EXPLAINED_TABLES, TABLES, Platform, Settings, build, installation
 from modelyard.cli import main
 from modelyard.core.bus import Request
-from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.core.errors import InvalidInput, NotFound, WrongState
+from modelyard.core.messages import SYSTEM
 from modelyard.core.records import every
 from modelyard.decisions import DecisionReader, Keeper, Pseudonyms, Window
 from modelyard.governance.audit import verify_records
-from modelyard.governance.custody.commands import ImportErasures
+from modelyard.governance.custody.commands import ImportErasures, JudgeErasure, RequestErasure
+from modelyard.governance.custody.model import Erasure
 from modelyard.storage.backup import backup, read_list, restore
 from tests.life.conftest import actor
 
@@ -213,3 +215,45 @@ def test_what_is_no_list_of_erasures_is_refused(text: str, tmp_path: Path) -> No
     (tmp_path / "list.json").write_text(text)
     with pytest.raises(InvalidInput):
         read_list(tmp_path / "list.json")
+
+
+def test_a_hold_that_comes_in_between_is_seen_and_a_crash_half_way_is_made_good(own: Yard) -> None:
+    own.use_case("credit")
+    with own.writing() as log:
+        own.decide(log, "credit", subject=PERSON)
+    erased = Erased(own)
+    asked = erased.recorded()
+    hold = own.do("rita", "/holds", {"matter": "just now", "use_case": "credit"})
+    with pytest.raises(WrongState, match=hold["id"]):
+        erased.judge(asked, considered=())
+    own.do("rita", f"/holds/{hold['id']}/lift", {})
+    assert erased.judge(asked, considered=(hold["id"],)).state == "hidden"
+    assert len(about(own, PERSON)) == 1, "the process died before it told the readers"
+    own.work()
+    assert about(own, PERSON) == []
+    done = own.ask("rita", "GET", f"/erasures/{asked}").json()
+    assert (done["state"], done["decisions"]) == ("done", 1)
+    late = own.do("rita", "/holds", {"matter": "too late", "subject": PERSON})
+    assert late["too_late_for"] == [], "what is done is not under way"
+    with pytest.raises(WrongState):
+        erased.judge(asked, considered=())
+
+
+class Erased:
+    """An erasure by its commands alone, as if the process that gave them died in between."""
+
+    def __init__(self, yard: Yard) -> None:
+        self._yard = yard
+
+    def recorded(self) -> str:
+        command = RequestErasure(subject=PSEUDONYM, salt="0" * 32)
+        request = Request(command=command, actor=actor("rita", "risk_officer"), reason="a request")
+        made = self._yard.platform.bus.handle(request)
+        assert isinstance(made, Erasure)
+        return made.id
+
+    def judge(self, erasure: str, considered: tuple[str, ...]) -> Erasure:
+        command = JudgeErasure(erasure=erasure, considered=considered)
+        found = self._yard.platform.bus.handle(Request(command=command, actor=SYSTEM))
+        assert isinstance(found, Erasure)
+        return found

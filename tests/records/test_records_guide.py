@@ -114,3 +114,23 @@ def test_the_command_line_shows_counts_exports_and_reveals(shared: Yard, said: R
     assert not (tmp_path / "no.csv").exists()
     assert run("decisions", "export", "--out", "what.xlsx").code == 2
     assert run("retention", "set", "--use-case", "typed", "--reason", "x", as_=shared.tokens["rita"]).code == 2
+
+
+def test_data_keys_are_made_kept_and_backed_up_only_when_asked(own: Yard, said: Run, tmp_path: Path) -> None:
+    home = ("--home", str(own.home))
+    assert said("keys", "data", "list", *home).code == 0
+    first = said("keys", "data", "rotate", *home, "-o", "name").out.strip()
+    second = said("keys", "data", "rotate", *home, "-o", "name").out.strip()
+    assert said("keys", "data", "list", *home, "-o", "name").out.split() == [second, first]
+    path = own.platform.settings.data_keys
+    assert path.stat().st_mode & 0o077 == 0
+    for name, extra, there in (("with", ["--keys"], True), ("without", [], False)):
+        assert said("backup", str(tmp_path / name), *extra, *home).code == 0
+        elsewhere = tmp_path / f"restored-{name}"
+        assert said("restore", str(tmp_path / name), "--home", str(elsewhere), "--yes").code == 0
+        copy = elsewhere / "keys" / "decisions.key"
+        assert copy.exists() == there
+        if there:
+            assert (copy.read_bytes(), copy.stat().st_mode & 0o077) == (path.read_bytes(), 0)
+    path.write_text("not hex")
+    assert said("keys", "data", "rotate", *home).code == 1
