@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -193,6 +194,19 @@ def test_all_ways_to_write_records_are_read_the_same(records: list[dict[str, Any
         asked = Decide().read(body, Bare(), SPECS)
         rows, columns = PLAN.read(asked.given)
         assert (rows, columns) == (asked.rows, wanted)
+
+
+def test_bodies_made_to_be_slow_are_refused_soon() -> None:
+    """Few bytes that stand for many values, or would be compared each with each."""
+    strangers = json.dumps([{f"n{n}": 1} for n in range(50_000)]).encode()
+    empties = b"[" + b"{}," * 700_000 + b"{}]"
+    twins = json.dumps({f"n{n}": 1 for n in range(50_000)}).encode()[:-1] + b',"n49999":2}'
+    cases = ((strangers, SPECS, "unknown input"), (empties, {str(n): SPECS["age"] for n in range(30)}, "20000000 values"))
+    for body, specs, told in (*cases, (strangers, {}, "missing in row 1"), (twins, SPECS, "'n49999' is given twice")):
+        started = time.process_time()
+        with pytest.raises(InvalidInput, match=told):
+            Decide().read(body, Bare(), specs)
+        assert time.process_time() - started < 5
 
 
 text = st.text(st.characters(codec="utf-8"), max_size=4)

@@ -20,6 +20,7 @@ import pyarrow as pa
 from modelyard.core.errors import InvalidInput, TooLarge
 from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.asked import Asked, Column, Given, ReplyHeaders, Said
+from modelyard.runtime.forms.limits import MOST_VALUES
 from modelyard.runtime.forms.media import ARROW
 from modelyard.runtime.forms.numbers import finite
 from modelyard.runtime.protocol import Parameters
@@ -27,7 +28,6 @@ from modelyard.runtime.protocol import Parameters
 REPLY = "arrow"
 HEADERS: ReplyHeaders = [("content-type", ARROW)]
 _MOST_ROWS = 1_000_000
-_MOST_VALUES = 20_000_000
 _LARGEST_TEXT = 64 << 20
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 _ABOUT = ("routing_key", "subject", "event_time")
@@ -37,8 +37,8 @@ def read(body: bytes, inputs: Mapping[str, FieldSpec]) -> Asked:
     """The request in an Arrow stream. Raises InvalidInput, and TooLarge for more values than are taken apart at once: nulls and
     booleans weigh next to nothing in a stream."""
     table = _table(body)
-    if sum(map(_count, table.columns)) > _MOST_VALUES:
-        raise TooLarge(f"the stream has more than {_MOST_VALUES} values", hint="send fewer rows at once")
+    if sum(map(_count, table.columns)) > MOST_VALUES:
+        raise TooLarge(f"the stream has more than {MOST_VALUES} values", hint="send fewer rows at once")
     named = _named(table)
     about = {what: _texts(what, table.column(name)) for what, name in named.items()}
     parameters = None

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime import protocol
 from modelyard.runtime.asked import Asked, Given, Headers, ReplyHeaders, Said
 from modelyard.runtime.forms import arrow
-from modelyard.runtime.forms.limits import bounded
+from modelyard.runtime.forms.limits import bounded, fits
 from modelyard.runtime.forms.media import ARROW, JSON, JSON_HEADERS, PROBLEM, media_type
 from modelyard.runtime.protocol import Group, Key, Parameters, TensorIn
 
@@ -38,6 +39,9 @@ _ACCEPTED = (JSON, ARROW)
 _ONE, _MANY = "one", "many"
 _PLACE = re.compile(r" - at `\$\[(\d+)\](?:\[\d+\])*`")
 _NULL = msgspec.Raw(b"null")
+_MOST_UNKNOWN = 2_000_000
+"""Values of fields that the champion does not know: with more, it is no other arm that knows them."""
+
 _PROBLEM_HEADERS: ReplyHeaders = [("content-type", PROBLEM)]
 
 
@@ -204,7 +208,7 @@ def _look_for_twins(body: bytes) -> None:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            name = next(n for n, _ in pairs if sum(n == other for other, _ in pairs) > 1)
+            name = Counter(name for name, _ in pairs).most_common(1)[0][0]
             raise InvalidInput(f"{name!r:.80} is given twice", field=name[:200])
         return found
 
@@ -218,24 +222,26 @@ def _columns(records: Sequence[Record], inputs: Mapping[str, FieldSpec]) -> dict
     """The records as columns: known fields in the signature's order, then those nobody knows (others will say so)."""
     if not records:
         raise InvalidInput("no records", field="records")
+    fits(len(records), len(inputs))
     given: dict[str, Given] = {}
     for name, spec in inputs.items():
         column = _column(name, spec, records)
         if column is not None:
             given[name] = column
-    for record in records:
-        if not record.keys() <= inputs.keys():
-            for name in record:
-                if name not in inputs and name not in given:
-                    given[name] = _unknown(name, records, bool(inputs))
+    strange = [record for record in records if not record.keys() <= inputs.keys()]
+    for place, name in enumerate(dict.fromkeys(name for record in strange for name in record if name not in inputs)):
+        if inputs and place * len(records) > _MOST_UNKNOWN:
+            raise InvalidInput(f"unknown input {name!r:.80}", field=name[:200])
+        given[name] = _unknown(name, records, bool(inputs))
     if not given:
         raise InvalidInput("the record is empty", hint=f"needed: {', '.join(inputs)}" if inputs else None)
     return given
 
 
 def _unknown(name: str, records: Sequence[Record], strict: bool) -> Given:
-    if not strict and any(name not in record for record in records):
-        row = next(place for place, record in enumerate(records) if name not in record)
+    """A field that the champion does not know: another arm may. Without any model, all records must have the same fields."""
+    row = None if strict else next((place for place, record in enumerate(records) if name not in record), None)
+    if row is not None:
         raise InvalidInput(f"input {name!r:.80} is missing in row {row}", field=name[:200])
     return [msgspec.json.decode(record.get(name, _NULL)) for record in records]
 

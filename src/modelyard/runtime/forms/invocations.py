@@ -24,7 +24,7 @@ from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime import protocol
 from modelyard.runtime.asked import Asked, Given, Headers, ReplyHeaders, Said
 from modelyard.runtime.forms.decide import decisions
-from modelyard.runtime.forms.limits import bounded
+from modelyard.runtime.forms.limits import bounded, fits
 from modelyard.runtime.forms.media import CSV, JSON, JSON_HEADERS, media_type
 from modelyard.runtime.protocol import Parameters
 
@@ -128,6 +128,7 @@ def _records(records: Any, _: Mapping[str, FieldSpec]) -> Columns:
     if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
         raise InvalidInput("a list of objects is needed, at least one", field="dataframe_records")
     names = dict.fromkeys(name for record in records for name in record)
+    fits(len(records), len(names))
     return {name: [record.get(name) for record in records] for name in names}
 
 
