@@ -220,10 +220,10 @@ class ModelServer:
 
     def _most_rows(self) -> int:
         """So many rows at once that the first of them is still answered in time, if that is possible."""
-        due = self._queue[0].due
-        if due is None or not self.cost.known:
+        first = self._queue[0]
+        if first.due is None or not self.cost.known:
             return _MOST_ROWS_A_CALL
-        left = due - perf_counter()
+        left = first.since + (first.due - first.since) / MARGIN - perf_counter()
         return max(1, min(_MOST_ROWS_A_CALL, self.cost.rows_within(left))) if left > 0 else _MOST_ROWS_A_CALL
 
     def _answers(self, group: Sequence[Waiting]) -> list[_Answered]:
