@@ -6,7 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from modelyard.core.digests import DIGEST, canonical, digest, digest_of
 from modelyard.core.records import Record, Table
@@ -194,6 +196,11 @@ class Scope(_Part):
         """What is not asked for is not written, so that approvals from before it could be have the digests that they had."""
         found: dict[str, Any] = plain(self)
         return {name: value for name, value in found.items() if name != "network" or value}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Described by its fields, whatever is left out when it is written."""
+        return handler({name: part for name, part in core.items() if name != "serialization"})
 
 
 class Approval(Record):

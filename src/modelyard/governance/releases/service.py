@@ -302,7 +302,7 @@ def _subject_of_release(tx: Transaction, request: Request, command: RevokeReleas
 
 def _subject_of_key(tx: Transaction, request: Request, command: RegisterKey | RevokeKey) -> Subject:
     holder = getattr(command, "holder", None)
-    return Subject(type="key", id=command.key_id, attributes={"owner": holder} if holder is not None else {})
+    return Subject(type="key", id=command.key_id, attributes={"holder": holder} if holder is not None else {})
 
 
 def _subject_of_refusals(tx: Transaction, request: Request, command: RecordRefusals) -> Subject:
