@@ -128,7 +128,7 @@ def test_data_keys_are_made_kept_and_backed_up_only_when_asked(own: Yard, said: 
         assert said("backup", str(tmp_path / name), *extra, *home).code == 0
         elsewhere = tmp_path / f"restored-{name}"
         assert said("restore", str(tmp_path / name), "--home", str(elsewhere), "--yes").code == 0
-        copy = elsewhere / "keys" / "decisions.key"
+        copy = elsewhere / "runtime" / "data.key"
         assert copy.exists() == there
         if there:
             assert (copy.read_bytes(), copy.stat().st_mode & 0o077) == (path.read_bytes(), 0)

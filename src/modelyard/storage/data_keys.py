@@ -1,6 +1,7 @@
 """The file of the keys that protected fields of decisions are encrypted with: 64 hex digits a line, the present key first.
 
-Old keys stay, as what they encrypted stays. A runtime that encrypts has a copy of the file; only the control plane decrypts.
+Old keys stay, as what they encrypted stays. A runtime makes the file at its first start and encrypts with it; those elsewhere
+have a copy. Only the control plane decrypts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from modelyard.core.errors import InvalidInput, WrongState
 from modelyard.decisions import exclusive, write_atomically
 from modelyard.decisions.protection import Cipher
 
-NAME = "decisions.key"
+NAME = "data.key"
 _BYTES = 32
 
 

@@ -123,10 +123,10 @@ def add_checkpoints(folder: Path, writer: ArchiveWriter) -> int:
 
 
 def add_keys(keys: Path, runtime: Path, writer: ArchiveWriter, *, private: bool) -> None:
-    """The trust roots, which are public; the private keys and the runtime's secret for pseudonyms only if asked for."""
+    """The trust roots, which are public; the private keys and the runtime's secrets only if asked for."""
     chosen = [keys / ROOTS]
     if private:
-        chosen += [*sorted(keys.glob(f"*{PRIVATE_SUFFIX}")), keys / ACTIVE, keys / DATA_KEYS, runtime / PSEUDONYMS]
+        chosen += [*sorted(keys.glob(f"*{PRIVATE_SUFFIX}")), keys / ACTIVE, runtime / PSEUDONYMS, runtime / DATA_KEYS]
     for path in chosen:
         if path.exists():
             writer.add(f"keys/{path.name}", _file(path))
@@ -137,7 +137,7 @@ def put_keys(archive: Archive, keys: Path, runtime: Path) -> None:
         file = name.removeprefix("keys/")
         if file not in {ROOTS, *SECRETS} and (not file.endswith(PRIVATE_SUFFIX) or "/" in file):
             raise damaged(f"{name} is no key")
-        folder = runtime if file == PSEUDONYMS else keys
+        folder = runtime if file in {PSEUDONYMS, DATA_KEYS} else keys
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _place(archive, name, folder / file, 0o644 if file == ROOTS else 0o600)
 
