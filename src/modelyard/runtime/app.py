@@ -150,12 +150,9 @@ class App:
             ids, status = said.ids, 200
             headers, answer = form.write(said, asked)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
-            status, told = _told(error)
-            headers, answer = form_of(path).refuse(status, told, error)
-            if isinstance(error, Overloaded):
-                headers = [*headers, ("retry-after", str(error.retry_after))]
+            status, headers, answer = _refusal(path, error)
             if body is None:
-                headers = await self._unread(scope, proto, _allowing(error, headers))
+                headers = await self._unread(scope, proto, headers)
         if listener is None or not await listener.end(status, answer):
             await _tell(scope, proto, status, headers, answer)
         held.release()
@@ -312,6 +309,15 @@ def _told(error: Exception) -> tuple[int, str]:
         _LOG.error("a request failed", exc_info=error)
         return 500, "the runtime failed; its log says why"
     return 400 if error.status == 422 else error.status, str(error)
+
+
+def _refusal(path: str, error: Exception) -> tuple[int, ReplyHeaders, bytes]:
+    """The error as callers of that path expect it."""
+    status, told = _told(error)
+    headers, answer = form_of(path).refuse(status, told, error)
+    if isinstance(error, Overloaded):
+        headers = [*headers, ("retry-after", str(error.retry_after))]
+    return status, _allowing(error, headers), answer
 
 
 def _allowing(error: Exception, headers: ReplyHeaders) -> ReplyHeaders:
