@@ -103,10 +103,13 @@ class Child:
 
 
 class Campaign:
-    def __init__(self, root: Path, rows: int, seed: int, writers: int = 3, life: float = 1.5, kills: int = 20) -> None:
+    def __init__(self, root: Path, rows: int, seed: int, writers: int = 3, life: float = 1.5, kills: int = 0) -> None:
         self._root, self._rows, self._life, self._kills = root, rows, life, kills
         self._random = random.Random(seed)
         self._writers = writers
+        self._due = {True: list(COMPACTOR_POINTS), False: list(WRITER_POINTS)}
+        for points in self._due.values():
+            self._random.shuffle(points)
         self._done: dict[tuple[int, int], Child] = {}
         self._figures = Figures()
         self._stop = threading.Event()
@@ -125,30 +128,38 @@ class Campaign:
         return self._figures
 
     def _keep_running(self) -> None:
-        """Everything runs, is killed, and is started again, until there are rows and kills enough."""
+        """Everything runs, is killed, and is started again, until there are rows enough, and somebody died at every point (or,
+        where a number of kills was asked for, at so many moments)."""
         running: dict[int, tuple[Child, float]] = {}
         turns: Counter[int] = Counter()
-        while self._more() and not self._figures.problems:
-            for place in range(self._writers + 1):
-                child, life = running.get(place, (None, 0.0))
-                if child is not None and not child.ended() and child.aged() < life:
-                    continue
-                if child is not None:
-                    self._end(child)
-                turns[place] += 1
-                child = self._start(place, turns[place])
-                running[place] = (child, self._life * (0.2 + self._random.random()) * (6 if child.point else 1))
-            self._stop.wait(0.02)
-        for child, _ in running.values():
+        try:
+            while self._more() and not self._figures.problems:
+                for place in range(self._writers + 1):
+                    self._turn(place, running, turns)
+                self._stop.wait(0.02)
+        finally:
+            for child, _ in running.values():
+                self._end(child)
+
+    def _turn(self, place: int, running: dict[int, tuple[Child, float]], turns: Counter[int]) -> None:
+        if place in running:
+            child, life = running[place]
+            if not child.ended() and child.aged() < life:
+                return
+            del running[place]
             self._end(child)
+        turns[place] += 1
+        child = self._start(place, turns[place])
+        running[place] = (child, self._life * (0.2 + self._random.random()) * (10 if child.point else 1))
 
     def _start(self, place: int, turn: int) -> Child:
-        points = COMPACTOR_POINTS if place == self._writers else WRITER_POINTS
-        point = self._random.choice(points) if self._random.random() < 0.6 else ""
-        nth = self._random.randint(1, 2 if place == self._writers else 25)
-        role = ["compact", str(self._root)] if place == self._writers else ["write", str(self._root), str(place), str(turn)]
+        compacts = place == self._writers
+        points = self._due[compacts] or list(COMPACTOR_POINTS if compacts else WRITER_POINTS)
+        point = points[turn // 2 % len(points)] if turn % 2 else ""
+        nth = self._random.randint(1, 2 if compacts else 25)
+        role = ["compact", str(self._root)] if compacts else ["write", str(self._root), str(place), str(turn)]
         child = Child(role, point, nth)
-        if place < self._writers:
+        if not compacts:
             self._done[(place, turn)] = child
         return child
 
@@ -159,9 +170,13 @@ class Campaign:
         if told:
             self._figures.problems.append(told[-2000:])
         self._figures.kills[child.point.removeprefix("decisions.") if by_itself else "at random"] += 1
+        for points in self._due.values() if by_itself else ():
+            if child.point in points:
+                points.remove(child.point)
 
     def _more(self) -> bool:
-        return self._figures.kills.total() < self._kills or self._rows > sum(child.acknowledged for child in self._done.values())
+        deaths = self._figures.kills.total() < self._kills if self._kills else any(self._due.values())
+        return deaths or self._rows > sum(child.acknowledged for child in self._done.values())
 
     def _look_again_and_again(self) -> None:
         reader = DecisionReader(self._root)
