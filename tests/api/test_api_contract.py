@@ -13,6 +13,7 @@ from modelyard.api.commands import ROWS
 from modelyard.api.openapi import description
 from modelyard.catalog.commands import RegisterVersion
 from modelyard.core.messages import Command
+from modelyard.delivery.batches.commands import RecordBatch
 from modelyard.delivery.commands import ReconcileOrder, RecordFallbacks, RefuseOrder
 from modelyard.governance.bootstrap import BootstrapGates, BootstrapRuntime
 from modelyard.governance.custody import commands as custody
@@ -26,7 +27,7 @@ from modelyard.monitoring.commands import RecordRun
 ROOT = Path(__file__).parents[2]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 WITHOUT_A_ROW = {
-    *(BootstrapAdministrator, BootstrapGates, BootstrapRuntime, RecordRefusals, RecordRun, RegisterVersion),
+    *(BootstrapAdministrator, BootstrapGates, BootstrapRuntime, RecordRefusals, RecordRun, RecordBatch, RegisterVersion),
     *(RecordFallbacks, ReconcileOrder, RefuseOrder),
     *(DeliverEvent, DoWork, FireTimer, RecordFailure, RecordResult, TendTask),
     *(custody.RecordRetention, custody.JudgeErasure, custody.RecordErasure),
