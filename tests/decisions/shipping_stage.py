@@ -48,7 +48,9 @@ class MemorySegments:
     def list(self, prefix: str, after: str = "") -> list[Stored]:
         self._answer()
         under = prefix.rstrip("/") + "/"
-        return sorted(Stored(n, len(d), self.made.get(n, 0.0)) for n, d in self.objects.items() if n.startswith(under) and n > after)
+        return sorted(
+            Stored(n, len(d), self.made.get(n, 0.0)) for n, d in self.objects.items() if n.startswith(under) and n > after
+        )
 
     def remove(self, name: str) -> None:
         self._answer()
