@@ -119,9 +119,9 @@ class Settings(BaseModel):
     decision log. `segments` is where runtimes on other machines ship theirs to (`s3://bucket/prefix`, a folder): they are
     collected, and removed there after `segments_days` once compacted. `accepted_risks` are codes of dangerous findings that
     registration lets through. `batch_roots` are folders and prefixes of buckets that batches may read and write besides
-    `<home>/batches`. `pseudonym_key_file` holds the key that runtimes make pseudonyms with, `data_key_file` those that they encrypt
-    protected fields with, both those of the runtime beside this platform when left out; `erasures_file` is where the list of
-    erased subjects is kept as well, for restored backups."""
+    `<home>/batches`. `pseudonym_key_file` holds the key that runtimes make pseudonyms with, `data_key_file` those that they
+    encrypt protected fields with, both those of the runtime beside this platform when left out; `erasures_file` is where the list
+    of erased subjects is kept as well, for restored backups."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -174,13 +174,13 @@ def test_encrypted_fields_are_shown_to_who_may_see_them_and_that_is_told(own: Ya
     keys.rotate()
     first = keys.cipher()
     keys.rotate()
-    ids = []
+    ids, looks = [], "enc:Zm9yZ2VkIGJ5IGEgY2FsbGVyIQ=="
     with own.writing() as log:
         for cipher in (first, keys.cipher()):
             protector = Protector.of({"income": "encrypt", "name": "mask"}, Pseudonyms(KEY), cipher)
             assert protector is not None
             income, name = (column[0] for column in protector.columns(["income", "name"], [[61_000], ["Erika"]]))
-            inputs = json.dumps({"income": income, "name": name, "age": 40})
+            inputs = json.dumps({"income": income, "name": name, "age": 40, "note": looks})
             ids += own.decide(log, "protected", inputs=inputs)
     shown = own.ask("rita", "GET", f"/decisions/{ids[0]}").json()["inputs"]
     assert '"enc:' in shown
@@ -191,11 +191,14 @@ def test_encrypted_fields_are_shown_to_who_may_see_them_and_that_is_told(own: Ya
             answer = own.ask(who, "GET", path, params={"reveal": True, "reason": reason})
             assert answer.status_code == status, (who, reason, path)
     rows = own.ask("rita", "GET", "/decisions", params={"reveal": True, "reason": "complaint 7"}).json()["items"]
-    assert [json.loads(row["inputs"]) for row in rows] == [{"income": 61_000, "name": None, "age": 40}] * 2
+    assert [json.loads(row["inputs"]) for row in rows] == [{"income": 61_000, "name": None, "age": 40, "note": looks}] * 2
     told = own.ask("rita", "GET", "/disclosures", params={"sort": "created_at"}).json()["items"]
     assert [(len(d["decisions"]), d["reason"]) for d in told] == [(1, "complaint 7"), (2, "complaint 7"), (2, "complaint 7")]
     refused = own.ask("rita", "GET", "/audit", params={"action": "governance.reveal_decisions", "outcome": "refused"})
     assert len(refused.json()["items"]) == 4
+    own.platform.settings.data_keys.write_text("0" * 64)
+    other = own.ask("rita", "GET", "/decisions", params={"reveal": True, "reason": "complaint 7"})
+    assert (other.status_code, other.json()["code"]) == (403, "untrusted")
     own.platform.settings.data_keys.unlink()
     gone = own.ask("rita", "GET", "/decisions", params={"reveal": True, "reason": "complaint 7"})
     assert (gone.status_code, gone.json()["code"]) == (409, "wrong_state")
