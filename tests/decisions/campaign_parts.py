@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def write(root: Path, writer: int, turn: int, faults: FaultAt) -> None:
 
 def compact(root: Path, faults: FaultAt) -> None:
     _tell(0)
-    while True:
+    pause = threading.Event()
+    while not pause.wait(0.05):
         Compactor(root, keeping=AT_ONCE, faults=faults).run()
 
 

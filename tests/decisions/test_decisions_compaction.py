@@ -151,11 +151,11 @@ POINTS = [
     "decisions.compaction.files_written",
     "decisions.compaction.commit",
     "decisions.compaction.committed",
-    "decisions.compaction.remembered",
     "decisions.compaction.segment_removed",
-    "decisions.compaction.merged",
-    "decisions.compaction.file_removed",
-    "decisions.compaction.checkpoint",
+    pytest.param("decisions.compaction.remembered", marks=pytest.mark.slow),
+    pytest.param("decisions.compaction.merged", marks=pytest.mark.slow),
+    pytest.param("decisions.compaction.file_removed", marks=pytest.mark.slow),
+    pytest.param("decisions.compaction.checkpoint", marks=pytest.mark.slow),
 ]
 
 
