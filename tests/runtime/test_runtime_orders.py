@@ -305,6 +305,21 @@ def test_orders_are_handed_over_once_somebody_takes_them(desk: Desk) -> None:
     assert datetime.fromisoformat(report.taken_at) == desk.clock.now()
 
 
+def test_orders_that_are_done_with_are_forgotten_after_days(desk: Desk) -> None:
+    desk.accept(desk.arms[1])
+    epoch = desk.accept(desk.arms[2])
+    for number in (1, 2):
+        desk.desk.take(order_of(epoch, desk.arms[1], id=f"ord_number_{number}"))
+    first, _ = desk.desk.book.known()
+    desk.desk.book.tell(first)
+    desk.clock.advance(timedelta(days=3))
+    assert desk.serves() == ["v2"]
+    assert len(desk.opened().book.known()) == 1  # nobody was told of the other
+    assert {path.name.split(".")[0] for path in desk.desk.book.folder.glob("*.*") if not path.name.startswith(".")} == {
+        next(iter(desk.opened().book.known())).removeprefix("sha256:")
+    }
+
+
 def test_the_cache_keeps_the_snapshots_it_accepted(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     for epoch in range(1, 61):

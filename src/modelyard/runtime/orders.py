@@ -7,7 +7,7 @@ order that ended leaves a mark, so that it does not come back.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from modelyard.trust.statements import Arm, EndpointRoutes, OrderAction, RouteSn
 _log = structlog.get_logger("modelyard.runtime")
 _SUFFIX = ".dsse.json"
 _NOTHING = (0,)
+_KEPT_FOR = timedelta(days=2)
 INCOMING = "incoming"
 
 
@@ -48,6 +49,7 @@ class OrderBook:
         self.incoming = self.folder / INCOMING
         self.incoming.mkdir(parents=True, exist_ok=True)
         self._read: dict[str, bytes] = {}
+        self._over: dict[str, Ended] = {}
 
     def add(self, digest: str, envelope: bytes, at: datetime) -> None:
         """Durable on return."""
@@ -71,9 +73,18 @@ class OrderBook:
                 write_atomically(self._path(digest, ".ended.json"), msgspec.json.encode(Ended(why, at.isoformat())))
 
     def ended(self, digest: str) -> Ended | None:
-        """Why it ended, or None."""
+        """Why it ended, or None. What ended stays so, and is read once."""
         path = self._path(digest, ".ended.json")
-        return msgspec.json.decode(path.read_bytes(), type=Ended) if path.exists() else None
+        if digest not in self._over and path.exists():
+            self._over[digest] = msgspec.json.decode(path.read_bytes(), type=Ended)
+        return self._over.get(digest)
+
+    def forget(self, before: datetime) -> None:
+        """Let go of what was reported, has ended, and ran out before that time: nobody could bring it back any more."""
+        for digest, envelope in self.known().items():
+            if self.ended(digest) and self._path(digest, ".told").exists() and _until(envelope) < before:
+                for suffix in (_SUFFIX, ".since", ".told", ".ended.json"):
+                    self._path(digest, suffix).unlink(missing_ok=True)
 
     def untold(self) -> list[tuple[str, str, str]]:
         """Digest, envelope and time of those that the control plane does not know of yet."""
@@ -98,6 +109,7 @@ class OrderDesk:
     def __init__(self, home: Path, name: str, roots_file: Path, cache: Cache, clock: Clock) -> None:
         self._name, self._roots_file, self._cache, self._clock = name, roots_file, cache, clock
         self.book = OrderBook(home)
+        self.book.forget(clock.now() - _KEPT_FOR)
         self._considered: object = _NOTHING
         self.refused: Callable[[ModelyardError, str], None] = _unheard
         self.again: Callable[[], None] = _unheard
@@ -211,10 +223,10 @@ class OrderDesk:
         return verify_routes(envelope, self._roots(), now)
 
     def _history(self, now: datetime) -> list[RouteSnapshot]:
-        found = []
+        found, roots = [], self._roots()
         for envelope in self._cache.history():
             try:
-                found.append(verify_routes(envelope, self._roots(), now).snapshot)
+                found.append(verify_routes(envelope, roots, now).snapshot)
             except Untrusted as error:  # its key is trusted no more: nothing leads back there
                 _log.warning("a kept snapshot counts no more", detail=error.detail)
         return found
