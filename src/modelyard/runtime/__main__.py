@@ -15,6 +15,8 @@ from modelyard.decisions.shipping_stores import segments_at
 from modelyard.runtime.compose import Settings, hosted
 from modelyard.trust import TrustRoots
 
+_LARGEST_HEAD = 1 << 16
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT, then finish what is in flight. Returns 0; 2 when the configuration is wrong."""
@@ -31,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
         environments=options.environments,
         pythons=tuple(options.python),
         largest_body=options.largest_body,
+        most_requests=options.most_requests,
+        read_seconds=options.read_seconds,
+        data_key_file=options.data_key_file,
         host=options.host,
         grpc_port=options.grpc_port,
         segments=options.segments or "",
@@ -58,12 +63,19 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--token-file", type=Path, help="file with the bearer token for the control plane")
     parser.add_argument("--log", type=Path, help="folder of the decision log (default: <home>/decisions)")
     parser.add_argument("--pseudonym-key-file", type=Path, help="secret for pseudonyms (default: made in <home>)")
+    parser.add_argument(
+        "--data-key-file", type=Path, help="keys for protected fields, the current one first (default: made in <home>)"
+    )
     parser.add_argument("--environments", type=Path, help="where versions' environments are kept (default: <home>/environments)")
     parser.add_argument("--python", type=Path, action="append", default=[], help="an interpreter for versions (may be repeated)")
     parser.add_argument("--policy-file", type=Path, help="JSON of what kinds may load (default: nothing risky)")
     parser.add_argument("--name", help="name of this runtime in logs and refusals (default: runtime-<port>)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--largest-body", type=int, default=64 << 20, help="largest request in bytes")
+    parser.add_argument("--most-requests", type=int, default=10_000, help="requests under way in a worker; others are told 503")
+    parser.add_argument(
+        "--read-seconds", type=float, default=30.0, help="how long a request's head, and its body, may take to come"
+    )
     parser.add_argument(
         "--segments", help="where sealed segments of the decision log are shipped to: s3://bucket/prefix, a folder"
     )
@@ -98,7 +110,7 @@ def _check(settings: Settings) -> None:
     """What would fail in every worker fails here once, with a sentence. Raises Malformed or OSError."""
     TrustRoots.from_json(settings.trust_roots.read_bytes())
     settings.home.mkdir(parents=True, exist_ok=True)
-    for path in (settings.token_file, settings.pseudonym_key_file, settings.policy_file):
+    for path in (settings.token_file, settings.pseudonym_key_file, settings.policy_file, settings.data_key_file):
         if path is not None:
             path.read_bytes()
     if settings.segments:
@@ -111,7 +123,8 @@ def _check(settings: Settings) -> None:
 
 def _serve(settings: Settings, options: argparse.Namespace) -> None:
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import Interfaces, Loops
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     server = Granian(
@@ -120,6 +133,8 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
         port=options.port,
         interface=Interfaces.RSGI,
         workers=options.workers,
+        loop=Loops.uvloop,
+        http1_settings=HTTP1Settings(header_read_timeout=int(options.read_seconds * 1000), max_buffer_size=_LARGEST_HEAD),
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,

@@ -7,6 +7,7 @@ from time import perf_counter, time
 from typing import Any, Protocol
 
 import structlog
+from granian.rsgi import ProtocolClosed
 
 from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, TooLarge, Unavailable
 from modelyard.runtime import metrics as exposition
@@ -151,7 +152,9 @@ class App:
             headers, answer = form.write(said, asked)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, headers, answer = _refusal(path, error)
-            if body is None:
+            if isinstance(error, BodyLate):
+                headers = [*headers, ("connection", "close")]
+            elif body is None:
                 headers = await self._unread(scope, proto, headers)
         if listener is None or not await listener.end(status, answer):
             await _tell(scope, proto, status, headers, answer)
@@ -177,6 +180,8 @@ class App:
                 return await self._pieces(proto, held)
         except TimeoutError as error:
             raise BodyLate(f"the body did not come within {self._body_seconds:g} s") from error
+        except ProtocolClosed as error:
+            raise BodyLate("the caller left before the body was whole") from error
 
     async def _pieces(self, proto: Any, held: Held | None) -> bytes:
         pieces, total = [], 0

@@ -75,6 +75,7 @@ class Settings:
     most_requests: int = 10_000
     most_bytes: int = 512 << 20
     data_key_file: Path | None = None
+    read_seconds: float = 30.0
     host: str = "127.0.0.1"
     grpc_port: int | None = None
     segments: str = ""
@@ -100,8 +101,8 @@ class Runtime:
         self._uses = FallbackUses(settings.name, UseSpool(settings.home / "fallbacks" / f"{settings.name}.jsonl"), clock)
         admission = Admission(settings.most_requests, settings.most_bytes)
         answering = Answering(writer, ids, hidden, metrics, self._ended, settings.most_rows, admission, self._uses)
-        lanes = Lanes(writer, ids, hidden, metrics, admission)
-        self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body, lanes)
+        lanes = Lanes(writer, ids, hidden, metrics, admission, settings.read_seconds)
+        self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body, lanes, settings.read_seconds)
         self._settings = settings
         self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app)
         models = self._models = Models(cache, source, self._predicting, _policy(settings), environments=_environments(settings))

@@ -7,11 +7,13 @@ from time import perf_counter
 from typing import Any
 
 import structlog
+from granian.rsgi import ProtocolClosed
 
 from modelyard.core.errors import StorageFull
 from modelyard.decisions import DecisionIds, LogUnwritable
 from modelyard.runtime.asked import Headers
 from modelyard.runtime.calls import Hidden
+from modelyard.runtime.errors import BodyLate
 from modelyard.runtime.forms.media import EVENTS
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
@@ -30,9 +32,13 @@ class Lanes:
     """The quick ways of the table in force, by path. `laid` is called from the thread that brings tables, all else from the event
     loop."""
 
-    def __init__(self, writer: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, admission: Admission) -> None:
+    def __init__(
+        self, writer: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, admission: Admission, read_seconds: float
+    ) -> None:
         self.writer, self._ids, self._hidden, self._metrics = writer, ids, hidden, metrics
-        self.admission = admission
+        self.admission, self._read_seconds = admission, read_seconds
+        self._reading: dict[asyncio.Task[None], float] = {}
+        self._sweeping = False
 
     def laid(self, table: Table) -> dict[str, Lane]:
         """The quick ways of a table. An endpoint for which none can be made goes without."""
@@ -65,7 +71,7 @@ class Lanes:
             admission.open -= 1
 
     async def _answered(self, lane: Lane, headers: Headers, proto: Any, started: float) -> tuple[bytes | None, Ticket | None]:
-        body: bytes = await proto()
+        body = await self._body(proto, started)
         ticket = lane.ticket(body, started, asyncio.get_running_loop())
         if ticket is None:
             return body, None
@@ -88,6 +94,36 @@ class Lanes:
         metrics.decisions[name, way.arm.name, way.role] += 1
         metrics.latency[name].observe(perf_counter() - started)
         return None, ticket
+
+    async def _body(self, proto: Any, started: float) -> bytes:
+        """The body. Raises BodyLate. One timer looks after all that are read: one for each would cost as much as the reading."""
+        task: Any = asyncio.current_task()
+        self._reading[task] = started
+        if not self._sweeping:
+            self._sweeping = True
+            asyncio.get_running_loop().call_later(self._read_seconds / 4, self._sweep)
+        try:
+            body: bytes = await proto()
+        except asyncio.CancelledError as error:
+            if task in self._reading:
+                raise
+            task.uncancel()
+            raise BodyLate(f"the body did not come within {self._read_seconds:g} s") from error
+        except ProtocolClosed as error:
+            raise BodyLate("the caller left before the body was whole") from error
+        finally:
+            self._reading.pop(task, None)
+        return body
+
+    def _sweep(self) -> None:
+        latest = perf_counter() - self._read_seconds
+        for task, since in list(self._reading.items()):
+            if since < latest:
+                del self._reading[task]
+                task.cancel()
+        self._sweeping = bool(self._reading)
+        if self._sweeping:
+            asyncio.get_running_loop().call_later(self._read_seconds / 4, self._sweep)
 
 
 def trace_of(header: str) -> str | None:
