@@ -17,8 +17,8 @@ _MARKED = f'"{ENCRYPTED}'
 
 def disclosed(rows: Sequence[dict[str, Any]], cipher: Callable[[], Cipher]) -> list[dict[str, Any]]:
     """Rows of the log whose encrypted values are readable, wherever they are in the JSON of a row. `cipher` is asked for only
-    when there is one. What a caller sent that only looks encrypted stays as it is. Raises what `cipher` raises, and Untrusted when
-    its keys open nothing at all."""
+    when there is one. What a caller sent that only looks encrypted stays as it is. Raises what `cipher` raises, and Untrusted
+    when its keys open nothing at all."""
     if not any(_MARKED in (row.get(name) or "") for row in rows for name in DOCUMENTS):
         return list(rows)
     opener = _Opener(cipher())
