@@ -35,6 +35,8 @@ WITNESSED = frozenset(
         "evaluation.record_comparison",
         "monitoring.record_run",
         "governance.record_refusals",
+        "delivery.record_fallbacks",
+        "delivery.refuse_order",
         "governance.register_key",
         "governance.bootstrap_administrator",
         "governance.bootstrap_gates",
