@@ -3,8 +3,8 @@
     python -m benchmarks.serving.governed [seconds] [rounds]
 
 One release, published to a folder and verified once; each request is routed, checked and durable in the decision log before its
-answer. Two bodies: the 30 numbers as one vector, and as 30 named inputs; at 16 and at 256 connections. Runtime and echo take turns
-within each round; processor time a request is what a busy machine does not change.
+answer. Two bodies: the 30 numbers as one vector, and as 30 named inputs; at 16 and at 256 connections. Runtime and echo take
+turns within each round; processor time a request is what a busy machine does not change.
 """
 
 from __future__ import annotations

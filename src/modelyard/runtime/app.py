@@ -7,7 +7,7 @@ from time import perf_counter, time
 from typing import Any, Protocol
 
 import structlog
-from granian.rsgi import ProtocolClosed
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is the documented place
 
 from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, TooLarge, Unavailable
 from modelyard.runtime import metrics as exposition
@@ -152,10 +152,8 @@ class App:
             headers, answer = form.write(said, asked)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, headers, answer = _refusal(path, error)
-            if isinstance(error, BodyLate):
-                headers = [*headers, ("connection", "close")]
-            elif body is None:
-                headers = await self._unread(scope, proto, headers)
+            if body is None:
+                headers = await self._left_over(scope, proto, headers, error)
         if listener is None or not await listener.end(status, answer):
             await _tell(scope, proto, status, headers, answer)
         held.release()
@@ -193,6 +191,10 @@ class App:
                 held.grow(len(piece))
             pieces.append(bytes(piece))
         return b"".join(pieces)
+
+    async def _left_over(self, scope: Scope, proto: Any, headers: ReplyHeaders, error: Exception) -> ReplyHeaders:
+        """As `_unread`, after an error; a body that did not come whole is not waited for again."""
+        return [*headers, ("connection", "close")] if isinstance(error, BodyLate) else await self._unread(scope, proto, headers)
 
     async def _unread(self, scope: Scope, proto: Any, headers: ReplyHeaders) -> ReplyHeaders:
         """The headers of an answer given before the request's body was read: what is left of a small body is read and dropped;

@@ -1,8 +1,8 @@
 """Which rows of a request go to which arm: the version that was asked for, else the first rule that holds, else the shares.
 
 What the log calls `probability` is the chance with which the arm was drawn for that very row. It is 1 where nothing was drawn:
-the version was asked for, a rule sent the row, or there is one arm. Comparisons of arms leave such rows out of endpoints with several
-arms, since nothing was left to chance there.
+the version was asked for, a rule sent the row, or there is one arm. Comparisons of arms leave such rows out
+where there are several arms, since nothing was left to chance there.
 """
 
 from __future__ import annotations

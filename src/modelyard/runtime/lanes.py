@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from granian.rsgi import ProtocolClosed
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is the documented place
 
 from modelyard.core.errors import StorageFull
 from modelyard.decisions import DecisionIds, LogUnwritable
