@@ -19,7 +19,7 @@ from tritonclient.utils import InferenceServerException
 
 from modelyard.decisions import DecisionReader
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
-from modelyard.runtime.grpc import tensors
+from modelyard.runtime import tensors
 from modelyard.runtime.grpc.messages import HEALTH_SERVICE, SERVICE, messages
 from modelyard.trust.statements import Arm, ArmRole
 from tests.runtime.runtime_stage import ControlPlane, RunningRuntime, onnx_model
@@ -158,6 +158,13 @@ def test_errors_say_what_is_wrong(served: Served, change: Any, code: str, words:
         served.call("ModelInfer", request, "ModelInferResponse")
     assert raised.value.code().name == code
     assert words in raised.value.details()
+
+
+@pytest.mark.parametrize(("value", "words"), [(np.inf, "infinite in row 1"), (np.nan, "input 'a'")])
+def test_numbers_that_json_cannot_carry(served: Served, value: float, words: str) -> None:
+    """The log is JSON: what a model was given must be what the log says."""
+    with pytest.raises(InferenceServerException, match=words):
+        served.infer([1.0, value])
 
 
 def test_triton_sees_errors_too(served: Served) -> None:

@@ -103,7 +103,10 @@ class FieldPlan:
                 raise self._wrong(
                     f"has shape {list(given.shape)[:8]}, should be [{', '.join(['rows', *map(str, self.spec.shape)])}]"
                 )
+            alike = given.dtype == self.spec.type.numpy and given.dtype.kind != "O"
             given = given.reshape(rows, self.size).tolist() if self.spec.shape else given.reshape(rows).tolist()
+            if alike:  # nothing to convert: the form has seen to it that all numbers are finite
+                return given
         kind = list[list[self.item]] if self.spec.shape else list[self.item]  # type: ignore[name-defined]
         try:
             values: list[Any] = msgspec.convert(given, kind)

@@ -15,9 +15,9 @@ import numpy as np
 
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds.signature import FieldSpec
+from modelyard.runtime import tensors
 from modelyard.runtime.asked import Column, Given
 from modelyard.runtime.forms.numbers import finite
-from modelyard.runtime.grpc import tensors
 from modelyard.runtime.protocol import TensorIn
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from modelyard.core.errors import InvalidInput
+from modelyard.runtime import tensors
 from modelyard.runtime.asked import Asked, Given, Said
-from modelyard.runtime.grpc import tensors
+from modelyard.runtime.forms.numbers import finite
 from modelyard.runtime.grpc.messages import messages
 from modelyard.runtime.protocol import Parameters
 
@@ -42,11 +44,12 @@ def _given(request: Any) -> dict[str, Given]:
             raise InvalidInput("an input is given twice", field=tensor.name)
         if raw and tensor.HasField("contents"):
             raise InvalidInput(f"input {tensor.name!r} has typed contents beside raw ones", field=tensor.name)
-        given[tensor.name] = (
+        values = (
             tensors.from_raw(tensor.name, tensor.datatype, tensor.shape, raw[place])
             if raw
             else tensors.from_contents(tensor.name, tensor.datatype, tensor.shape, tensor.contents)
         )
+        given[tensor.name] = finite(tensor.name, values) if isinstance(values, np.ndarray) else values
     return given
 
 
