@@ -35,6 +35,8 @@ COMPACTOR_POINTS = (
     "decisions.compaction.file_removed",
     "decisions.compaction.checkpoint",
 )
+SELDOM = ("decisions.compaction.checkpoint", "decisions.compaction.merged")
+LONGEST = 150.0
 PARTS = Path(__file__).with_name("campaign_parts.py")
 
 
@@ -107,6 +109,7 @@ class Campaign:
         self._root, self._rows, self._life, self._kills = root, rows, life, kills
         self._random = random.Random(seed)
         self._writers = writers
+        self._begun = time.monotonic()
         self._due = {True: list(COMPACTOR_POINTS), False: list(WRITER_POINTS)}
         for points in self._due.values():
             self._random.shuffle(points)
@@ -156,7 +159,7 @@ class Campaign:
         compacts = place == self._writers
         points = self._due[compacts] or list(COMPACTOR_POINTS if compacts else WRITER_POINTS)
         point = points[turn // 2 % len(points)] if turn % 2 else ""
-        nth = self._random.randint(1, 2 if compacts else 25)
+        nth = self._random.randint(1, 1 if point in SELDOM else 2 if compacts else 25)
         role = ["compact", str(self._root)] if compacts else ["write", str(self._root), str(place), str(turn)]
         child = Child(role, point, nth)
         if not compacts:
@@ -176,7 +179,10 @@ class Campaign:
 
     def _more(self) -> bool:
         deaths = self._figures.kills.total() < self._kills if self._kills else any(self._due.values())
-        return deaths or self._rows > sum(child.acknowledged for child in self._done.values())
+        late = (
+            time.monotonic() - self._begun > LONGEST
+        )  # a slow machine may not come to every point; the figures say where it did
+        return (deaths and not late) or self._rows > sum(child.acknowledged for child in self._done.values())
 
     def _look_again_and_again(self) -> None:
         reader = DecisionReader(self._root)
