@@ -42,12 +42,12 @@ PERSON = Signature(
 
 
 @cache
-def slow_model(bias: float) -> bytes:
-    """prediction = a + b + bias, after two matrices of 1,600 by 1,600 were multiplied: some tenths of a second."""
+def slow_model(bias: float, size: int = 1600) -> bytes:
+    """prediction = a + b + bias, after two matrices of that size were multiplied: some tenths of a second."""
     from onnx import TensorProto, helper
 
     nodes = [
-        helper.make_node("RandomUniform", [], ["noise"], shape=[1600, 1600]),
+        helper.make_node("RandomUniform", [], ["noise"], shape=[size, size]),
         helper.make_node("MatMul", ["noise", "noise"], ["product"]),
         helper.make_node("ReduceMax", ["product"], ["most"], keepdims=0),
         helper.make_node("Mul", ["most", "zero"], ["nothing"]),
@@ -80,6 +80,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRuntime
     folder = tmp_path_factory.mktemp("policies")
     plane = ControlPlane(folder)
     slow = arm(plane, slow_model(10.0), "slow", "champion", 1.0)
+    slower = arm(plane, slow_model(10.0, 2600), "slow", "champion", 1.0)
     quick = arm(plane, onnx_model(20.0), "quick", "fallback", 0.0)
     champion = arm(plane, onnx_model(10.0), "champion", "champion", 1.0)
     half = champion.model_copy(update={"share": 0.5})
@@ -97,7 +98,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRuntime
         "prediction": Protection.HASH,
     }  # fmt: skip
     policies = {
-        "late": ((slow, quick), EndpointPolicy(timeout=0.02)),
+        "late": ((slower, quick), EndpointPolicy(timeout=0.2)),
         "alone": ((slow,), EndpointPolicy()),
         "narrow": ((slow,), EndpointPolicy(concurrency=1, queue=1)),
         "lenient": ((champion,), EndpointPolicy(invalid=OnInvalid.FALLBACK)),
@@ -153,7 +154,7 @@ def test_an_arm_that_is_too_slow_is_left_and_its_late_answer_dropped(runtime: Ru
     assert answer.json()["outputs"][0]["data"] == [21.0]
     group = answer.json()["parameters"]["groups"][0]
     assert (group["arm"], group["role"]) == ("quick", "fallback")
-    assert "slow: took longer than 0.02 s" in group["reason"]
+    assert "slow: took longer than 0.2 s" in group["reason"]
     (row,) = rows(runtime, answer)
     assert (row["requested_arm"], row["answered_arm"], row["probability"]) == ("slow", "quick", 1.0)
     assert metric(runtime, 'modelyard_arm_timeouts_total{endpoint="late",arm="slow"}') >= 1
