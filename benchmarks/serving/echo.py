@@ -21,10 +21,18 @@ async def app(scope: Any, proto: Any) -> None:
 def main(port: int) -> None:
     """Serve with one worker until told to stop."""
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
 
-    server = Granian("echo", port=port, interface=Interfaces.RSGI, workers=1, websockets=False, log_level=LogLevels.warning)
+    server = Granian(
+        "echo",
+        port=port,
+        interface=Interfaces.RSGI,
+        workers=1,
+        loop=Loops.uvloop,
+        websockets=False,
+        log_level=LogLevels.warning,
+    )
     server.serve(target_loader=lambda: app, wrap_loader=False)
 
 
