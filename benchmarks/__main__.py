@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 NAMES = ("startup", "serving", "against", "catalog", "dmn", "lifecycle")
+"""Isolation, rollback and batch are programs of their own: `python -m benchmarks.isolation` and so on."""
 
 
 def main(wanted: list[str]) -> int:

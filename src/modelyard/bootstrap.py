@@ -50,7 +50,7 @@ from modelyard.governance.risk import model as risk
 from modelyard.jobs import events as job_events
 from modelyard.jobs import service as job_service
 from modelyard.kinds import registry
-from modelyard.kinds.contract import Inspection, Policy
+from modelyard.kinds.contract import Confine, Inspection, Isolate, Policy
 from modelyard.kinds.sandbox import Limits
 from modelyard.monitoring import inventory as monitoring_inventory
 from modelyard.monitoring.windows import WindowKind
@@ -121,7 +121,9 @@ class Settings(BaseModel):
     registration lets through. `batch_roots` are folders and prefixes of buckets that batches may read and write besides
     `<home>/batches`. `pseudonym_key_file` holds the key that runtimes make pseudonyms with, `data_key_file` those that they
     encrypt protected fields with, both those of the runtime beside this platform when left out; `erasures_file` is where the list
-    of erased subjects is kept as well, for restored backups."""
+    of erased subjects is kept as well, for restored backups. `isolate` and `confine` say which versions run in a process of their
+    own and whether they may where the system cannot confine them, `network` which models may use the network if their release
+    grants it. Sealed segments of the decision log are compacted every `compact_every` seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -141,6 +143,9 @@ class Settings(BaseModel):
     segments: str = ""
     segments_days: float = Field(default=30, ge=0)
     allow_unsafe_formats: bool = False
+    isolate: Isolate = Isolate.UNTRUSTED
+    confine: Confine = Confine.WHERE_POSSIBLE
+    network: tuple[str, ...] = ()
     trusted_types: tuple[str, ...] = ()
     accepted_risks: tuple[str, ...] = ()
     batch_roots: tuple[str, ...] = ()
@@ -258,7 +263,14 @@ class Platform:
     @property
     def policy(self) -> Policy:
         """What kinds may load here."""
-        return Policy(allow_pickle=self.settings.allow_unsafe_formats, trusted_types=self.settings.trusted_types)
+        settings = self.settings
+        return Policy(
+            allow_pickle=settings.allow_unsafe_formats,
+            trusted_types=settings.trusted_types,
+            isolate=settings.isolate,
+            confine=settings.confine,
+            network=settings.network,
+        )
 
     @property
     def limits(self) -> Limits:

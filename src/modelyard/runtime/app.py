@@ -62,6 +62,7 @@ class App:
         self._body_seconds = body_seconds
         self.table: Table | None = None
         self.refusals: Any = tuple
+        self.models: Any = list
         self.orders: OrderDoor | None = None
 
     def swap(self, table: Table) -> None:
@@ -277,6 +278,7 @@ class App:
             "refused_endpoints": table.refused if table else {},
             "refusals": self.refusals(),
             "log": self._lanes.writer.status(),
+            "models": self.models(),
             "load": self._answering.admission.status(),
             "shadows": self._shadows.status(),
             "refusals_waiting": len(self._spool.waiting()),

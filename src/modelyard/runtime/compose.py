@@ -113,6 +113,7 @@ class Runtime:
         desk.again, desk.refused = self._reconciler.again, self._order_refused
         self.app.orders = OrderDoor(desk)
         self.app.refusals = lambda: self._reconciler.refusals
+        self.app.models = self._models.status
         self._threads = [
             threading.Thread(target=self._reconcile, name="reconcile", daemon=True),
             threading.Thread(target=self._tend, name="tend", daemon=True),

@@ -126,8 +126,7 @@ def _programs(settings: Settings, token: Path) -> list[Program]:
     ]
     if settings.runtime_grpc_port is not None:
         runtime += ["--grpc-port", str(settings.runtime_grpc_port)]
-    if settings.allow_unsafe_formats or settings.trusted_types:
-        runtime += ["--policy-file", str(settings.home / POLICY)]
+    runtime += ["--policy-file", str(settings.home / POLICY)]
     return [
         Program("worker", ["modelyard.worker"]),
         Program("api", ["modelyard.api"], f"{settings.url}/health/ready"),

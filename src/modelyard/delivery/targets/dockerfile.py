@@ -25,7 +25,7 @@ RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \\
  && /opt/modelyard/bin/python -m compileall -q -j 0 /opt/modelyard/lib
 
 FROM python:${{PYTHON}}-slim AS final
-# decide: versions that bring an environment of their own need `uv` here, and a volume for what it builds.
+# decide: versions that bring an environment of their own need a volume for what `uv` builds.
 LABEL org.opencontainers.image.title="modelyard" \\
       org.opencontainers.image.description="Control plane, worker and runtime of Modelyard" \\
       org.opencontainers.image.version="{version}" \\
