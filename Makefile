@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 READY := $(VENV)/.ready
 CACHE := .cache
-DEMAND ?= postgres,s3,data
+DEMAND ?= postgres,s3,data,ray
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-rules test test-all faults check format lint types contracts up bench lock clean reference
