@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
 from modelyard.core.errors import InvalidInput
+from modelyard.decisions.json_rows import json_rows
 from modelyard.kinds.batches import conform, take
 from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.batch import Batches, Invalid, csv_lines
 from modelyard.runtime.batch.fitting import fit
 from modelyard.runtime.batch.idents import decision_ids
-from modelyard.runtime.batch.json_rows import json_rows
 from tests.batch.batch_stage import Stage, rows
 from tests.conftest import examples
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from modelyard.core.errors import InvalidInput
 from modelyard.decisions.framing import FrameMeta
+from modelyard.decisions.packing import distinct
 
 SCHEMA_VERSION = 1
 _FIRST_STAMP = 256
@@ -223,8 +224,8 @@ def _common(name: str, group: Rows) -> Any:
 def frame_meta(table: TableSpec, batch: Any) -> FrameMeta:
     """What readers need to skip the batch."""
     lowest, highest = _ends(batch.column(table.places[table.id_column]))
-    low, high = _range(batch.column(table.places[table.time_column]))
-    first, last = _range(batch.column(table.places["event_time"]))
+    low, high = _range(distinct(batch.column(table.places[table.time_column])))
+    first, last = _range(distinct(batch.column(table.places["event_time"])))
     endpoints = _counted(batch.column(table.places[table.endpoint_column])) if table.endpoint_column else {}
     return FrameMeta(batch.num_rows, lowest, highest, low or 0, high or 0, first, last, endpoints)
 
@@ -239,6 +240,9 @@ def _ends(ids: Any) -> tuple[str, str]:
 
 
 def _counted(names: Any) -> dict[str, int]:
+    if pa.types.is_run_end_encoded(names.type):
+        found = distinct(names)
+        return {found[0].as_py(): len(names)} if len(found) == 1 else _counted(pc.run_end_decode(names))
     if len(names) >= _FEW:
         return {pair["values"]: pair["counts"] for pair in pc.value_counts(names).to_pylist()}
     found = names.to_pylist()

@@ -23,6 +23,7 @@ from modelyard.decisions.framing import (
     scan,
 )
 from modelyard.decisions.layout import FrameRef, Seal, SegmentPath
+from modelyard.decisions.packing import unpacked
 
 _seal_decoder = msgspec.json.Decoder(Seal)
 _HEADER_READ = 1 << 16
@@ -94,13 +95,13 @@ class SegmentReader:
         return [frame for block in blocks for frame in block.frames if wanted.extent(frame.meta)]
 
     def read(self, frames: Sequence[FrameRef], columns: Sequence[str]) -> list[Any]:
-        """One Arrow batch a frame, with only these columns, in the log's order. Raises LogDamaged."""
+        """Arrow batches, one or more a frame, with only these columns, unpacked, in the log's order. Raises LogDamaged."""
         with self.holding() as descriptor:
             messages = [self._payload(descriptor, frame) for frame in frames]
         wanted = [self._schema.get_field_index(name) for name in columns]
         options = pa.ipc.IpcReadOptions(included_fields=[i for i in wanted if i >= 0])
         stream = pa.py_buffer(b"".join((self._prelude, *messages)))
-        return list(pa.ipc.open_stream(stream, options=options))
+        return [plain for batch in pa.ipc.open_stream(stream, options=options) for plain in unpacked(batch)]
 
     @contextmanager
     def holding(self) -> Iterator[int]:

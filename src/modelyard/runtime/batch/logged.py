@@ -8,8 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,16 @@ import pyarrow as pa
 from modelyard.core.errors import Busy
 from modelyard.core.faults import Faults
 from modelyard.decisions import DECISIONS, SCHEMA_VERSION, Pseudonyms
-from modelyard.decisions.journal import Journal
+from modelyard.decisions.journal import Journal, Limits
+from modelyard.decisions.packing import objects, runs, same
 from modelyard.decisions.schema import DECISION_TABLE
-from modelyard.kinds.signature import FieldSpec
+from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.batch.fitting import Fitted
-from modelyard.runtime.batch.json_rows import json_rows, references
 from modelyard.runtime.batch.model import Pin, Plan
 from modelyard.runtime.batch.released import Allowed
 
+_LIMITS = Limits(segment_bytes=16 << 20)
+"""Packed rows are small, and become many times larger where they are read."""
 _CONSTANT = Pin("", "constant", 1.0, "", "", "")
 
 
@@ -73,18 +74,18 @@ class BatchLog:
 
     def append(self, piece: Slice) -> None:
         """Log a slice; durable on return. Raises StorageFull or LogUnwritable."""
+        batch = self._batch(piece if self._plan.order.log >= 1 else _taken(piece, self._places(piece.count)))
         with self._opening:
-            journal = self._journal = self._journal or self._opened()
-        batch = self._batch(piece)
-        if self._plan.order.log < 1:
-            batch = batch.take(pa.array(self._places(batch.num_rows)))
+            journal = self._journal = self._journal or self._opened(batch.schema)
         journal.commit(batch)
 
-    def _opened(self) -> Journal:
-        """A writer's name of its own: the first number that no living process has."""
+    def _opened(self, schema: Any) -> Journal:
+        """A writer's name of its own: the first number that no living process has. Its segments have packed columns, the same in
+        all slices of a batch."""
+        table = replace(DECISION_TABLE, schema=schema)
         for number in count(1):
             try:
-                return Journal(self._root, DECISION_TABLE, f"{self._plan.id}-{number}", faults=self._faults)
+                return Journal(self._root, table, f"{self._plan.id}-{number}", limits=_LIMITS, faults=self._faults)
             except Busy:
                 continue
         raise AssertionError("numbers do not end")
@@ -109,15 +110,17 @@ class BatchLog:
             "request": self._plan.id,
             "schema_version": SCHEMA_VERSION,
         }
-        columns = {"id": piece.ids, "inputs": self._inputs(piece), "output": json_rows(piece.outputs, rows)}
+        columns = {"id": piece.ids, "inputs": self._inputs(piece), "output": objects(piece.outputs, rows)}
         columns |= self._by_arm(piece)
         for name, source in (("unit", order.key), ("subject", order.subject)):
             if source is not None:
                 columns[name] = self._pseudonymous(name, piece, source)
-        return pa.RecordBatch.from_arrays([_column(field, columns, single, rows) for field in DECISIONS], schema=DECISIONS)
+        arrays = [columns[f.name] if f.name in columns else same(single.get(f.name), f.type, rows) for f in DECISIONS]
+        fields = [pa.field(f.name, array.type, f.nullable) for f, array in zip(DECISIONS, arrays, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
     def _by_arm(self, piece: Slice) -> dict[str, Any]:
-        """What differs between arms: one value a pin, spread over the rows that it answered."""
+        """What differs between arms: a run of rows for each that answered neighbouring ones."""
         first = self._plan.pins[0]
         pins = [*self._plan.pins, _CONSTANT]
         asked = [pin.name for pin in self._plan.pins] + [first.name]
@@ -131,20 +134,17 @@ class BatchLog:
             "probability": [pin.share for pin in pins],
             "reason": [None] * (len(pins) - 1) + ["the row does not fit the signature"],
         }
-        if piece.arms is None:
-            return {name: _repeated(found[0], DECISIONS.field(name).type, piece.count) for name, found in values.items()}
-        indices = pa.array(piece.arms % len(pins))  # -1 is the last one, the constant
-        return {name: pa.array(found, DECISIONS.field(name).type).take(indices) for name, found in values.items()}
+        places, ends = _runs(piece.arms, piece.count)
+        return {name: runs([found[p] for p in places], DECISIONS.field(name).type, ends) for name, found in values.items()}
 
     def _inputs(self, piece: Slice) -> Any:
         if self._plan.order.log_inputs == "reference":
-            return references(piece.path, piece.start, piece.numbers, piece.count)
+            return _reference(piece)
         columns = {}
         for spec in piece.specs:
             values = piece.fitted.batch[spec.name]
-            values = values if piece.rows is None else values[piece.rows]
-            columns[spec.name] = _logged(values)
-        return json_rows(columns, piece.count)
+            columns[spec.name] = _logged(values if piece.rows is None else values[piece.rows], spec)
+        return objects(columns, piece.count)
 
     def _pseudonymous(self, domain: str, piece: Slice, source: str) -> Any:
         column = piece.table[source]
@@ -153,31 +153,42 @@ class BatchLog:
         return pa.array([None if value is None else of(domain, str(value)) for value in column.to_pylist()], pa.string())
 
 
-def _logged(values: Any) -> Any:
-    """An array as Arrow has it: vectors as lists, nulls as nulls."""
+def _logged(values: Any, spec: FieldSpec) -> Any:
+    """An array as Arrow has it, of the field's type whatever is in it: vectors as lists, nulls as nulls."""
+    kind = pa.string() if spec.type is DataType.BYTES else pa.from_numpy_dtype(spec.type.numpy)
     if values.ndim > 1:
         flat = values.reshape(len(values), -1)
-        return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), flat.shape[1])
-    return pa.array(values)
+        return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1), kind), flat.shape[1])
+    return pa.array(values, kind)
 
 
-def _column(field: Any, columns: dict[str, Any], single: dict[str, Any], rows: int) -> Any:
-    if field.name in columns:
-        found = columns[field.name]
-        found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-        return found if found.type == field.type else found.cast(field.type)
-    return _repeated(single.get(field.name), field.type, rows)
+def _reference(piece: Slice) -> Any:
+    """File and row (from 0) in place of the inputs."""
+    import numpy as np
+
+    numbers = np.arange(piece.start, piece.start + piece.count) if piece.numbers is None else piece.numbers + piece.start
+    return objects({"$file": same(piece.path, pa.string(), piece.count), "$row": pa.array(numbers, pa.int64())}, piece.count)
 
 
-def _repeated(value: Any, kind: Any, rows: int) -> Any:
-    return _words(value, rows) if isinstance(value, str) else _numbers(value, kind, rows)
+def _runs(arms: Any | None, rows: int) -> tuple[list[int], list[int]]:
+    """The arm of each run of rows, and where it ends; -1, the constant, is the last one."""
+    import numpy as np
+
+    if arms is None:
+        return [0], [rows]
+    ends = np.append(np.flatnonzero(np.diff(arms)) + 1, rows)
+    return arms[ends - 1].tolist(), ends.tolist()
 
 
-@lru_cache(24)
-def _words(value: str, rows: int) -> Any:
-    """The same text for every row; kept, as the next slice mostly asks for it again."""
-    return pa.repeat(pa.scalar(value, pa.string()), rows)
-
-
-def _numbers(value: Any, kind: Any, rows: int) -> Any:
-    return pa.nulls(rows, kind) if value is None else pa.repeat(pa.scalar(value, kind), rows)
+def _taken(piece: Slice, places: Any) -> Slice:
+    """Some rows of a slice."""
+    taken = pa.array(places)
+    return replace(
+        piece,
+        ids=piece.ids.take(taken),
+        count=len(places),
+        outputs={name: values.take(taken) for name, values in piece.outputs.items()},
+        rows=places if piece.rows is None else piece.rows[places],
+        numbers=places if piece.numbers is None else piece.numbers[places],
+        arms=None if piece.arms is None else piece.arms[places],
+    )

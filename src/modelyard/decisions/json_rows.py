@@ -13,7 +13,8 @@ _PLAIN = r'^[^"\\\x00-\x1f]*$'
 
 
 def json_rows(columns: Mapping[str, Any], count: int) -> Any:
-    """An Arrow array of text: for each row an object of these Arrow columns, in their order. NaN and null are `null`."""
+    """An Arrow array of text: for each row an object of these Arrow columns, in their order. NaN, infinity and null are `null`;
+    floats are as short as they read back the same in their own type."""
     if not columns:
         return pa.repeat("{}", count)
     pieces: list[Any] = []
@@ -24,19 +25,10 @@ def json_rows(columns: Mapping[str, Any], count: int) -> Any:
     return pc.binary_join_element_wise(*pieces, pa.scalar("}"), "")
 
 
-def references(path: str, first: int, rows: Any | None, count: int) -> Any:
-    """Objects that name file and row (from 0) in place of the inputs."""
-    import numpy as np
-
-    numbers = pa.array(np.arange(first, first + count) if rows is None else rows + first)
-    start = pa.scalar(f'{{"$file":{msgspec.json.encode(path).decode()},"$row":')
-    return pc.binary_join_element_wise(start, pc.cast(numbers, pa.string()), pa.scalar("}"), "")
-
-
 def _values(column: Any) -> Any:
     kind = column.type
-    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):
-        return pa.array([msgspec.json.encode(value).decode() for value in column.to_pylist()], pa.string())
+    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _lists(column)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return pc.fill_null(_texts(column), "null")
     if pa.types.is_floating(kind):
@@ -47,6 +39,16 @@ def _values(column: Any) -> Any:
             text = pc.if_else(pc.is_finite(column), text, pa.scalar(None, pa.string()))
         return pc.fill_null(text, "null")
     return pc.fill_null(pc.cast(column, pa.string()), "null")
+
+
+def _lists(column: Any) -> Any:
+    """Lists of anything that is a value: the values become text together, then each list is joined."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0)
+    ends = pc.cumulative_sum(pc.cast(lengths, pa.int32()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, _values(column.flatten())), ",")
+    text = pc.binary_join_element_wise(pa.scalar("["), joined, pa.scalar("]"), "")
+    return pc.if_else(pc.is_valid(column), text, "null") if column.null_count else text
 
 
 def _texts(column: Any) -> Any:
