@@ -78,14 +78,14 @@ class Journal:
         present = max((s.number for s in layout.segments(self._folder)), default=0)
         self._number = max(present, layout.compacted(root).get(writer, 0))
 
-    def commit(self, batch: Any) -> None:
-        """Append a batch; on return it is durable. When this raises, the batch is not in the log.
+    def commit(self, batch: Any, ends: tuple[str, str] | None = None) -> None:
+        """Append a batch; on return it is durable. When this raises, the batch is not in the log. `ends` as in `frame_meta`.
 
         One exception: when the disk refuses the batch and then also to take back its bytes, readers may see it until the disk
         takes writes again (or a next writer adopts the segment). Refused and seen is possible then, acknowledged and lost is not.
         """
         payload = self._message(batch)
-        meta = frame_meta(self._table, batch)
+        meta = frame_meta(self._table, batch, ends)
         with self._mutex:
             if self._closed:
                 raise WrongState("the log is closed")

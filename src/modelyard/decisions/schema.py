@@ -221,9 +221,9 @@ def _common(name: str, group: Rows) -> Any:
     return group.stamp.shared.get(name)
 
 
-def frame_meta(table: TableSpec, batch: Any) -> FrameMeta:
-    """What readers need to skip the batch."""
-    lowest, highest = _ends(batch.column(table.places[table.id_column]))
+def frame_meta(table: TableSpec, batch: Any, ends: tuple[str, str] | None = None) -> FrameMeta:
+    """What readers need to skip the batch. `ends` are the least and the greatest id, for whoever knows them."""
+    lowest, highest = ends or _ends(batch.column(table.places[table.id_column]))
     low, high = _range(distinct(batch.column(table.places[table.time_column])))
     first, last = _range(distinct(batch.column(table.places["event_time"])))
     endpoints = _counted(batch.column(table.places[table.endpoint_column])) if table.endpoint_column else {}

@@ -77,7 +77,8 @@ class BatchLog:
         batch = self._batch(piece if self._plan.order.log >= 1 else _taken(piece, self._places(piece.count)))
         with self._opening:
             journal = self._journal = self._journal or self._opened(batch.schema)
-        journal.commit(batch)
+        ids = batch.column(0)
+        journal.commit(batch, (ids[0].as_py(), ids[-1].as_py()))  # they increase
 
     def _opened(self, schema: Any) -> Journal:
         """A writer's name of its own: the first number that no living process has. Its segments have packed columns, the same in

@@ -63,6 +63,7 @@ class Scored:
     first: int
     numbers: Any
     answered: Answered
+    ids: Any = None
 
 
 class Worker:
@@ -261,9 +262,11 @@ class Worker:
         return {"arm": make(indices, names), "version": make(indices, versions)}
 
     def _ids(self, part: Part, piece: Scored) -> Any:
-        """Ids by the number of the row in its part, so that they stay when other rows do not fit."""
-        ids = decision_ids(self._plan.id, part.number, piece.first, piece.table.num_rows)
-        return ids if piece.answered.rows is None else ids.take(pa.array(piece.answered.rows))
+        """Ids by the number of the row in its part, so that they stay when other rows do not fit. Made once a slice."""
+        if piece.ids is None:
+            ids = decision_ids(self._plan.id, part.number, piece.first, piece.table.num_rows)
+            piece.ids = ids if piece.answered.rows is None else ids.take(pa.array(piece.answered.rows))
+        return piece.ids
 
     def _reject(self, part: Part, read: ReadPart, slices: list[Scored]) -> int:
         """Tell of every row that got no answer, or the constant's: file, row and reason. How many got none."""
