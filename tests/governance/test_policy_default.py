@@ -23,7 +23,7 @@ def actor(*roles: str, name: str = "me", kind: ActorKind = ActorKind.PERSON) -> 
 
 
 def ask(who: Actor, action: str, **attributes: object) -> Answer:
-    return DEFAULT.ask(Question(who, action, Subject(type="record", id="it", attributes=attributes)))
+    return DEFAULT.ask(Question(who, action, Subject(type="record", id="it", attributes=attributes), reason_given=True))
 
 
 def approval(developers: list[str], requester: str) -> dict[str, object]:

@@ -97,9 +97,10 @@ def test_a_killed_workers_job_and_its_place_go_to_another(platform: Platform) ->
     queue = Queue(platform.storage, platform.clock, platform.ids)
     workers = Workers(platform)
     with workers.started("one", "two", "three"):
-        first, second = (queue.enqueue(Order(KIND, resource="gpu", priority=priority)).id for priority in (1, 0))
+        first = queue.enqueue(Order(KIND, resource="gpu", priority=1)).id
         victim, *begun = workers.begun()
         assert begun == [first, 1]
+        second = queue.enqueue(Order(KIND, resource="gpu")).id
         free = queue.enqueue(Order(KIND)).id
         name, job, _ = workers.begun()
         assert job == free  # the second waits for its place, the free one does not

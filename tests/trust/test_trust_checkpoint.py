@@ -349,7 +349,7 @@ def test_what_is_not_a_bundle_is_malformed(change: dict[str, Any], signer: Ed255
         InclusionBundle.from_json(json.dumps(form).encode())
 
 
-@given(noise=st.binary(max_size=200))
+@given(noise=st.binary(max_size=200).filter(lambda noise: noise.strip() != b"{}"))  # which is a file of no roots
 def test_noise_is_untrusted_and_nothing_else(noise: bytes) -> None:
     for read in (InclusionBundle.from_json, parse_checkpoint, TrustRoots.from_json):
         with pytest.raises(Untrusted):

@@ -45,11 +45,11 @@ class Cost:
         return self.call + self.row * rows
 
     def rows_within(self, seconds: float) -> int:
-        """How many rows a call of that length can hold."""
+        """How many rows a call of that length can hold: at least one, or nothing would ever be answered."""
         left = seconds - self.call
         if left <= 0:
             return 1
-        return int(left / self.row) if self.row * _LARGE > left else _LARGE
+        return max(1, int(left / self.row)) if self.row * _LARGE > left else _LARGE
 
     @property
     def enough(self) -> int:

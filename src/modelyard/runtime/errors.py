@@ -28,8 +28,8 @@ class Overloaded(Unavailable):
 
     code = "overloaded"
 
-    def __init__(self, detail: str, retry_after: int) -> None:
-        super().__init__(detail, hint=f"ask again in {retry_after} s")
+    def __init__(self, detail: str, retry_after: int = 1, *, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(detail, field=field, hint=hint or f"ask again in {retry_after} s")
         self.retry_after = retry_after
 
 
