@@ -353,7 +353,7 @@ def test_every_code_is_listed() -> None:
     assert {code for code in found if code not in (module.__doc__ or "")} == set()
 
 
-@pytest.mark.parametrize("shape", ["chain", "ladder", "joins"])
+@pytest.mark.parametrize("shape", ["chain", *(pytest.param(shape, marks=pytest.mark.slow) for shape in ("ladder", "joins"))])
 def test_large_processes_are_linted_in_time(shape: str) -> None:
     flows = {
         "chain": lambda n: f"a{n} -> a{n + 1}",

@@ -249,6 +249,7 @@ def test_colours_and_questions_only_on_a_terminal(served: Served, people: People
     assert on_terminal("use-case", "update", name, "--title", "Yes", typed="y\n")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_house_that_trusts_more_types_tells_its_runtime(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", port=free_port(), runtime_port=free_port(), trusted_types=("house.Model",))
     with House(settings) as house:

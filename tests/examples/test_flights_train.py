@@ -44,6 +44,7 @@ def test_the_threshold_follows_from_the_costs() -> None:
     assert costs().calibrated_threshold() == pytest.approx(150 / (150 + 600))
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_answers(rows: pa.Table, versions: dict[int, Trained], tmp_path: Path) -> None:
     later = with_outcome(between(rows, 10))
     for number in (1, 2):
@@ -83,6 +84,7 @@ def test_the_manifest_beside_a_version_names_what_is_there(versions: dict[int, T
         assert "scikit-learn==" in found.lock.read_text()
 
 
+@pytest.mark.slow
 def test_the_newer_version_costs_less_in_every_later_month_and_both_less_than_never_holding(
     rows: pa.Table, versions: dict[int, Trained]
 ) -> None:

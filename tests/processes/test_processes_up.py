@@ -45,6 +45,7 @@ def alive(pids: set[int]) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     port, runtime_port = free_port(), free_port()
     log = tmp_path / "up.log"

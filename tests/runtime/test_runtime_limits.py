@@ -144,6 +144,7 @@ def test_a_million_rows_are_refused_before_they_cost_anything(runtime: RunningRu
     assert "1 to 100000 are answered at once" in answer.json()["error"]
 
 
+@pytest.mark.slow
 def test_two_workers_are_one_runtime(tmp_path: Path) -> None:
     """Keys go the same way in both, and new routes hold in both within a second."""
     plane = ControlPlane(tmp_path)

@@ -25,6 +25,7 @@ def booster(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_native_model_and_two_workers(booster: bytes, tmp_path: Path) -> None:
     plane = ControlPlane(tmp_path)
     manifest = plane.version(booster, SIGNATURE, "xgboost-json")
