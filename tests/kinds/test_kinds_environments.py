@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import py_compile
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,42 @@ def test_compiled_modules_are_kept_for_the_next_environment(index: Path, tmp_pat
         said = subprocess.check_output([second.python, "-I", "-v", "-c", code], stderr=subprocess.STDOUT, text=True)
         assert "41" in said
         assert f"matches {second.folder}" in said or "code object from" in said
+
+
+@pytest.mark.parametrize("brought", ["record", "compiled"])
+def test_no_wheel_puts_its_code_into_another_models_environment(brought: str, index: Path, tmp_path: Path) -> None:
+    """A wheel claims to be another: it brings that one's RECORD, or a compiled file made of other text."""
+    honest = wheel(index, "tinyone", "1.0", "VALUE = 41\n").encode()
+    with Environments(tmp_path / "elsewhere").get(honest) as seen:
+        (site,) = seen.folder.glob("lib/python*/site-packages")
+        record = (site / "tinyone-1.0.dist-info" / "RECORD").read_text()
+        (text := tmp_path / "tinyone.py").write_text("VALUE = 666\n" if brought == "record" else "VALUE = 41\n")
+    evil = wheel(index, "evil", "1.0", "")
+    path = index / "evil-1.0-py3-none-any.whl"
+    code = py_compile_of(tmp_path, "VALUE = 666\n")
+    with zipfile.ZipFile(path, "a") as bundle:
+        bundle.writestr("tinyone.py", text.read_text())
+        bundle.writestr("evil-1.0.data/purelib/tinyone-1.0.dist-info/RECORD", record)
+        if brought == "compiled":
+            bundle.writestr(f"__pycache__/tinyone.{sys.implementation.cache_tag}.pyc", code)
+    evil = f"evil==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+    environments = Environments(tmp_path / "home")
+    with environments.get(evil.encode()) as bad:
+        (site,) = bad.folder.glob("lib/python*/site-packages")
+        assert (site / "tinyone.py").is_file()
+        environments.compile(bad)
+    with environments.get(honest) as good:
+        said = [subprocess.check_output([good.python, "-I", "-c", "import tinyone; print(tinyone.VALUE)"])]
+        environments.compile(good)
+        said.append(subprocess.check_output([good.python, "-I", "-c", "import tinyone; print(tinyone.VALUE)"]))
+    assert said == [b"41\n", b"41\n"]
+
+
+def py_compile_of(folder: Path, text: str) -> bytes:
+    (source := folder / "other.py").write_text(text)
+    made = py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    assert made is not None
+    return Path(made).read_bytes()
 
 
 def test_two_processes_build_one(index: Path, tmp_path: Path) -> None:
@@ -126,6 +165,12 @@ def test_the_oldest_go_first_and_none_that_is_used(index: Path, tmp_path: Path) 
         (f"./numpy.whl --hash={HASH}", "is not pinned"),
         (f"numpy==2.0 \\\n    --hash={HASH[:-1]}", "has no hash"),
         (f"numpy==2.0 --hash=md5:{'0' * 64}", "has no hash"),
+        (f"six==1 --index-url https://example.org/simple --hash={HASH}", "only a version, a marker and hashes"),
+        (f"six==1 --hash={HASH} --config-settings a=b", "only a version, a marker and hashes"),
+        (f"six==1 ; python_version > '3' --find-links=/tmp --hash={HASH}", "only a version, a marker and hashes"),
+        (f"six==1 \\\n  -i https://example.org/simple \\\n  --hash={HASH}", "only a version, a marker and hashes"),
+        (f"six==1 @ https://example.org/x.whl --hash={HASH}", "only a version, a marker and hashes"),
+        (f"six==1 --hash={HASH}x", "has no hash"),
     ],
 )
 def test_a_lock_that_is_not_one_is_told_by_line(lock: str, words: str, tmp_path: Path) -> None:
@@ -174,7 +219,6 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 def test_sources_are_never_built(tmp_path: Path, index: Path) -> None:
     """Building runs the package's own program: a source distribution is refused before that."""
-    import hashlib
     import io
     import tarfile
 

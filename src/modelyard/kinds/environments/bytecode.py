@@ -1,72 +1,79 @@
-"""Compiled modules by distribution, so that the next environment with the same wheel starts without compiling.
+"""Compiled modules by the content of their sources, so that the next environment with the same ones starts without compiling.
 
 An engine such as scikit-learn imports a thousand modules: compiled, that takes a second, otherwise three. A child may not
 write into its environment, so this is done for it. Compiling runs no code of the modules.
+
+What is kept is kept under the digest of the very bytes that were compiled. Nothing that a wheel says of itself (its name, its
+RECORD, compiled files that it brings) decides what another environment gets: a wheel can only fill the places of its own text.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from modelyard.kinds.environments.building import die_with_us
 from modelyard.kinds.environments.interpreters import Interpreter
 
 _COMPILE = """
-import compileall, py_compile, sys
-mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-for folder in sys.argv[1:]:
-    compileall.compile_dir(folder, quiet=2, maxlevels=50, invalidation_mode=mode)
+import hashlib, importlib.util, json, os, sys
+from importlib._bootstrap_external import _code_to_hash_pyc
+home = sys.argv[1]
+for path in json.load(sys.stdin):
+    with open(path, "rb") as source:
+        data = source.read()
+    digest = hashlib.sha256(data).hexdigest()
+    kept = os.path.join(home, digest[:2], digest)
+    if os.path.exists(kept + ".pyc") or os.path.exists(kept + ".none"):
+        continue
+    try:
+        code = compile(data, path, "exec", dont_inherit=True)
+        made, ending = _code_to_hash_pyc(code, importlib.util.source_hash(data), False), ".pyc"
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        made, ending = b"", ".none"
+    os.makedirs(os.path.dirname(kept), exist_ok=True)
+    with open(kept + "." + str(os.getpid()), "wb") as file:
+        file.write(made)
+    os.replace(file.name, kept + ending)
 """
 
 
 class Bytecode:
-    """A folder of compiled modules, for each interpreter and wheel."""
+    """A folder of compiled modules, for each interpreter and text of a module."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
 
     def bring(self, environment: Path, interpreter: Interpreter) -> bool:
-        """Link what is kept into the environment. True when nothing is missing."""
-        whole = True
-        for record in _records(environment):
-            kept = self._home / _tag(interpreter) / _key(record)
-            if kept.is_dir():
-                _link_tree(kept, record.parent.parent)
-            else:
+        """Link what is kept into the environment. True when nothing is missing. What a wheel itself brought compiled stays: it
+        serves this environment alone."""
+        whole, home, ending = True, self._of(interpreter), _ending(interpreter)
+        for source in _sources(environment):
+            kept = _kept(home, source)
+            if os.path.exists(f"{kept}.pyc"):  # noqa: PTH110  by names alone: there are thousands of files
+                folder, name = os.path.split(source)
+                os.makedirs(f"{folder}/__pycache__", exist_ok=True)  # noqa: PTH103
+                _link(f"{kept}.pyc", f"{folder}/__pycache__/{name.removesuffix('.py')}{ending}")
+            elif not os.path.exists(f"{kept}.none"):  # noqa: PTH110
                 whole = False
         return whole
 
     def compile(self, environment: Path, interpreter: Interpreter) -> None:
-        """Compile what has not been compiled, and keep it. Modules that do not compile are left as they are."""
-        sites = sorted({record.parent.parent for record in _records(environment)})
-        if not sites:
+        """Compile what has not been compiled, keep it, and link it. Modules that do not compile are left as they are."""
+        sources = list(_sources(environment))
+        if not sources:
             return
-        command = [str(interpreter.program), "-I", "-S", "-c", _COMPILE, *map(str, sites)]
-        subprocess.run(command, check=False, capture_output=True, preexec_fn=_kindly)
-        for record in _records(environment):
-            self._keep(record, self._home / _tag(interpreter) / _key(record), interpreter)
+        command = [str(interpreter.program), "-I", "-S", "-c", _COMPILE, str(self._of(interpreter))]
+        subprocess.run(command, check=False, capture_output=True, preexec_fn=_kindly, input=json.dumps(sources).encode())
+        self.bring(environment, interpreter)
 
-    def _keep(self, record: Path, into: Path, interpreter: Interpreter) -> None:
-        if into.is_dir():
-            return
-        into.parent.mkdir(parents=True, exist_ok=True)
-        site = record.parent.parent
-        with tempfile.TemporaryDirectory(dir=into.parent, prefix=".") as made:
-            whole = Path(made) / "tree"
-            whole.mkdir()
-            for compiled in _compiled(record, interpreter):
-                if (site / compiled).is_file():
-                    (whole / compiled).parent.mkdir(parents=True, exist_ok=True)
-                    _link(str(site / compiled), str(whole / compiled))
-            with suppress(OSError):  # another process has kept it meanwhile
-                whole.rename(into)
+    def _of(self, interpreter: Interpreter) -> Path:
+        return self._home / f"{interpreter.implementation}-{interpreter.version}"
 
 
 def _kindly() -> None:
@@ -74,35 +81,32 @@ def _kindly() -> None:
     os.nice(10)
 
 
-def _tag(interpreter: Interpreter) -> str:
-    return f"{interpreter.implementation}-{interpreter.version}"
-
-
-def _records(environment: Path) -> Iterator[Path]:
-    yield from environment.glob("lib*/python*/site-packages/*.dist-info/RECORD")
-
-
-def _key(record: Path) -> str:
-    """The list of a wheel's files with their hashes names its content."""
-    return f"{record.parent.stem}-{hashlib.sha256(record.read_bytes()).hexdigest()[:24]}"
-
-
-def _compiled(record: Path, interpreter: Interpreter) -> Iterator[PurePosixPath]:
-    short = "".join(interpreter.version.split(".")[:2])
-    for line in record.read_text(errors="replace").splitlines():
-        path = PurePosixPath(line.split(",")[0])
-        if path.suffix == ".py" and ".." not in path.parts and not path.is_absolute():
-            yield path.parent / "__pycache__" / f"{path.stem}.cpython-{short}.pyc"
-
-
-def _link_tree(kept: Path, into: Path) -> None:
-    """By names alone: there are thousands of files."""
-    for folder, _, files in os.walk(kept):
-        if files:
-            target = f"{into}{folder.removeprefix(str(kept))}"
-            os.makedirs(target, exist_ok=True)  # noqa: PTH103
+def _sources(environment: Path) -> Iterator[str]:
+    """The modules that lie in the environment itself; links, which may lead out of it, are passed over."""
+    for site in environment.glob("lib*/*/site-packages"):
+        if site.parent.parent.is_symlink():  # `lib64` is `lib`
+            continue
+        for folder, folders, files in os.walk(site):
+            if Path(folder, "__pycache__").is_symlink():
+                continue
+            folders[:] = [name for name in folders if name != "__pycache__"]
             for name in files:
-                _link(f"{folder}/{name}", f"{target}/{name}")
+                path = f"{folder}/{name}"
+                if name.endswith(".py") and not os.path.islink(path):  # noqa: PTH114
+                    yield path
+
+
+def _kept(home: Path, source: str) -> str:
+    """Where the compiled form of this text belongs, without its ending."""
+    with open(source, "rb") as file:  # noqa: PTH123
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{home}/{digest[:2]}/{digest}"
+
+
+def _ending(interpreter: Interpreter) -> str:
+    major, minor = interpreter.version.split(".")[:2]
+    tag = f"cpython-{major}{minor}" if interpreter.implementation == "cpython" else f"{interpreter.implementation}{major}{minor}"
+    return f".{tag}.pyc"
 
 
 def _link(source: str, target: str) -> None:
@@ -110,5 +114,5 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except FileExistsError:
         return
-    except OSError:  # another disk
+    except OSError:  # another disk, or more links than the disk allows
         shutil.copyfile(source, target)

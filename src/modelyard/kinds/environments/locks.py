@@ -9,7 +9,8 @@ from modelyard.core.errors import InvalidInput
 _FIELD = "environment_lock"
 _HINT = "make the lock with `uv pip compile --universal --generate-hashes`"
 _NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)")
-_HASH = re.compile(r"--hash[= ]sha(?:256|384|512):[0-9a-f]{64,128}\b")
+_HASH = re.compile(r"\s--hash[= ]sha(?:256|384|512):[0-9a-f]{64,128}(?=\s|$)")
+_MARKER = re.compile(r"\s*(?:;[^#@\\]*)?$")
 _PYTHON = re.compile(r"^#.*?(?:--python-version[= ]|\bpython[:= ]+)(3\.\d{1,2}(?:\.\d{1,3})?)\b", re.MULTILINE)
 
 
@@ -27,6 +28,10 @@ def requirements(text: str) -> dict[str, tuple[str, ...]]:
             )
         if not _HASH.search(line):
             raise InvalidInput(f"line {number}: {pin[0]} has no hash", field=_FIELD, hint=_HINT)
+        rest = _HASH.sub("", line[pin.end() :])
+        if not _MARKER.match(rest) or re.search(r"(?:^|\s)-", rest):
+            told = f"line {number}: only a version, a marker and hashes may be said of {pin[1]}, not {rest.strip()[:60]!r}"
+            raise InvalidInput(told, field=_FIELD, hint=_HINT)
         name = normalized(pin[1])
         found[name] = (*found.get(name, ()), pin[2])
     return found

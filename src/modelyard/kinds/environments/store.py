@@ -23,6 +23,7 @@ from modelyard.kinds.environments.interpreters import Interpreter
 from modelyard.kinds.environments.locks import python_of, requirements
 
 Progress = Callable[[str], None]
+_MADE = b"2"  # how they are made; the first took compiled modules by what a wheel said of itself
 
 
 class Environment:
@@ -201,7 +202,7 @@ def _alone(path: Path) -> Iterator[bool]:
 def _key(lock: bytes, interpreter: Interpreter) -> str:
     """By content, and by what it was made with: an interpreter that moved or grew makes another environment."""
     parts = [lock, *(part.encode() for part in (interpreter.version, interpreter.platform, interpreter.implementation))]
-    parts.append(str(interpreter.program.resolve()).encode())
+    parts += [str(interpreter.program.resolve()).encode(), _MADE]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:40]
 
 
