@@ -118,6 +118,29 @@ def test_kept_for_a_while_where_that_is_the_policy(tmp_path: Path) -> None:
     assert log.ship() == 0
 
 
+def test_a_segment_that_the_compactor_removes_meanwhile_is_no_error(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "m", MemorySegments(), LOCAL, keep=timedelta(hours=1))
+    log = machine.start()
+    for name in "abc":
+        machine.commit(name)
+        log.seal()
+    assert log.ship() == 3
+    first, second, last = sorted((tmp_path / "m").rglob("*.seg"))
+
+    def compact() -> None:
+        """As a compactor does it: the data, then what tells of it."""
+        for suffix in (".seg", ".json", ".shipped"):
+            second.with_suffix(suffix).unlink()
+
+    eager = Shipper(tmp_path / "m", machine.store, keep=timedelta(0), faults=FaultAt("shipping.removing", compact))
+    assert eager.ship() == 0
+    assert not first.exists()
+    assert [path.name for path in first.parent.glob("*.*") if path.stem == second.stem] == []
+    assert last.exists()
+    machine.commit("d")
+    log.close()
+
+
 POINTS = [
     "decisions.commit.written",
     "decisions.segment.started",

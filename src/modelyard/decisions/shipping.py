@@ -170,11 +170,13 @@ class Shipper:
         self._faults.reach("shipping.noted")
 
     def _tidy(self, folder: Path) -> None:
-        """Remove what is in the store for long enough; the data first: a seal without data is nothing."""
+        """Remove what is in the store for long enough; the data first: a seal without data is nothing. A compactor may remove
+        the same segment at the same time."""
         oldest = time.time() - self._keep.total_seconds()
         for path in layout.segments(folder)[:-1]:
-            if noted(path) and _note(path).stat().st_mtime <= oldest:
-                path.data.unlink()
+            since = _noted_at(path)
+            if since is not None and since <= oldest:
+                path.data.unlink(missing_ok=True)
                 self._faults.reach("shipping.removing")
         left = {path.number for path in layout.segments(folder)}
         for extra in [*folder.glob("*.json"), *folder.glob("*.shipped")]:
@@ -206,6 +208,14 @@ def cut(path: SegmentPath, size: int) -> None:
 def noted(path: SegmentPath) -> bool:
     """Whether the segment is in the store, as far as this machine knows."""
     return _note(path).exists()
+
+
+def _noted_at(path: SegmentPath) -> float | None:
+    """When the segment was noted as being in the store (seconds since 1970), if it is."""
+    try:
+        return _note(path).stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def _note(path: SegmentPath) -> Path:
