@@ -154,8 +154,8 @@ class Rows:
 
 
 def to_batch(table: TableSpec, groups: Sequence[Rows]) -> Any:
-    """One Arrow batch of all groups in order, those of one stamp together. Raises InvalidInput when a column is unknown, missing or
-    of a wrong type."""
+    """One Arrow batch of all groups in order, those of one stamp together. Raises InvalidInput when a column is unknown, missing
+    or of a wrong type."""
     for group in groups:
         _check(table, group)
     stamps = {id(group.stamp): group.stamp for group in groups}
