@@ -27,7 +27,7 @@ from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
 
 _log = structlog.get_logger(__name__)
 _COMPRESS_FROM = 64
-_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
 @dataclass(frozen=True)
