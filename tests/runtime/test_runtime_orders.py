@@ -326,3 +326,14 @@ def test_the_cache_keeps_the_snapshots_it_accepted(tmp_path: Path) -> None:
         cache.accept(str(epoch).encode(), Highest(epoch, digest(b"x")))
     cache.accept(b"older", Highest(3, digest(b"x")))
     assert cache.history() == [str(epoch).encode() for epoch in range(11, 61)]
+
+
+def test_routes_that_were_only_signed_again_do_not_push_out_where_back_is(desk: Desk) -> None:
+    desk.accept(desk.arms[1])
+    base = desk.accept(desk.arms[2])
+    for _ in range(60):
+        epoch = desk.accept(desk.arms[2])
+    assert len(desk.cache.history()) == 3
+    for order in (order_of(epoch), order_of(base + 30, desk.arms[1])):  # also one made against an epoch that was let go of
+        assert [arm["name"] for arm in desk.desk.take(order)["arms"]] == ["v1"]
+    assert desk.serves() == ["v1"]

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.core.digests import DIGEST
+from modelyard.core.digests import DIGEST, digest, digest_of
 from modelyard.core.errors import InvalidInput, Untrusted
 from modelyard.decisions import exclusive, write_atomically
 from modelyard.decisions.errors import storage_error
+from modelyard.trust.dsse import Envelope
+from modelyard.trust.statements import RouteSnapshot, Statement
 
 HISTORY = 50
-"""Snapshots that are kept after newer ones came: where an operator's order may lead."""
+"""Different states of the arms that are kept after newer ones came: where an operator's order may lead. Routes that were only
+signed again are no state of their own."""
 
 
 class Highest(msgspec.Struct, frozen=True):
@@ -35,6 +38,7 @@ class Cache:
         self._blobs = home / "blobs"
         self._releases = home / "releases"
         self._history = home / "history"
+        self._states: dict[str, str] = {}
         for folder in (home, self._blobs, self._releases, self._history):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -49,19 +53,33 @@ class Cache:
             if highest.epoch < self.highest().epoch:
                 return
             write_atomically(self._history / f"{highest.epoch:012d}.dsse.json", envelope)
-            for old in sorted(self._history.glob("*.dsse.json"))[:-HISTORY]:
-                old.unlink(missing_ok=True)
+            self._prune()
             write_atomically(self._home / "epoch.json", msgspec.json.encode(highest))
             write_atomically(self._home / "routes.dsse.json", envelope)
 
     def history(self) -> list[bytes]:
-        """The envelopes of the last snapshots that were accepted, oldest first, the one in force among them. They are verified by
-        whoever reads them."""
+        """The envelopes of the last states that were accepted, oldest first, the one in force among them: of each, the first and
+        the last that was signed. They are verified by whoever reads them."""
         found = []
         for path in sorted(self._history.glob("*.dsse.json")):
             with suppress(FileNotFoundError):  # another process of this home let go of the oldest
                 found.append(path.read_bytes())
         return found
+
+    def _prune(self) -> None:
+        """Of each run of equal states the first stays, which says since when, and the last, whose key is the newest."""
+        runs: list[list[Path]] = []
+        paths = sorted(self._history.glob("*.dsse.json"))
+        self._states = {path.name: self._states.get(path.name) or _state(path.read_bytes()) for path in paths}
+        for path in paths:
+            if runs and self._states[runs[-1][0].name] == self._states[path.name]:
+                runs[-1].append(path)
+            else:
+                runs.append([path])
+        kept = {path for run in runs[-HISTORY:] for path in (run[0], run[-1])}
+        for path in paths:
+            if path not in kept:
+                path.unlink(missing_ok=True)
 
     def highest(self) -> Highest:
         """What `accept` remembered. Raises Untrusted when the file is broken: without it an old snapshot could come back."""
@@ -110,6 +128,17 @@ class Cache:
             raise storage_error(error, self._blobs / _hex(wanted)) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _state(envelope: bytes) -> str:
+    """Equal for snapshots whose endpoints have the same arms. What cannot be read is a state of its own."""
+    try:
+        told = Statement.model_validate_json(Envelope.from_json(envelope).payload_bytes()).predicate
+        snapshot = RouteSnapshot.model_validate(told)
+    except (ValueError, Untrusted):
+        return digest(envelope)
+    arms = {endpoint.name: [arm.model_dump(mode="json") for arm in endpoint.arms] for endpoint in snapshot.endpoints}
+    return digest_of([snapshot.organisation, arms])
 
 
 def _limited(pieces: Iterator[bytes], wanted: str, largest: int) -> Iterator[bytes]:
