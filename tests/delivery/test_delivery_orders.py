@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -192,11 +194,25 @@ def test_who_may_no_longer_roll_back_does_not_by_an_order(yard: Yard) -> None:
 
 def test_orders_that_nobody_here_stands_for_are_refused(yard: Yard) -> None:
     stranger = Ed25519Signer.generate()
-    assert yard.bring(yard.order(stranger)) is OrderOutcome.REFUSED
-    assert "unknown" in yard.kept().detail or "no trust root" in yard.kept().detail
+    with pytest.raises(Untrusted, match="no trust root"):
+        yard.bring(yard.order(stranger))
     assert yard.names() == ["v2"]
     with pytest.raises(InvalidInput, match="no order"):
         yard.bring(b'{"payload": "e30=", "payloadType": "application/vnd.in-toto+json", "signatures": [{"sig": "e30="}]}')
+
+
+def test_a_broken_copy_settles_nothing(yard: Yard) -> None:
+    envelope = yard.order()
+    broken = json.loads(envelope)
+    broken["signatures"][0]["sig"] = base64.b64encode(bytes(64)).decode()
+    with pytest.raises(Untrusted):
+        yard.bring(json.dumps(broken).encode())
+    with pytest.raises(Untrusted):
+        yard.bring(yard.order(Ed25519Signer.generate()))  # the same words, signed by nobody
+    with yard.house.platform.storage.reading() as tx:
+        refused = every(tx, AUDIT, equals("outcome", AuditOutcome.REFUSED), equals("action", "delivery.refuse_order"))
+    assert [r.actor for r in refused] == [RUNTIME.id] * 2
+    assert yard.bring(envelope) is OrderOutcome.FOLLOWED
 
 
 @pytest.mark.parametrize("loss", ["revoked", "deactivated", "another's name", "release revoked"])

@@ -12,7 +12,7 @@ from modelyard.api.commands import FAULTS
 from modelyard.catalog.model import VERSIONS
 from modelyard.core.bus import Request
 from modelyard.core.digests import DIGEST
-from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.core.errors import InvalidInput, NotFound, Untrusted
 from modelyard.core.records import equals, first
 from modelyard.delivery import OrdersTaken, take_in
 from modelyard.delivery.commands import FallbackReport, OrderBrought, RecordFallbacks, RefuseOrder
@@ -116,12 +116,18 @@ def bring_fallbacks(here: PlatformHere, asker: Asker, uses: list[FallbackReport]
 
 @routes.post("/runtime/orders", responses=FAULTS, operation_id="bring_orders", summary="Bring orders that a runtime acts on")
 def bring_orders(here: PlatformHere, asker: Asker, orders: list[OrderBrought]) -> OrdersTaken:
-    """Each is done once, in the name of the operator who signed it; what became of it is in the answer and in the audit log."""
+    """Each is done once, in the name of the operator who signed it; what became of it is in the answer and in the audit log. What
+    no key for orders signed is left out of the answer, and refused when nothing else came with it."""
     if len(orders) > 100:
         raise InvalidInput("more than 100 orders at once", field="orders", hint="bring them in parts")
     require_scope(asker, RefuseOrder.action)
     organisation, now = here.settings.organisation, here.clock.now()
-    outcomes = {
-        order.digest: take_in(here.bus, here.storage, here.keys.roots(), asker, organisation, order, now) for order in orders
-    }
+    outcomes, refused = {}, None
+    for order in orders:
+        try:
+            outcomes[order.digest] = take_in(here.bus, here.storage, here.keys.roots(), asker, organisation, order, now)
+        except Untrusted as refusal:
+            refused = refused or refusal
+    if refused is not None and not outcomes:
+        raise refused
     return OrdersTaken(outcomes=outcomes)

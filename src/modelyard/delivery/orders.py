@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from modelyard.core.bus import Bus, Request, Work
 from modelyard.core.digests import digest as digest_of_bytes
 from modelyard.core.errors import IdempotencyMismatch, InvalidInput, ModelyardError, NotFound, Refused, Untrusted
-from modelyard.core.messages import Actor, ActorKind
+from modelyard.core.messages import Actor, ActorKind, Subject
 from modelyard.core.records import Query, Storage, Transaction, equals, first
 from modelyard.delivery.changing import change, endpoint_named, latest_routes, publish, require_sound
 from modelyard.delivery.commands import OrderBrought, ReconcileOrder, RefuseOrder
@@ -42,11 +42,17 @@ class OrdersTaken(BaseModel):
 def take_in(bus: Bus, storage: Storage, roots: TrustRoots, bringer: Actor, organisation: str, brought: OrderBrought,
             now: datetime) -> OrderOutcome:  # fmt: skip
     """Act on an order that a runtime brought, or keep why not. The order's signature says whose it is, as a token would: the
-    bringer only carries it. A repeat gives what became of it the first time. Raises InvalidInput for what is no order at all."""
+    bringer only carries it. A repeat gives what became of it the first time. Raises InvalidInput for what is no order at all, and
+    Untrusted for what no key for orders signed: that is audited and settles nothing, since the genuine order may still come."""
     digest, order = _unverified(brought.envelope)
     known = _known(storage, organisation, digest)
     if known is not None:
         return known.outcome
+    try:
+        found = read_order(brought.envelope.encode(), roots, now)
+    except Untrusted as refusal:
+        bus.record_refusal(bringer, organisation, RefuseOrder.action, Subject(type="endpoint", id=order.endpoint), refusal)
+        raise
     about: dict[str, Any] = {
         "endpoint": order.endpoint,
         "envelope": brought.envelope,
@@ -57,14 +63,14 @@ def take_in(bus: Bus, storage: Storage, roots: TrustRoots, bringer: Actor, organ
     try:
         try:
             with storage.reading() as tx:
-                operator = operator_of(tx, read_order(brought.envelope.encode(), roots, now))
+                operator = operator_of(tx, found)
             taken = bus.handle(request(command=ReconcileOrder(**about), actor=operator))
         except (Refused, NotFound, InvalidInput) as refusal:
             taken = bus.handle(request(command=RefuseOrder(**about, why=str(refusal)[:2000]), actor=bringer))
     except IdempotencyMismatch:  # another runtime brought it at the same moment
-        found = _known(storage, organisation, digest)
-        assert found is not None, "the key of an order is kept with the order"
-        return found.outcome
+        kept = _known(storage, organisation, digest)
+        assert kept is not None, "the key of an order is kept with the order"
+        return kept.outcome
     assert isinstance(taken, TakenOrder)
     return taken.outcome
 

@@ -118,10 +118,10 @@ class HttpSource:
         return {use.id for use in uses}
 
     def report_orders(self, orders: Sequence[OrderReport]) -> set[str]:
-        self._post("/orders", list(orders))
-        return {order.digest for order in orders}
+        settled = self._post("/orders", list(orders)).json()["outcomes"]
+        return {order.digest for order in orders if order.digest in settled}
 
-    def _post(self, path: str, records: Sequence[msgspec.Struct]) -> None:
+    def _post(self, path: str, records: Sequence[msgspec.Struct]) -> httpx.Response:
         import httpx
 
         body = msgspec.json.encode(records)
@@ -130,6 +130,7 @@ class HttpSource:
         except httpx.HTTPError as error:
             raise SourceDown(f"the control plane does not answer: {error!r}") from error
         _check(answer)
+        return answer
 
     def _get(self, path: str, params: dict[str, str], timeout: float = 10.0) -> httpx.Response:
         import httpx
