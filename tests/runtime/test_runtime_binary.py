@@ -7,6 +7,7 @@ import struct
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
@@ -280,3 +281,16 @@ def test_a_damaged_request_is_refused_or_read_and_never_fails(data: st.DataObjec
     with suppress(InvalidInput):
         asked = OpenInference().read(bytes(text), Bare(inference_header_content_length=str(length)), {})
         assert asked.given
+
+
+@pytest.mark.parametrize("header", [{LENGTH: "9"}, {"content-encoding": "gzip, gzip, gzip"}])
+def test_headers_that_change_what_the_body_is_are_heeded_for_the_usual_request_too(
+    served: Served, header: dict[str, str]
+) -> None:
+    tensors = [{"name": n, "shape": [1], "datatype": "FP32", "data": [1.0]} for n in ("a", "b")]
+    url = f"http://{served.url}/v2/models/hold/infer"
+    content = b" " + json.dumps({"inputs": tensors}).encode()
+    json_only = {"content-type": "application/json"}
+    usual = httpx.post(url, content=content, headers=json_only)
+    assert usual.status_code == 200, usual.text
+    assert httpx.post(url, content=content, headers=json_only | header).status_code in {400, 415}

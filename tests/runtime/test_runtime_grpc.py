@@ -17,9 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tritonclient.utils import InferenceServerException
 
+from modelyard.core.errors import InvalidInput
 from modelyard.decisions import DecisionReader
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
 from modelyard.runtime import tensors
+from modelyard.runtime.asked import Column, Said
+from modelyard.runtime.grpc import requests
 from modelyard.runtime.grpc.messages import HEALTH_SERVICE, SERVICE, messages
 from modelyard.trust.statements import Arm, ArmRole
 from tests.runtime.runtime_stage import ControlPlane, RunningRuntime, onnx_model
@@ -224,3 +227,13 @@ def test_tensors_come_back_as_they_went(data: st.DataObject) -> None:
 @given(st.lists(st.text(), min_size=1, max_size=6))
 def test_texts_come_back_as_they_went(texts: list[str]) -> None:
     assert tensors.from_raw("x", "BYTES", [len(texts)], tensors.to_raw("BYTES", texts)) == texts
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_whole_numbers_that_are_missing_are_told_with_the_decisions_that_were_logged(raw: bool) -> None:
+    ids = [f"dec_{number}" for number in range(25)]
+    said = Said("hold", "1", "mine", ids, [], 1, 25, [Column("count", "INT64", (), [None] * 25)])
+    with pytest.raises(InvalidInput, match=r"INT64 has missing values.*dec_0, dec_1.* and 5 more") as caught:
+        requests.write(said, raw)
+    assert caught.value.hint == "ask over HTTP in JSON"
+    assert "HTTP" in str(caught.value)

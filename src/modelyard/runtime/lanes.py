@@ -15,6 +15,7 @@ from modelyard.runtime.asked import Headers
 from modelyard.runtime.calls import Hidden
 from modelyard.runtime.errors import BodyLate
 from modelyard.runtime.forms.media import EVENTS
+from modelyard.runtime.forms.oip import LENGTH
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.quick import JSON, Lane, Ticket, lane
@@ -63,6 +64,8 @@ class Lanes:
         if length is None or not length.isdigit() or int(length) > _LARGEST or headers.get("content-type") != "application/json":
             return None, None
         if admission.full or headers.get(DEADLINE) is not None or EVENTS in (headers.get("accept") or ""):
+            return None, None
+        if headers.get(LENGTH) is not None or headers.get("content-encoding") is not None:  # the body is not all JSON as it is
             return None, None
         admission.open += 1
         try:

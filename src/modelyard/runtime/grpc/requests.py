@@ -17,6 +17,8 @@ from modelyard.runtime.protocol import Parameters
 
 _LISTS = frozenset({"routing_keys", "subject", "event_time"})
 """Parameters that may hold one value a row: gRPC's parameters are scalars, so such a list comes as JSON text."""
+_NAMED = 20
+"""So many decisions are named in an error: it travels in a header."""
 
 
 def read(request: Any) -> Asked:
@@ -77,17 +79,27 @@ def _listed(name: str, value: Any) -> Any:
 
 def write(said: Said, raw: bool) -> Any:
     """The response: contents raw when the request's were (or when a type travels only so), else typed. Decision ids and groups
-    are JSON texts in `parameters`."""
+    are JSON texts in `parameters`. Raises InvalidInput, naming the decisions, when an output's type cannot carry what is missing:
+    they are made and logged by then."""
     kinds = messages()
     response = kinds["ModelInferResponse"](model_name=said.endpoint, model_version=said.version or "", id=said.id)
     response.parameters["decision_ids"].string_param = msgspec.json.encode(said.ids).decode()
     response.parameters["groups"].string_param = msgspec.json.encode(said.groups).decode()
     response.parameters["epoch"].int64_param = said.epoch
     raw = raw or any(column.datatype not in tensors.TYPED for column in said.outputs)
+    try:
+        _fill(response, said, raw)
+    except InvalidInput as error:
+        more = f", and {len(said.ids) - _NAMED} more" if len(said.ids) > _NAMED else ""
+        told = f"{error.detail}; the decisions are logged as {', '.join(said.ids[:_NAMED])}{more}"
+        raise InvalidInput(told, field="outputs", hint=error.hint) from error
+    return response
+
+
+def _fill(response: Any, said: Said, raw: bool) -> None:
     for column in said.outputs:
         tensor = response.outputs.add(name=column.name, datatype=column.datatype, shape=[said.rows, *column.shape])
         if raw:
             response.raw_output_contents.append(tensors.to_raw(column.datatype, column.values))
         else:
             tensors.into_contents(column.datatype, column.values, tensor.contents)
-    return response
