@@ -77,6 +77,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--read-seconds", type=float, default=30.0, help="how long a request's head, and its body, may take to come"
     )
     parser.add_argument(
+        "--stop-seconds", type=_some_seconds, default=60, help="how long requests under way, and streams, may hold up the end"
+    )
+    parser.add_argument(
         "--segments", help="where sealed segments of the decision log are shipped to: s3://bucket/prefix, a folder"
     )
     parser.add_argument(
@@ -98,6 +101,13 @@ def _not_negative(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and a million")
+    return value
+
+
+def _some_seconds(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 86400")
     return value
 
 
@@ -138,6 +148,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
+        workers_kill_timeout=options.stop_seconds,
     )
     server.serve(target_loader=partial(hosted, settings), wrap_loader=False)
 

@@ -126,7 +126,7 @@ def _programs(settings: Settings, token: Path) -> list[Program]:
     ]
     if settings.runtime_grpc_port is not None:
         runtime += ["--grpc-port", str(settings.runtime_grpc_port)]
-    runtime += ["--policy-file", str(settings.home / POLICY)]
+    runtime += ["--policy-file", str(settings.home / POLICY), "--stop-seconds", str(int(GRACE) - 5)]
     return [
         Program("worker", ["modelyard.worker"]),
         Program("api", ["modelyard.api"], f"{settings.url}/health/ready"),
