@@ -57,7 +57,7 @@ def score(platform: Platform, run: Run) -> dict[str, Any]:
 def _place(platform: Platform) -> dict[str, Any]:
     """Where the data plane beside this platform is, and whom it trusts."""
     settings = platform.settings
-    policy, key = settings.home / "policy.json", settings.pseudonym_key_file
+    policy, key, data = settings.home / "policy.json", settings.pseudonym_key_file, settings.data_key_file
     return {
         "home": str(settings.runtime_folder.absolute()),
         "source": settings.url,
@@ -66,6 +66,7 @@ def _place(platform: Platform) -> dict[str, Any]:
         "token_file": str(runtime_token(platform).absolute()),
         "policy_file": str(policy.absolute()) if policy.exists() else None,
         "pseudonym_key_file": str(key.absolute()) if key is not None else None,
+        "data_key_file": str(data.absolute()) if data is not None else None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,11 +30,13 @@ class Fault:
 
 @dataclass(slots=True)
 class Fitted:
-    """`batch` has all rows, in the types of the signature; those where `bad` is true must not be shown to a model."""
+    """`batch` has all rows, in the types of the signature; those where `bad` is true must not be shown to a model.
+    `hidden` are fields whose values no text may repeat."""
 
     batch: Batch
     bad: Array | None = None
     faults: list[Fault] = field(default_factory=list)
+    hidden: Collection[str] = ()
 
     def good(self) -> Array | None:
         """The numbers of the rows that fit, or None when all do."""
@@ -47,17 +49,18 @@ class Fitted:
         if self.bad is None:
             self.bad = np.zeros(len(wrong), dtype=bool)
         for row in np.flatnonzero(wrong & ~self.bad).tolist():
-            told = reason if values is None else f"{_shown(values[row])} {reason}"
+            told = reason if values is None or name in self.hidden else f"{_shown(values[row])} {reason}"
             self.faults.append(Fault(row, name, told))
         self.bad |= wrong
 
 
-def fit(table: Any, specs: Sequence[FieldSpec], *, parse: bool = False) -> Fitted:
-    """The table's columns as the signature wants them. `parse` reads numbers from text (for CSV).
+def fit(table: Any, specs: Sequence[FieldSpec], *, parse: bool = False, hidden: Collection[str] = ()) -> Fitted:
+    """The table's columns as the signature wants them. `parse` reads numbers from text (for CSV); `hidden` are fields
+    whose values are not told.
 
     Raises InvalidInput when a column is missing or of a type that no row could fit.
     """
-    fitted = Fitted({})
+    fitted = Fitted({}, hidden=hidden)
     for spec in specs:
         if spec.name not in table.column_names:
             known = ", ".join(table.column_names)[:300]

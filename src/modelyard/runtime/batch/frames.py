@@ -23,9 +23,11 @@ from modelyard.core.errors import InvalidInput, NotApproved
 from modelyard.core.ids import RandomIds
 from modelyard.decisions import write_atomically
 from modelyard.runtime.batch.model import SLICE, Invalid, Order, Part, Place, Plan
+from modelyard.runtime.batch.protecting import data_key
 from modelyard.runtime.batch.released import Plane, chosen, constant_of, pseudonym_key, still_allowed
 from modelyard.runtime.batch.scoring import Scorer
 from modelyard.runtime.batch.working import Setup, Worker
+from modelyard.trust.statements import Protection
 
 FILE = "rows"
 _MAKING = threading.Lock()
@@ -43,6 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     log: str | None = None
     home: str | None = None
     pseudonym_key_file: str | None = None
+    data_key_file: str | None = None
     keep: tuple[str, ...] | None = None
     arm: str | None = None
     shares: bool = False
@@ -57,6 +60,7 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     setup: Setup
     roots: str
     pseudonyms: str
+    data: str | None = None
 
     def encode(self) -> bytes:
         """As JSON."""
@@ -105,10 +109,16 @@ def begin(endpoint: str, options: Options) -> tuple[Beginning, Scorer]:
     )
     constant = constant_of(allowed) if order.invalid is Invalid.FALLBACK else None
     models, predictors = plane.predictors(still_allowed(plan, allowed))
-    scorer = Scorer(order, plan.pins, predictors, routes.sticky_salt, constant)
+    scorer = Scorer(order, plan.pins, predictors, routes.sticky_salt, constant, routes.policy)
     models.close()
     setup = Setup(plan=plan, place=place, snapshot=allowed.envelope)
-    return Beginning(setup=setup, roots=place.trust_roots.read_text(), pseudonyms=pseudonym_key(place).decode()), scorer
+    beginning = Beginning(
+        setup=setup,
+        roots=place.trust_roots.read_text(),
+        pseudonyms=pseudonym_key(place).decode(),
+        data=data_key(place) if Protection.ENCRYPT in scorer.protected.values() else None,
+    )
+    return beginning, scorer
 
 
 def answers(beginning: bytes, partition: int, first: int, table: Any) -> Iterator[Any]:
@@ -132,6 +142,9 @@ def _worker(beginning: bytes) -> Worker:
     write_atomically(roots, told.roots.encode())
     write_atomically(key, told.pseudonyms.encode(), mode=0o600)
     here = msgspec.structs.replace(place, trust_roots=roots, pseudonym_key_file=key)
+    if told.data is not None:
+        here = msgspec.structs.replace(here, data_key_file=place.home / f"data-{digest(told.data.encode())[7:23]}.key")
+        write_atomically(here.data_key_file, told.data.encode(), mode=0o600)
     worker = Worker(msgspec.structs.replace(told.setup, place=here))
     atexit.register(worker.close)
     return worker
@@ -150,4 +163,5 @@ def _place(options: Options) -> Place:
         log=Path(options.log or home / "unlogged").absolute(),
         token=options.token or os.environ.get("MODELYARD_TOKEN"),
         pseudonym_key_file=Path(options.pseudonym_key_file).absolute() if options.pseudonym_key_file else None,
+        data_key_file=Path(options.data_key_file).absolute() if options.data_key_file else None,
     )

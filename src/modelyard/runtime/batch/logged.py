@@ -24,6 +24,7 @@ from modelyard.decisions.schema import DECISION_TABLE
 from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.batch.fitting import Fitted
 from modelyard.runtime.batch.model import Pin, Plan
+from modelyard.runtime.batch.protecting import Shield
 from modelyard.runtime.batch.released import Allowed
 
 _LIMITS = Limits(segment_bytes=16 << 20)
@@ -53,9 +54,9 @@ class Slice:
 class BatchLog:
     """The decision log of one worker of a batch. Nothing is opened before something is to be logged. Safe for several threads."""
 
-    def __init__(self, root: Path, plan: Plan, allowed: Allowed, pseudonyms: Pseudonyms, faults: Faults) -> None:
+    def __init__(self, root: Path, plan: Plan, allowed: Allowed, pseudonyms: Pseudonyms, shield: Shield, faults: Faults) -> None:
         self._root, self._plan, self._allowed = root, plan, allowed
-        self._pseudonyms, self._faults = pseudonyms, faults
+        self._pseudonyms, self._shield, self._faults = pseudonyms, shield, faults
         self._journal: Journal | None = None
         self._opening = threading.Lock()
 
@@ -111,7 +112,11 @@ class BatchLog:
             "request": self._plan.id,
             "schema_version": SCHEMA_VERSION,
         }
-        columns = {"id": piece.ids, "inputs": self._inputs(piece), "output": objects(piece.outputs, rows)}
+        columns = {
+            "id": piece.ids,
+            "inputs": self._inputs(piece),
+            "output": objects(self._shield.columns(piece.outputs, rows), rows),
+        }
         columns |= self._by_arm(piece)
         for name, source in (("unit", order.key), ("subject", order.subject)):
             if source is not None:
@@ -145,7 +150,7 @@ class BatchLog:
         for spec in piece.specs:
             values = piece.fitted.batch[spec.name]
             columns[spec.name] = _logged(values if piece.rows is None else values[piece.rows], spec)
-        return objects(columns, piece.count)
+        return objects(self._shield.columns(columns, piece.count), piece.count)
 
     def _pseudonymous(self, domain: str, piece: Slice, source: str) -> Any:
         column = piece.table[source]

@@ -67,7 +67,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a batch runs. `source` is the control plane's address or a folder that it publishes to; `home` holds the cache of
-    artifacts and the pseudonym key; `log` is the folder of the decision log."""
+    artifacts and the keys for pseudonyms and protected fields; `log` is the folder of the decision log."""
 
     home: Path
     source: str
@@ -77,6 +77,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None = None
     policy_file: Path | None = None
     pseudonym_key_file: Path | None = None
+    data_key_file: Path | None = None
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -239,7 +239,8 @@ def _require_fitting(plane: Plane, allowed: Allowed, plan: Plan) -> Any:
     constant = constant_of(allowed) if order.invalid is Invalid.FALLBACK else None
     models, predictors = plane.predictors(still_allowed(plan, allowed))
     try:
-        scorer = Scorer(order, plan.pins, predictors, allowed.endpoint.routes.sticky_salt, constant)
+        routes = allowed.endpoint.routes
+        scorer = Scorer(order, plan.pins, predictors, routes.sticky_salt, constant, routes.policy)
         first = None
         for file in plan.files:
             schema = schema_of(file)

@@ -16,7 +16,9 @@ from modelyard.kinds.contract import Batch, Predictor
 from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.batch.fitting import Fault, Fitted, fit
 from modelyard.runtime.batch.model import Invalid, Order, Pin
+from modelyard.runtime.batch.protecting import protections
 from modelyard.runtime.routing import Shares, draw
+from modelyard.trust.statements import EndpointPolicy
 
 CONSTANT = "constant"
 ADDED = ("decision_id", "arm", "version")
@@ -46,6 +48,7 @@ class Scorer:
         predictors: Mapping[str, Predictor],
         salt: str,
         constant: dict[str, object] | None,
+        policy: EndpointPolicy | None = None,
     ) -> None:
         self.order, self.pins, self.constant = order, tuple(pins), constant
         self._salt = salt
@@ -54,6 +57,8 @@ class Scorer:
         self._ask = [getattr(p, "answer", p.predict) for p in self._predictors]
         self.specs = _union([p.signature.inputs for p in self._predictors])
         self.outputs = self._predictors[0].signature.outputs
+        every = [spec for p in self._predictors for spec in (*p.signature.inputs, *p.signature.outputs)]
+        self.protected = protections(policy, every) if policy is not None else {}
         self._require_same_answers()
 
     def keep(self, columns: Sequence[str]) -> list[str]:
@@ -97,7 +102,7 @@ class Scorer:
     def answer(self, table: Any, first: str, parse: bool = False) -> Answered:
         """Answers for a table of rows. `first` names the rows' place, for draws without a key. Raises InvalidInput when a row
         does not fit and the order says that the batch ends then, and what the model raises."""
-        fitted = fit(table, self.specs, parse=parse)
+        fitted = fit(table, self.specs, parse=parse, hidden=self.protected)
         if fitted.bad is not None and self.order.invalid is Invalid.FAIL:
             return Answered({}, fitted.good(), None, fitted, 0.0, fitted.faults)
         good = fitted.good()
@@ -145,7 +150,8 @@ class Scorer:
         except ModelyardError:
             raise
         except Exception as error:
-            raise Unavailable(f"arm {self.pins[place].name!r} failed: {error!r:.300}", field="arm") from error
+            why = type(error).__name__ if self.protected else f"{error!r:.300}"  # a model may tell what it was asked
+            raise Unavailable(f"arm {self.pins[place].name!r} failed: {why}", field="arm") from error
         return {spec.name: found[spec.name] for spec in self.outputs}
 
     def _with_constant(

@@ -33,6 +33,7 @@ from modelyard.decisions.files import sync_folder
 from modelyard.runtime.batch.idents import decision_ids
 from modelyard.runtime.batch.logged import BatchLog, Slice
 from modelyard.runtime.batch.model import REJECTS, SLICE, Invalid, Part, PartReport, Place, Plan
+from modelyard.runtime.batch.protecting import Shield
 from modelyard.runtime.batch.reading import ReadPart, read_part, schema_of
 from modelyard.runtime.batch.released import Plane, constant_of, pseudonym_key, require_in_time, still_allowed
 from modelyard.runtime.batch.scoring import ADDED, Answered, Scorer, output_array
@@ -77,8 +78,11 @@ class Worker:
         self._arms = still_allowed(setup.plan, allowed)
         self._models, predictors = plane.predictors(self._arms)
         constant = constant_of(allowed) if order.invalid is Invalid.FALLBACK else None
-        self.scorer = Scorer(order, setup.plan.pins, predictors, allowed.endpoint.routes.sticky_salt, constant)
-        self._log = BatchLog(setup.place.log, setup.plan, allowed, Pseudonyms(pseudonym_key(setup.place)), self._faults)
+        routes = allowed.endpoint.routes
+        self.scorer = Scorer(order, setup.plan.pins, predictors, routes.sticky_salt, constant, routes.policy)
+        pseudonyms = Pseudonyms(pseudonym_key(setup.place))
+        shield = Shield(self.scorer.protected, pseudonyms, setup.place)
+        self._log = BatchLog(setup.place.log, setup.plan, allowed, pseudonyms, shield, self._faults)
         self._reader = DecisionReader(setup.place.log)
         self._folder = setup.plan.folder
         self._names: dict[int, Any] = {}
