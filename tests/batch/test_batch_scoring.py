@@ -154,6 +154,10 @@ def test_a_challenger_answers_when_it_is_asked_for(stage: Stage) -> None:
     path = stage.write(rows(10))
     assert run(stage, stage.order(path, arm="v2")).by_arm == {"v2": 10}
     assert stage.output()["prediction"].to_pylist()[0] == 20.0
+    small = stage.plane.arm(20.0, version="ver_3", role="challenger", share=0.5, name="v3", greatest_share=0.5)
+    stage.plane.publish(stage.plane.endpoint(stage.champion.model_copy(update={"share": 0.5}), small))
+    with pytest.raises(NotApproved, match="released for 50% of the traffic"):
+        run(stage, stage.order(path, arm="v3", out=str(stage.folder / "small")))
     with pytest.raises(NotFound, match="no live arm 'v9'"):
         run(stage, stage.order(path, arm="v9", out=str(stage.folder / "other")))
 

@@ -62,6 +62,6 @@ def test_a_window_of_the_log_is_answered_by_a_shadow(tmp_path: Path) -> None:
     assert len(shadows) == len({row["shadow_of"] for row in shadows}) == ROWS == len(logged)
     for row in shadows:
         first = logged[row["shadow_of"]]
-        assert row["inputs"] == first["inputs"]
+        assert all(row[name] == first[name] for name in ("inputs", "unit", "subject", "event_time"))
         assert (row["version"], row["reason"]) == ("4", "replayed")
         assert json.loads(row["output"])["prediction"] == json.loads(first["output"])["prediction"] + 30.0

@@ -10,23 +10,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, replace
+from time import perf_counter, time
 from typing import Any
 
 import msgspec
 
-from modelyard.core.errors import InvalidInput
+from modelyard.core.errors import InvalidInput, NotApproved
 from modelyard.decisions import DecisionIds, DecisionReader, Window
 from modelyard.decisions.protection import ENCRYPTED, HASHED
 from modelyard.runtime.asked import Asked
 from modelyard.runtime.calls import Call, Hidden, Part, decision_rows
+from modelyard.runtime.errors import NoAnswer
 from modelyard.runtime.table import ServedEndpoint, ServingArm, Table
 from modelyard.runtime.writer import LogWriter
+from modelyard.trust.statements import Stale
 
 _AT_ONCE = 256
 _LIVE = frozenset({"champion", "challenger", "fallback", "constant"})
-_COLUMNS = ("id", "role", "endpoint", "inputs", "event_time", "decision_time")
+_COLUMNS = ("id", "role", "endpoint", "inputs", "unit", "subject", "event_time", "decision_time")
+_WHOSE = ("unit", "subject", "event_time")
+"""What a replayed row has from the first: pseudonyms, and when it happened."""
 
 
 @dataclass(slots=True)
@@ -49,7 +53,8 @@ async def replay(
     rows_a_second: float,
 ) -> Replayed:
     """Ask the arm for every decision of the window that a caller got from the endpoint. `arm` is of the role shadow; its answers
-    are logged with `shadow_of`. Raises what the log or the model raises; what was logged until then stays."""
+    are logged with `shadow_of`, and the pseudonyms and event times of the first ones. Raises NotApproved when the arm's release has
+    ended meanwhile, NoAnswer when the routes are too old, what the log or the model raises; what was logged until then stays."""
     if rows_a_second <= 0:
         raise InvalidInput("a replay needs a rate above 0", field="rows_a_second")
     found = (await asyncio.to_thread(reader.scan, window, list(_COLUMNS))).to_pylist()
@@ -58,8 +63,16 @@ async def replay(
     for first in range(0, len(rows), _AT_ONCE):
         due = started + first / rows_a_second
         await asyncio.sleep(max(0.0, due - perf_counter()))
+        _require_in_force(arm, endpoint, time())
         await _some(rows[first : first + _AT_ONCE], arm, endpoint, table, log, ids, hidden, done)
     return done
+
+
+def _require_in_force(arm: ServingArm, endpoint: ServedEndpoint, now: float) -> None:
+    if now >= arm.until:
+        raise NotApproved(f"arm {arm.name!r}: its release has ended", field="until")
+    if endpoint.policy(now) is not Stale.SERVE:
+        raise NoAnswer("the route snapshot is older than its tier permits", hint="the control plane must renew it")
 
 
 async def _some(
@@ -88,7 +101,9 @@ async def _some(
     answer = await arm.model.answer(taken, len(good))
     part = Part(None, None, 1.0, arm, plan.names, taken, len(good), answer.outputs, answer.queue_time, "replayed")
     of = [rows[place]["id"] for place in good]
-    await log.append([decision_rows(call, part, ids.mint(len(good)), hidden, of)])
+    made = decision_rows(call, part, ids.mint(len(good)), hidden, of)
+    whose = {name: [rows[place][name] for place in good] for name in _WHOSE}  # so that erasing a person finds them
+    await log.append([replace(made, rows={**made.rows, **whose})])
     done.answered += len(good)
 
 

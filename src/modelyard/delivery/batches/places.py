@@ -57,7 +57,7 @@ class Places:
         )
 
     def _in_bucket(self, text: str) -> str:
-        if ".." not in text and any("://" in root and text.startswith(root) for root in self.roots):
+        if ".." not in text and any("://" in root and text.startswith(root.rstrip("/") + "/") for root in self.roots):
             return text
         raise Forbidden(
             f"{text!r:.200} is not below a prefix that is lent to batches", field="inputs", hint="see MODELYARD_BATCH_ROOTS"

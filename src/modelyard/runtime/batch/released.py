@@ -137,7 +137,21 @@ def chosen(allowed: Allowed, order: Order) -> tuple[Pin, ...]:
         wanted = [arm for arm in live if arm.role is ArmRole.CHAMPION]
     if not wanted:
         raise NoAnswer(f"endpoint {order.endpoint!r} has no champion", hint="deploy one, or name an arm")
-    return tuple(_pin(allowed.arm(arm.name), order.shares) for arm in wanted)
+    found = [allowed.arm(arm.name) for arm in wanted]
+    if order.arm is not None:
+        _require_whole(found[0])
+    return tuple(_pin(arm, order.shares) for arm in found)
+
+
+def _require_whole(allowed: AllowedArm) -> None:
+    """Who is asked for by name answers every row. Raises NotApproved when the release is for a part of the traffic."""
+    share = allowed.release.release.greatest_share
+    if share < 1:
+        raise NotApproved(
+            f"arm {allowed.arm.name!r} is released for {share:.0%} of the traffic, and by name it would answer all of the batch",
+            field="arm",
+            hint="have it released for a share of 1, or draw arms by their shares: --shares",
+        )
 
 
 def _pin(allowed: AllowedArm, by_shares: bool) -> Pin:
