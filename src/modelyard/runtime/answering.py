@@ -135,7 +135,7 @@ class Answering:
         elif slot.arm is None:
             reasons.add("refused", f"{slot.name}: {slot.refused}")
         elif draft.wrong is not None:
-            reasons.add("invalid", f"{slot.name}: {draft.wrong.detail}")
+            reasons.add("invalid", f"{slot.name}: {draft.wrong.detail}", f"{slot.name}: {_fault(call, draft.wrong)}")
             reasons.invalid = draft.wrong
         else:
             candidates.insert(0, slot.arm)
@@ -146,6 +146,7 @@ class Answering:
         else:
             part = self._constant(call, draft.places, reasons)
         part.slot, part.probability, part.reason, part.kind = slot, draft.probability, str(reasons) or None, reasons.kind
+        part.kept = "; ".join(reasons.kept) or None
         return part
 
     async def _ask(
@@ -166,22 +167,22 @@ class Answering:
         except InvalidInput as error:
             if drawn and policy.invalid is OnInvalid.REJECT:
                 raise
-            reasons.add("invalid", f"{arm.name}: {error.detail}")
+            reasons.add("invalid", f"{arm.name}: {error.detail}", f"{arm.name}: {_fault(call, error)}")
             reasons.invalid = reasons.invalid or error
             return None
         except TimedOut as error:
             if _over(call):
                 raise
             self._metrics.arm_timeouts[call.endpoint.routes.name, arm.name] += 1
-            reasons.add("timeout", f"{arm.name}: {error.detail}")
+            reasons.add("timeout", f"{arm.name}: {error.detail}", f"{arm.name}: {_fault(call, error)}")
             return None
         except Exception as error:  # noqa: BLE001 - whatever a model raises, somebody must still answer
             self._metrics.arm_failures[call.endpoint.routes.name, arm.name] += 1
-            reasons.add("failed", f"{arm.name} failed: {_told(error)}")
+            reasons.add("failed", f"{arm.name} failed: {_told(error)}", f"{arm.name} failed: {_fault(call, error)}")
             return None
         if call.asked.listener is not None:
             for reason in call.asked.listener.reasons:
-                reasons.add("broken_off", reason)
+                reasons.add("broken_off", reason, reason.partition(":")[0])
         return Part(places, None, 1.0, arm, arm.model.plan.names, columns, count, answer.outputs, answer.queue_time, None)
 
     async def _answer(self, call: Call, arm: ServingArm, columns: inputs.Columns, count: int) -> Answer:
@@ -301,6 +302,13 @@ def _datatype(value: Any) -> str:
     if isinstance(value, int):
         return DataType.INT64.value
     return DataType.FP64.value if isinstance(value, float) else DataType.BYTES.value
+
+
+def _fault(call: Call, error: Exception) -> str:
+    """The field and the kind of fault, never a value: an error's own text may quote what is protected."""
+    if not isinstance(error, ModelyardError):
+        return type(error).__name__
+    return f"{error.code} at {error.field}" if error.field in call.endpoint.specs else error.code
 
 
 def _told(error: Exception) -> str:

@@ -29,15 +29,18 @@ class Hidden:
 
 @dataclass(slots=True)
 class Reasons:
-    """Why the drawn arm did not answer: sentences, and the kind of the first (`kind` is what is counted)."""
+    """Why the drawn arm did not answer: sentences, and the kind of the first (`kind` is what is counted). `kept` says the same
+    without any value."""
 
     told: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     kind: str | None = None
     invalid: InvalidInput | None = None
 
-    def add(self, kind: str, sentence: str) -> None:
-        """One more."""
+    def add(self, kind: str, sentence: str, kept: str | None = None) -> None:
+        """One more; `kept` where the sentence may have a value in it."""
         self.told.append(sentence)
+        self.kept.append(sentence if kept is None else kept)
         self.kind = self.kind or kind
 
     def __str__(self) -> str:
@@ -60,6 +63,8 @@ class Part:
     queue_time: float
     reason: str | None
     kind: str | None = None
+    kept: str | None = None
+    """The reason without any value: what the log says where fields are protected."""
 
 
 @dataclass(slots=True)
@@ -142,7 +147,7 @@ def decision_rows(call: Call, part: Part, ids: Sequence[str], hidden: Hidden, sh
     """Rows of the decision log for one part of a request."""
     said: dict[str, Any] = {
         "decision_time": int(time() * 1_000_000),
-        "reason": part.reason,
+        "reason": part.kept if part.kept is not None and call.endpoint.routes.policy.protect else part.reason,
         "latency": perf_counter() - call.started,
         "queue_time": part.queue_time,
         "request": call.asked.id,
