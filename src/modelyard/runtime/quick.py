@@ -169,7 +169,7 @@ class QuickWay:
             "queue_time": [t.queue_time for t in tickets],
         }
         asked, traces = [t.id for t in tickets], [t.trace for t in tickets]
-        rows |= ({"request": asked} if any(asked) else {}) | ({"trace": traces} if any(traces) else {})
+        rows |= ({"request": asked} if _some(asked) else {}) | ({"trace": traces} if _some(traces) else {})
         if any(t.key is not None for t in tickets):
             rows["unit"] = [None if t.key is None else self._pseudonyms.of("unit", str(t.key)) for t in tickets]
         return Rows(len(tickets), rows, {"decision_time": int(time() * 1_000_000)}, self._stamp)
@@ -257,6 +257,11 @@ def usual_request(endpoint: ServedEndpoint) -> Asked:
     """What the protocol's form reads from a request without anything odd."""
     inputs = [{"name": s.name, "shape": [1, *s.shape], "datatype": s.type.value, "data": []} for s in endpoint.specs.values()]
     return DEFAULT.read(msgspec.json.encode({"inputs": inputs}), _HEADERS, endpoint.specs)
+
+
+def _some(values: list[str | None]) -> bool:
+    """Whether anything was given; an empty text was."""
+    return any(value is not None for value in values)
 
 
 def _encoded(values: list[Any]) -> list[bytes]:

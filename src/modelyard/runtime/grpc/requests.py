@@ -86,6 +86,8 @@ def write(said: Said, raw: bool) -> Any:
     response.parameters["decision_ids"].string_param = msgspec.json.encode(said.ids).decode()
     response.parameters["groups"].string_param = msgspec.json.encode(said.groups).decode()
     response.parameters["epoch"].int64_param = said.epoch
+    if said.unlogged:
+        response.parameters["unlogged"].bool_param = True
     raw = raw or any(column.datatype not in tensors.TYPED for column in said.outputs)
     try:
         _fill(response, said, raw)
