@@ -202,9 +202,13 @@ class App:
         with more of it, the caller is told that the connection ends, since the server closes one with an unread body."""
         length = scope.headers.get("content-length") or "0"
         if length.isdigit() and int(length) <= 2 * self._largest_body and scope.headers.get("transfer-encoding") is None:
-            if int(length):
-                async for _ in proto:
-                    pass
+            try:
+                async with asyncio.timeout(self._body_seconds):
+                    if int(length):
+                        async for _ in proto:
+                            pass
+            except (TimeoutError, ProtocolClosed):
+                return [*headers, ("connection", "close")]
             return headers
         return [*headers, ("connection", "close")]
 
