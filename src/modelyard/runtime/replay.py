@@ -53,8 +53,9 @@ async def replay(
     rows_a_second: float,
 ) -> Replayed:
     """Ask the arm for every decision of the window that a caller got from the endpoint. `arm` is of the role shadow; its answers
-    are logged with `shadow_of`, and the pseudonyms and event times of the first ones. Raises NotApproved when the arm's release has
-    ended meanwhile, NoAnswer when the routes are too old, what the log or the model raises; what was logged until then stays."""
+    are logged with `shadow_of`, and the pseudonyms and event times of the first ones. Raises NotApproved when the
+    arm's release has ended, NoAnswer when the routes are too old, what the log or the model raises;
+    what was logged until then stays."""
     if rows_a_second <= 0:
         raise InvalidInput("a replay needs a rate above 0", field="rows_a_second")
     found = (await asyncio.to_thread(reader.scan, window, list(_COLUMNS))).to_pylist()
