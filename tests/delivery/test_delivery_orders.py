@@ -192,6 +192,15 @@ def test_who_may_no_longer_roll_back_does_not_by_an_order(yard: Yard) -> None:
     assert [r.actor for r in refused] == [yard.olga]
 
 
+def test_an_order_is_no_way_round_the_command_that_it_stands_for(yard: Yard) -> None:
+    """A business owner may roll back and may not stop an arm: neither by command nor by order."""
+    yard.house.do(ADMIN, RevokeRole(identity=yard.olga, role=Role.OPERATOR))
+    yard.house.do(ADMIN, GrantRole(identity=yard.olga, role=Role.BUSINESS_OWNER))
+    assert yard.bring(yard.order(action="stop", to=(yard.named("v2"),))) is OrderOutcome.REFUSED
+    assert [arm.name for arm in yard.endpoint().arms] == ["v2"]
+    assert yard.bring(yard.order(id="back")) is OrderOutcome.FOLLOWED
+
+
 def test_orders_that_nobody_here_stands_for_are_refused(yard: Yard) -> None:
     stranger = Ed25519Signer.generate()
     with pytest.raises(Untrusted, match="no trust root"):

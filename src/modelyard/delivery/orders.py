@@ -225,6 +225,14 @@ def _live(arms: tuple[EndpointArm, ...]) -> list[tuple[str, str, float]]:
     return [(a.name, a.payload, a.share) for a in arms if a.role in LIVE]
 
 
+def subject_of(tx: Transaction, request: Request, command: ReconcileOrder) -> Subject:
+    """The endpoint, and whether the order stops arms: who may not stop one by command may not by order either."""
+    endpoint = endpoint_named(tx, request.organisation, command.endpoint)
+    stops = _unverified(command.envelope)[1].action is OrderAction.STOP
+    attributes = {"stage": endpoint.stage, "tier": endpoint.tier, "use_case": endpoint.use_case, "stops": stops}
+    return Subject(type="endpoint", id=endpoint.name, attributes=attributes)
+
+
 def _unverified(envelope: str) -> tuple[str, Order]:
     """What an envelope says of itself, for looking it up and for keeping that it is refused. Raises InvalidInput."""
     try:

@@ -54,6 +54,7 @@ from modelyard.delivery.model import (
     TakenOrder,
 )
 from modelyard.delivery.orders import reconcile_order, refuse_order
+from modelyard.delivery.orders import subject_of as subject_of_order
 from modelyard.delivery.policy import require_arms, require_policy, weakens
 from modelyard.delivery.ports import Keys
 from modelyard.delivery.uses import UsesTaken, record_fallbacks
@@ -351,6 +352,6 @@ def handlings(keys: Keys) -> list[Handling[Any]]:
         Handling(StopArm, signed(stop_arm), _subject, Endpoint),
         Handling(PublishRoutes, signed(publish_routes), _subject_of_routes, PublishedRoutes),
         Handling(RecordFallbacks, record_fallbacks, _subject_of_runtime, UsesTaken),
-        Handling(ReconcileOrder, partial(reconcile_order, signing=keys, roots=keys), _subject, TakenOrder),
+        Handling(ReconcileOrder, partial(reconcile_order, signing=keys, roots=keys), subject_of_order, TakenOrder),
         Handling(RefuseOrder, signed(refuse_order), _subject_of_refused, TakenOrder),
     ]
