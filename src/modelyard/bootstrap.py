@@ -51,7 +51,7 @@ from modelyard.jobs import events as job_events
 from modelyard.jobs import service as job_service
 from modelyard.kinds import registry
 from modelyard.kinds.contract import Confine, Inspection, Isolate, Policy
-from modelyard.kinds.sandbox import Limits
+from modelyard.kinds.sandbox import Limits, hide
 from modelyard.monitoring import inventory as monitoring_inventory
 from modelyard.monitoring.windows import WindowKind
 from modelyard.storage.audit_files import AuditFiles
@@ -392,6 +392,7 @@ def assemble(
     """The platform on a given storage."""
     clock = clock or SystemClock()
     ids = ids or RandomIds(clock)
+    hide(settings.home, settings.runtime_folder, *filter(None, (settings.pseudonym_key_file, settings.data_key_file)))
     keys = KeyFiles(settings.home / "keys")
     keys.ensure(clock.now())
     authorizer = CedarAuthorizer()

@@ -122,6 +122,7 @@ def test_a_misdeed_is_told_and_the_neighbour_answers(
             assert bad.predict(rows(3))["prediction"] == [6]  # the next call starts it again where it died
 
 
+@pytest.mark.slow
 def test_a_flood_on_stderr_is_not_listened_to_and_the_end_is_kept(environments: Environments, write: Write) -> None:
     path = write("for _ in range(64): os.write(2, b'x' * 65536)\nos.write(2, b'the last words')\nos.abort()")
     with foreign(environments, path, limits=limits(wall_seconds=60.0)) as bad, pytest.raises(Unavailable, match="the last words"):
@@ -166,6 +167,7 @@ def test_what_it_keeps_on_the_disk_is_bounded(environments: Environments, write:
         bad.predict(rows(13))
 
 
+@pytest.mark.slow
 def test_what_it_burns_while_nobody_asks_is_bounded(environments: Environments, write: Write) -> None:
     body = "threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()"
     with foreign(environments, write(body), limits=limits(idle_cpu_seconds=0.3)) as bad:
@@ -208,6 +210,7 @@ def test_the_breaker_opens_lets_one_through_and_closes(environments: Environment
         assert (str(bad.state), bad.crashes) == ("closed", 3)
 
 
+@pytest.mark.slow
 def test_failures_among_answers_open_it_too(environments: Environments, write: Write) -> None:
     with foreign(environments, write("os._exit(1)"), now=Time()) as bad:
         for _ in range(5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import struct
 import subprocess
@@ -14,25 +15,39 @@ from kinds_foreign import DOUBLING, foreign, limits, rows
 
 from modelyard.core.errors import Unavailable
 from modelyard.kinds.environments import Environments
-from modelyard.kinds.sandbox import Limits, NativePredictor
+from modelyard.kinds.sandbox import Limits, NativePredictor, hide, process
 from modelyard.kinds.shim import confine
 
 ALLOWED = 0x7FFF0000
 PID = 4321
 
 
-def judged(machine: str, name: str | int, first: int = 0, *, arch: int | None = None, **grants: bool | int) -> int | str:
+def judged(
+    machine: str,
+    name: str | int,
+    first: int = 0,
+    second: int = 0,
+    third: int = 0,
+    *,
+    arch: int | None = None,
+    **grants: bool | int,
+) -> int | str:
     """What the filter says to a call: `allowed`, or the error number. An interpreter of classic BPF, after the kernel's rules."""
-    terms = {"network": False, "processes": 0, **grants}
-    code = confine.program(machine, PID, network=bool(terms["network"]), processes=int(terms["processes"]))
+    terms = {"network": False, "processes": 0, "truncation": True, **grants}
+    code = confine.program(
+        machine, PID, network=bool(terms["network"]), processes=int(terms["processes"]), truncation=bool(terms["truncation"])
+    )
     number = confine._CALLS[machine][name] if isinstance(name, str) else name
-    data = struct.pack("<IIQQ", number, arch or confine._ARCHITECTURES[machine], 0, first & 0xFFFFFFFFFFFFFFFF)
+    given = (first & 0xFFFFFFFFFFFFFFFF, second, third)
+    data = struct.pack("<IIQQQQ", number, arch or confine._ARCHITECTURES[machine], 0, *given)
     place = held = 0
     for _ in range(len(code)):
         how, then, otherwise, value = struct.unpack("<HBBI", code[place])
         place += 1
         if how == 0x20:
             (held,) = struct.unpack_from("<I", data, value)
+        elif how == 0x54:
+            held &= value
         elif how == 0x06:
             return "allowed" if value == ALLOWED else value & 0xFFFF
         else:
@@ -65,8 +80,98 @@ def test_the_filter_of_calls(machine: str) -> None:
     assert judged(machine, read | 0x40000000) == errno.ENOSYS
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_no_signal_by_a_file_and_no_memory_that_nobody_counts(machine: str) -> None:
+    for refused in (fcntl.F_SETOWN, 10, 15, fcntl.F_SETOWN | 1 << 32):
+        assert judged(machine, "fcntl", 5, refused, processes=4) == errno.EPERM
+    assert judged(machine, "fcntl", 5, fcntl.F_SETFL) == judged(machine, "fcntl", 8, fcntl.F_GETFL) == "allowed"
+    assert judged(machine, "ioctl", 5, 0x8901) == judged(machine, "ioctl", 5, 0x8902) == errno.EPERM
+    assert judged(machine, "ioctl", 5, 0x5401) == "allowed"
+    for name in ("memfd_create", "shmget", "shmat", "semget", "msgget", "mq_open"):
+        assert judged(machine, name) == errno.ENOSYS
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_files_are_not_cut_where_landlock_does_not_know_of_it(machine: str) -> None:
+    read, write, both, odd, cut = os.O_RDONLY, os.O_WRONLY, os.O_RDWR, 3, os.O_TRUNC
+    assert judged(machine, "truncate") == judged(machine, "openat", 0, 0, read | cut) == "allowed"
+    assert judged(machine, "truncate", truncation=False) == errno.EPERM
+    assert judged(machine, "openat2", truncation=False) == errno.ENOSYS
+    for flags in (read | cut, odd | cut, read | cut | os.O_CREAT):
+        assert judged(machine, "openat", 0, 0, flags, truncation=False) == errno.EPERM
+    for flags in (read, write | cut, both | cut, odd, read | os.O_CLOEXEC):
+        assert judged(machine, "openat", 0, 0, flags, truncation=False) == "allowed"
+    if machine == "x86_64":
+        assert judged(machine, "open", 0, read | cut, truncation=False) == errno.EPERM
+        assert judged(machine, "open", 0, write | cut, truncation=False) == "allowed"
+
+
+OLDER = """
+import fcntl, os, socket, signal, sys
+sys.path.insert(0, {folder!r})
+from shim import confine
+confine._landlock = lambda libc: 2
+reading, writing = os.pipe()
+limits = dict(memory_bytes=1 << 32, file_bytes=1 << 20, open_files=64, processes={processes})
+missing = confine.apply(dict(limits=limits, lifeline=reading, read=[{log!r}], write=[{own!r}]))
+def owned():
+    fcntl.fcntl(socket.socketpair()[0], fcntl.F_SETOWN, os.getppid())
+for deed in (
+    lambda: os.truncate({log!r}, 0), lambda: os.open({log!r}, os.O_RDONLY | os.O_TRUNC), owned, lambda: os.memfd_create("x"),
+):
+    try: deed(); print("done")
+    except OSError as error: print(error.errno)
+with open({own!r} + "/mine", "w") as file: file.write("x" * 9); file.flush(); file.truncate(3)
+print(os.path.getsize({own!r} + "/mine"), missing)
+"""
+
+
+@pytest.mark.parametrize("processes", [0, 3])
+def test_an_older_landlock_confines_as_well(processes: int, tmp_path: Path) -> None:
+    (log := tmp_path / "log").write_text("kept")
+    (own := tmp_path / "own").mkdir()
+    shim = str(Path(confine.__file__).parent.parent)
+    code = OLDER.format(folder=shim, log=str(log), own=str(own), processes=processes)
+    *deeds, end = subprocess.check_output([sys.executable, "-I", "-c", code], text=True).splitlines()
+    assert deeds == [str(errno.EPERM)] * 3 + [str(errno.ENOSYS)]
+    assert log.read_text() == "kept"
+    assert end.startswith("3 ")
+    assert ("scope of signals" in end) == bool(processes)
+
+
+def test_the_platforms_home_is_not_read_even_below_what_every_program_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (keys := tmp_path / "lib" / "home" / "keys").mkdir(parents=True)
+    (model := keys.parent / "model.py").write_text(READER.format(key=str(keys / "key"), other=str(tmp_path / "lib" / "other")))
+    for path in (keys / "key", tmp_path / "lib" / "other"):
+        path.write_text("7")
+    monkeypatch.setattr(process, "_hidden", set())
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "lib"))  # what every program may read
+    environments = Environments(tmp_path / "environments")
+    with foreign(environments, model) as open_home:
+        assert open_home.predict(rows(1))["prediction"] == [14]
+    hide(keys.parent)
+    with foreign(environments, model) as hidden:
+        assert hidden.predict(rows(1))["prediction"] == [6]
+
+
+READER = """
+def seen(path):
+    try: return int(open(path).read())
+    except PermissionError: return -1
+def load(path): return seen({key!r}) + seen({other!r})
+def predict(m, b): return [float(m)]
+"""
+
+
+def test_nothing_of_opt_is_read_unless_the_interpreter_lies_there() -> None:
+    assert not [path for path in confine.SYSTEM if path.startswith("/opt")]
+
+
 def test_every_call_of_a_rule_has_a_number_on_both_processors() -> None:
     ruled = {*confine._NETWORK, *confine._SIGNALS, *confine._NEVER, *confine._RING, "clone", "clone3", "prlimit64", "fchmodat"}
+    ruled |= {*confine._SHARED, "fcntl", "ioctl", "openat", "openat2", "truncate"}
     for numbers in confine._CALLS.values():
         assert ruled <= set(numbers)
         assert len(set(numbers.values())) == len(numbers)

@@ -75,6 +75,7 @@ def test_evaluate_answers_a_table_on_disk(artifacts, tmp_path, no_leftovers):
     np.testing.assert_allclose(answers["probability"], good.expected["probability"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_translate_writes_where_it_is_told(artifacts, tmp_path, no_leftovers):
     good = artifacts["lgb.txt"]
     found = translate_isolated(good.path, good.signature, good.sample, tmp_path / "made" / "for it", limits=QUICK)
@@ -182,6 +183,7 @@ def test_death_and_limits_are_told_in_words(run_hostile, text, limits, error, wo
         run_hostile(text, **limits)
 
 
+@pytest.mark.slow
 def test_children_of_the_child_die_with_it(run_hostile, tmp_path):
     pid_file = tmp_path / "pid"
     code = f"pid = os.fork()\nif not pid:\n    time.sleep(120)\nopen({str(pid_file)!r}, 'w').write(str(pid))\ntime.sleep(60)"
@@ -248,6 +250,7 @@ def test_no_place_to_work_is_unavailable(artifacts, monkeypatch, tmp_path):
         inspect_isolated(artifacts["lgb.txt"].path)
 
 
+@pytest.mark.slow
 def test_no_room_for_the_translation_is_told_and_nothing_is_left(artifacts, tmp_path):
     good = artifacts["lgb.txt"]
     with pytest.raises(StorageFull, match="no room"):

@@ -25,6 +25,7 @@ from modelyard.decisions.shipping_log import ShippedLog, Shipping
 from modelyard.decisions.shipping_stores import segments_at
 from modelyard.kinds.contract import Policy
 from modelyard.kinds.environments import Environments
+from modelyard.kinds.sandbox import hide
 from modelyard.runtime.answering import Answering
 from modelyard.runtime.app import App
 from modelyard.runtime.cache import Cache
@@ -87,6 +88,7 @@ class Runtime:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
+        hide(settings.home, *filter(None, (settings.log, settings.data_key_file, settings.pseudonym_key_file)))
         self._stop = threading.Event()
         self._predicting = ThreadPoolExecutor(_PREDICTING, "predict")
         roots = TrustRoots.from_json(settings.trust_roots.read_bytes())

@@ -19,6 +19,7 @@ from modelyard.kinds.sandbox.isolation import (
 )
 from modelyard.kinds.sandbox.limits import SERVING, Limits
 from modelyard.kinds.sandbox.native import NativePredictor
+from modelyard.kinds.sandbox.process import hide
 
 __all__ = [
     "SERVING",
@@ -31,6 +32,7 @@ __all__ = [
     "State",
     "check_isolated",
     "evaluate_isolated",
+    "hide",
     "inspect_isolated",
     "observe_isolated",
     "run_isolated",

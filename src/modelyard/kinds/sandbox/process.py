@@ -20,6 +20,15 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NU
 _GRACE_SECONDS = 5.0
 
 
+_hidden: set[str] = set()
+
+
+def hide(*folders: Path) -> None:
+    """No child of this process that starts from now on reads these folders (the platform's home with its keys and logs), even
+    where they lie below what every program may read. What is named to the child by itself, such as its model, it reads."""
+    _hidden.update(str(folder.absolute()) for folder in folders)
+
+
 def environment(own: Mapping[str, str], private: Path) -> dict[str, str]:
     """What a child sees of our environment: how to find programs and to write text, one thread, and its own folder."""
     kept = {name: value for name, value in own.items() if name in _KEPT or name.startswith("OPENBLAS_")}
@@ -35,6 +44,7 @@ def terms(
         "limits": limits.model_dump(mode="json"),
         "read": [str(path) for path in read],
         "write": [str(private), *(str(path) for path in write)],
+        "hidden": sorted(_hidden),
         "network": limits.network,
         "demand": limits.demand,
         "lifeline": lifeline,

@@ -10,7 +10,7 @@ Everything works for a user without privileges, on Linux for x86_64 and aarch64.
 name (`apply` returns it), and refused when `demand` says so. Only the standard library is needed.
 """
 
-# ruff: noqa: PTH100, PTH112, PTH116, PTH120, PTH123, PTH208  as little as possible is imported before rights are given up
+# ruff: noqa: PTH100, PTH112, PTH114, PTH116, PTH120, PTH123, PTH208  as little as possible is imported before rights are given up
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 SYSTEM = (
-    "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/opt", "/nix/store", "/proc", "/sys", "/dev/null", "/dev/zero",
+    "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/nix/store", "/proc", "/sys", "/dev/null", "/dev/zero",
     "/dev/full", "/dev/random", "/dev/urandom", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime",
     "/etc/timezone", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
     "/etc/hosts", "/etc/resolv.conf", "/etc/mime.types", "/etc/alternatives", "/etc/os-release", "/etc/protocols",
     "/etc/services", "/etc/fonts", "/etc/OpenCL",
 )  # fmt: skip
-"""What every program may read: libraries, devices that are none, and what the system tells everybody. No home, no /tmp."""
+"""What every program may read: libraries, devices that are none, and what the system tells all. No home, no /tmp, no /opt."""
 
 _O_PATH = 0o10000000  # PyPy does not name it
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
@@ -53,8 +53,9 @@ class Unconfined(Exception):
 
 
 def apply(terms: Mapping[str, Any]) -> list[str]:
-    """Confine this process by `terms`: `limits` (see `modelyard.kinds.sandbox.Limits`), `read` and `write` (paths), `network`,
-    `demand`, and `lifeline` (a descriptor). What could not be done is named. Raises Unconfined when it was demanded.
+    """Confine this process by `terms`: `limits` (see `modelyard.kinds.sandbox.Limits`), `read` and `write` (paths), `hidden`
+    (folders not read although they lie below one of the others), `network`, `demand`, and `lifeline` (a descriptor). What could
+    not be done is named. Raises Unconfined when it was demanded.
     """
     limits = terms["limits"]
     missing = _limited(limits)
@@ -66,9 +67,11 @@ def apply(terms: Mapping[str, Any]) -> list[str]:
             adjust.write("500")
         libc = ctypes.CDLL(None, use_errno=True)
         reads = [*SYSTEM, *own_paths(), *terms.get("read", ())]
+        network, processes = bool(terms.get("network")), int(limits.get("processes", 0))
         missing += _rights(libc)
-        missing += _files(libc, reads, terms.get("write", ()), bool(terms.get("network")))
-        missing += _calls(libc, network=bool(terms.get("network")), processes=int(limits.get("processes", 0)))
+        version = _landlock(libc)
+        missing += _files(libc, version, uncovered(reads, terms.get("hidden", ())), terms.get("write", ()), network)
+        missing += _calls(libc, version, network=network, processes=processes)
     if missing and terms.get("demand"):
         raise Unconfined(missing)
     return missing
@@ -80,6 +83,27 @@ def own_paths() -> list[str]:
     found = [sys.prefix, sys.base_prefix, sys.exec_prefix, environment, *sys.path]
     found += os.environ.get("LD_LIBRARY_PATH", "").split(":")
     return [path for path in found if path]
+
+
+def uncovered(read: Iterable[str], hidden: Iterable[str]) -> list[tuple[str, bool]]:
+    """What may be read so that the hidden folders stay so, each with whether that is its content too, or its names alone. Rights
+    to a folder hold for all below it, so one that lies above a hidden folder is replaced by what is in it. What lies inside a
+    hidden folder and is named by itself (a model, its environment) is read."""
+    kept = tuple(dict.fromkeys(os.path.realpath(path) for path in hidden))
+    found: dict[str, bool] = {}
+    waiting = [(path, True) for path in dict.fromkeys(map(os.path.realpath, read))]
+    while waiting:
+        path, named = waiting.pop()
+        above = path.rstrip("/") + "/"
+        if path in kept or (not named and any(path.startswith(one + "/") for one in kept)):
+            continue
+        if not any(one.startswith(above) for one in kept):
+            found[path] = True
+            continue
+        found[path] = False
+        with contextlib.suppress(OSError):  # what cannot be listed is not read
+            waiting += [(above + name, False) for name in os.listdir(path) if not os.path.islink(above + name)]
+    return list(found.items())
 
 
 def _limited(limits: Mapping[str, Any]) -> list[str]:
@@ -143,9 +167,13 @@ _RIGHTS_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 <<
 _ALL_RIGHTS = (1 << 16) - 1
 
 
-def _files(libc: Any, read: Sequence[str], write: Sequence[str], network: bool) -> list[str]:
+def _landlock(libc: Any) -> int:
+    """The newest form that the kernel has; below 1, none."""
+    return int(libc.syscall(444, None, ctypes.c_size_t(0), 1))
+
+
+def _files(libc: Any, version: int, read: Sequence[tuple[str, bool]], write: Sequence[str], network: bool) -> list[str]:
     """Landlock, in its newest form that the kernel has."""
-    version = libc.syscall(444, None, ctypes.c_size_t(0), 1)
     if version < 1:
         return ["landlock"]
     rights = _RIGHTS_BY_ABI.get(version, _ALL_RIGHTS)
@@ -156,8 +184,8 @@ def _files(libc: Any, read: Sequence[str], write: Sequence[str], network: bool) 
     if ruleset < 0:
         return ["landlock"]
     try:
-        for path in dict.fromkeys(map(os.path.realpath, read)):
-            _allow(libc, ruleset, path, rights & (_EXECUTE | _READ_FILE | _READ_DIR))
+        for path, content in read:
+            _allow(libc, ruleset, path, rights & (_EXECUTE | _READ_FILE | _READ_DIR if content else _READ_DIR))
         for path in _DEVICES:
             _allow(libc, ruleset, path, rights & (_READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL))
         for path in write:
@@ -196,6 +224,9 @@ _CALLS: dict[str, dict[str, int]] = {
         "unshare": 272, "setns": 308, "perf_event_open": 298, "open_by_handle_at": 304, "process_vm_readv": 310,
         "process_vm_writev": 311, "kcmp": 312, "bpf": 321, "userfaultfd": 323, "pidfd_getfd": 438, "io_uring_setup": 425,
         "io_uring_enter": 426, "io_uring_register": 427, "move_pages": 279, "migrate_pages": 256,
+        "fcntl": 72, "ioctl": 16, "open": 2, "openat": 257, "openat2": 437, "truncate": 76, "memfd_create": 319,
+        "memfd_secret": 447, "mq_open": 240, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66,
+        "semtimedop": 220, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71,
     },
     "aarch64": {
         "socket": 198, "connect": 203, "bind": 200, "listen": 201, "clone": 220, "clone3": 435,
@@ -207,6 +238,9 @@ _CALLS: dict[str, dict[str, int]] = {
         "unshare": 97, "setns": 268, "perf_event_open": 241, "open_by_handle_at": 265, "process_vm_readv": 270,
         "process_vm_writev": 271, "kcmp": 272, "bpf": 280, "userfaultfd": 282, "pidfd_getfd": 438, "io_uring_setup": 425,
         "io_uring_enter": 426, "io_uring_register": 427, "move_pages": 239, "migrate_pages": 238,
+        "fcntl": 25, "ioctl": 29, "openat": 56, "openat2": 437, "truncate": 45, "memfd_create": 279,
+        "memfd_secret": 447, "mq_open": 180, "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190, "semop": 193,
+        "semctl": 191, "semtimedop": 192, "msgget": 186, "msgsnd": 189, "msgrcv": 188, "msgctl": 187,
     },
 }  # fmt: skip
 _NETWORK = ("socket", "connect", "bind", "listen")
@@ -219,32 +253,45 @@ _NEVER = (
     "process_vm_readv", "process_vm_writev", "kcmp", "bpf", "userfaultfd", "pidfd_getfd", "move_pages", "migrate_pages",
 )  # fmt: skip
 _RING = ("io_uring_setup", "io_uring_enter", "io_uring_register")
+_SHARED = (
+    "memfd_create", "memfd_secret", "mq_open", "shmget", "shmat", "shmctl", "semget", "semop", "semctl", "semtimedop", "msgget",
+    "msgsnd", "msgrcv", "msgctl",
+)  # fmt: skip
+"""Memory that no limit counts, some of it shared with whoever runs as the same user."""
+_OWNED = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX
+_OWNS = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, and TIOCSTI, which types into a terminal
+_TRUNCATING = 0x200  # O_TRUNC
 _CHMOD = ("chmod", "fchmod", "fchmodat", "fchmodat2")
 
 
-def _calls(libc: Any, *, network: bool, processes: int) -> list[str]:
+def _calls(libc: Any, version: int, *, network: bool, processes: int) -> list[str]:
     machine = platform.machine()
     if machine not in _CALLS or sys.byteorder != "little" or struct.calcsize("P") != 8:
         return ["seccomp"]
-    code = program(machine, os.getpid(), network=network, processes=processes)
+    code = program(machine, os.getpid(), network=network, processes=processes, truncation=version >= 3)
     kept = ctypes.create_string_buffer(b"".join(code))
     given = struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(kept))
-    return ["seccomp"] if libc.prctl(22, 2, given, 0, 0) else []  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+    if libc.prctl(22, 2, given, 0, 0):  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+        return ["seccomp"]
+    return ["scope of signals"] if processes and version < 6 else []  # a filter cannot tell its processes from others
 
 
-def program(machine: str, pid: int, *, network: bool, processes: int) -> list[bytes]:
+def program(machine: str, pid: int, *, network: bool, processes: int, truncation: bool = True) -> list[bytes]:
     """The filter as instructions of classic BPF. A call is answered with an error number, never with death, so that a library
     that only tries goes on.
 
     Sockets of every family are refused, Unix ones too (a daemon's socket would be a way out); pairs are not. Changing modes
     is answered with success and does nothing: libraries that copy files do it, and Landlock does not cover it. io_uring would
-    go round this filter, and is not there.
+    go round this filter, and is not there. Nobody is named who gets a signal when a file is ready: the kernel would send it in
+    our name. `truncation` says that Landlock covers cutting files; if not, a file is cut only by who may write to it.
     """
     numbers = _CALLS[machine]
     rules = [_refuse(numbers[name], errno.EPERM) for name in _NEVER]
     rules += [_refuse(numbers[name], errno.ENOSYS) for name in _RING]
     rules += [_refuse(numbers[name], 0) for name in _CHMOD if name in numbers]
-    rules += [_unless(numbers["prlimit64"], (0, pid), errno.EPERM)]
+    rules += [_refuse(numbers[name], errno.ENOSYS) for name in _SHARED]
+    rules += [_if_second(numbers["fcntl"], _OWNED), _if_second(numbers["ioctl"], _OWNS)]
+    rules += [_unless(numbers["prlimit64"], (0, pid), errno.EPERM), *([] if truncation else _uncut(numbers))]
     if not network:
         rules += [_refuse(numbers[name], errno.EACCES) for name in _NETWORK]
     if not processes:
@@ -281,6 +328,24 @@ def _unless(number: int, allowed: Sequence[int], error: int) -> list[bytes]:
     tests = [_jump(0x15, value, len(allowed) - place, 0) for place, value in enumerate(allowed)]
     body = [_load(16), *tests, _return(_ERRNO | error), _return(_ALLOW)]
     return [_jump(0x15, number, 0, len(body)), *body]
+
+
+def _if_second(number: int, refused: Sequence[int]) -> list[bytes]:
+    """Refuse the call if its second argument (low half: the kernel takes no more) is one of these."""
+    tests = [_jump(0x15, value, len(refused) - place, 0) for place, value in enumerate(refused)]
+    body = [_load(24), *tests, _return(_ALLOW), _return(_ERRNO | errno.EPERM)]
+    return [_jump(0x15, number, 0, len(body)), *body]
+
+
+def _uncut(numbers: Mapping[str, int]) -> list[list[bytes]]:
+    """Before Landlock knew of it, who may read a file could cut it, by its path or by opening it to read."""
+    rules = [_refuse(numbers["truncate"], errno.EPERM), _refuse(numbers["openat2"], errno.ENOSYS)]
+    for name, flags in (("open", 24), ("openat", 32)):
+        if name in numbers:
+            writes = [struct.pack("<HBBI", 0x54, 0, 0, 3), _jump(0x15, 1, 2, 0), _jump(0x15, 2, 1, 0)]  # flags & O_ACCMODE
+            body = [_load(flags), _jump(0x45, _TRUNCATING, 0, 4), *writes, _return(_ERRNO | errno.EPERM), _return(_ALLOW)]
+            rules.append([_jump(0x15, numbers[name], 0, len(body)), *body])
+    return rules
 
 
 def _threads_only(number: int) -> list[bytes]:
