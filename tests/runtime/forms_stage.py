@@ -10,7 +10,7 @@ from runtime_stage import ControlPlane, RunningRuntime, onnx_model
 
 from modelyard.decisions import DecisionReader
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
-from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointPolicy, EndpointRoutes, OnInvalid
+from modelyard.trust.statements import Arm, ArmRole, Constant, EndpointPolicy, EndpointRoutes, OnInvalid, OnUnlogged
 
 LARGEST_BODY = 16 << 20
 SMALL = {name: getattr(DataType, name) for name in DataType.__members__}
@@ -60,7 +60,8 @@ class Served:
             self._echo("every", EVERY_TYPE),
             self._echo("person", PERSON),
             self._echo("odd", CALLED_INPUTS),
-            self._echo("talk", TALK),
+            self._echo("talk", TALK).model_copy(update={"policy": EndpointPolicy(unlogged=OnUnlogged.ANSWER)}),
+            self._echo("careful", TALK),
             self._sum("vector", "7", (FieldSpec(name="x", type=DataType.FP32, shape=(3,)),), "prediction", 3),
             self._sum("credit", "3", CREDIT, "limit"),
             self._sum("lenient", "3", CREDIT, "limit").model_copy(

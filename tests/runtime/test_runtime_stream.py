@@ -53,6 +53,14 @@ def test_pieces_come_as_events_and_the_last_is_the_logged_decision(served: Serve
     assert (logged["reason"], logged["subject"] is not None) == (None, True)
 
 
+def test_where_nothing_may_go_unlogged_the_answer_comes_in_one_piece_when_the_log_has_it(served: Served) -> None:
+    response = served.client.post("/decide/careful", json={"text": "one two"}, headers={"accept": "text/event-stream"})
+    (_, piece), (last, decision) = events(response.text)
+    assert piece == {"outputs": {"text_out": "one two"}}
+    assert last == "decision"
+    assert json.loads(served.decision(decision["decision_id"])["output"]) == decision["outputs"]
+
+
 def test_pieces_come_while_the_model_still_speaks(served: Served, tmp_path: Path) -> None:
     told = tmp_path / "told"
     with served.client.stream("POST", STREAM, json={"text": f"forever {told}"}) as response:
@@ -127,7 +135,7 @@ def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     async def heard(timeout: float | None) -> tuple[dict[str, list[Any]], Listener]:
         listener = Listener(Wire())
         model = ModelServer(Echo(TALK), InputPlan(TALK), ThreadPoolExecutor(1))
-        answer = await listener.over(model).answer([[f"forever {tmp_path / 'told'}"]], 1, timeout=timeout)
+        answer = await listener.over(model, True).answer([[f"forever {tmp_path / 'told'}"]], 1, timeout=timeout)
         return answer.outputs, listener
 
     with pytest.raises(TimedOut, match=r"longer than 0\.001 s"):

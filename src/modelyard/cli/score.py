@@ -56,7 +56,7 @@ def score(
     ] = None,
     how: Reading = READING,
 ) -> int:
-    """Score files with what an endpoint has released. Resumed by the same command after a kill."""
+    """Score files with what an endpoint has released. Given again, it goes on."""
     from modelyard.runtime.batch import Batches, Invalid, Order
     from modelyard.runtime.batch.engines import engine as engine_of
 

@@ -197,7 +197,8 @@ class Answering:
             if arm.model.cost.known and arm.model.cost.of(count) > left:
                 arm.model.cost.fade()
                 raise TimedOut(f"would take longer than the {left:.3g} s that the caller still waits")
-        model = arm.model if call.asked.listener is None else call.asked.listener.over(arm.model)
+        piecewise = policy.unlogged is OnUnlogged.ANSWER
+        model = arm.model if call.asked.listener is None else call.asked.listener.over(arm.model, piecewise)
         found: Answer = await model.answer(columns, count, timeout=timeout, target=policy.latency_target)
         return found
 

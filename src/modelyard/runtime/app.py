@@ -68,7 +68,8 @@ class App:
     def swap(self, table: Table) -> None:
         """Answer from this table from now on. Called from the thread that brings tables."""
         quick = self._lanes.laid(table)
-        self._quick = {}
+        for lane in self._quick.values():
+            lane.left = True
         self.table, self._quick = table, quick
 
     async def __call__(self, scope: Scope, proto: Any) -> None:
@@ -113,7 +114,8 @@ class App:
         if ticket is None:
             await self._infer(scope, proto, path, started, body)
         elif body is not None:
-            await self._infer(scope, proto, path, started, body, drawn=drawn_as(ticket.quick.slot, lane.endpoint))
+            drawn = drawn_as(ticket.quick.slot, lane.endpoint) if not lane.left else None
+            await self._infer(scope, proto, path, started, body, drawn=drawn)
 
     async def _infer(
         self,
@@ -142,6 +144,8 @@ class App:
                 raise failed
             if body is None:
                 body = await self._body(scope, proto, held)
+            table = self.table or table  # a body may take its time, and what was in force when it began may be so no more
+            endpoint = endpoint_of(table, name)
             if body[:1] != b"{":  # which no compressed body begins with
                 body = await encodings.plain(body, scope.headers, self._largest_body)
             asked = form.read(body, scope.headers, endpoint.specs)

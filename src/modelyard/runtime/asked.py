@@ -31,8 +31,8 @@ class Listener(Protocol):
 
     reasons: list[str]
 
-    def over(self, model: Any) -> Any:
-        """The model, to be asked in its place."""
+    def over(self, model: Any, piecewise: bool) -> Any:
+        """The model, to be asked in its place; heard while it answers only if that may be (`piecewise`)."""
         ...
 
 

@@ -75,6 +75,8 @@ class Lanes:
 
     async def _answered(self, lane: Lane, headers: Headers, proto: Any, started: float) -> tuple[bytes | None, Ticket | None]:
         body = await self._body(proto, started)
+        if not lane.open:  # a body may take its time: what was in force when it began may be so no more
+            return body, None
         ticket = lane.ticket(body, started, asyncio.get_running_loop())
         if ticket is None:
             return body, None

@@ -113,6 +113,9 @@ class Ticket:
 
     def answered(self, outputs: Outputs, first: int, started: float) -> None:
         """See `Waiting`."""
+        if not all(name in outputs and first < len(outputs[name]) for name in self.quick.given):
+            self.future.set_result(None)  # the way that can do everything says what is wrong with it, or goes without
+            return
         self.outputs, self.place, self.queue_time = outputs, first, started - self.since
         self.quick.writer.put(self)
 
@@ -142,12 +145,12 @@ class QuickWay:
         self._stamp = endpoint.stamp(table, slot, slot.arm, probability)
         self._line = _line(self.server.plan)
         self.role = slot.arm.role.value
-        self._given = [spec.name for spec in self.server.predictor.signature.outputs]
-        given = set(self._given)
+        self.given = [spec.name for spec in self.server.predictor.signature.outputs]
+        given = set(self.given)
         self._columns = [spec for spec in endpoint.outputs if spec.name in given]
-        self._logged = b",".join(msgspec.json.encode(name).replace(b"%", b"%%") + b":%b" for name in self._given)
+        self._logged = b",".join(msgspec.json.encode(name).replace(b"%", b"%%") + b":%b" for name in self.given)
         self._logged = b"{" + self._logged + b"}"
-        self._sent = [self._given.index(spec.name) for spec in self._columns]
+        self._sent = [self.given.index(spec.name) for spec in self._columns]
         self._template = self._body(table, endpoint, False)
         self._unlogged = self._body(table, endpoint, True)
 
@@ -155,7 +158,7 @@ class QuickWay:
         """See `Way`. Called in the log's thread."""
         tickets: Sequence[Ticket] = entries
         now, line = perf_counter(), self._line
-        found = [_encoded([t.outputs[name][t.place] for t in tickets]) for name in self._given]
+        found = [_encoded([t.outputs[name][t.place] for t in tickets]) for name in self.given]
         ids = self._ids.mint(len(tickets))
         output = []
         for ticket, decision, texts in zip(tickets, ids, zip(*found, strict=True), strict=True):
@@ -210,11 +213,12 @@ class Lane:
         self.name = endpoint.routes.name
         self.target = endpoint.routes.policy.latency_target
         self.unlogged = endpoint.routes.policy.unlogged is OnUnlogged.ANSWER
+        self.left = False
 
     @property
     def open(self) -> bool:
-        """Whether the quick way can be taken now: all that serves is in force and answers quickly."""
-        return time() < self._until and all(server.quick for server in self._servers)
+        """Whether the quick way can be taken now: no newer routes are in force, all that serves may, and answers quickly."""
+        return not self.left and time() < self._until and all(server.quick for server in self._servers)
 
     def ticket(self, body: bytes, started: float, loop: asyncio.AbstractEventLoop) -> Ticket | None:
         """A row ready for its arm's queue; None when the body is not the usual one."""

@@ -6,8 +6,11 @@
 
 Routing, checks, fallbacks and the log are those of any answer: a `Listener` stands between the arm and its model, sends the
 pieces on, and gives back the whole. What was said before a model broke off, or its caller left, is logged with the reason: it was
-said. No other arm goes on where one broke off. A model that does not stream is heard in one piece. An endpoint's time for an
-answer is the time to the first piece; nobody speaks longer than `LONGEST` seconds.
+said. No other arm goes on where one broke off. An endpoint's time for an answer is the time to the first piece; nobody speaks
+longer than `LONGEST` seconds.
+
+Pieces are told before the log has the decision, which only an endpoint may do that answers unlogged too (its policy says
+`unlogged: answer`). Elsewhere, and from models that do not stream, the answer is heard in one piece when the log has it.
 """
 
 from __future__ import annotations
@@ -52,13 +55,14 @@ class Listener:
     def __init__(self, proto: Any) -> None:
         self.reasons: list[str] = []
         self.begun = False
+        self.whole: Batch | None = None
         self._proto = proto
         self._transport: Any = None
         self._gone: asyncio.Task[None] | None = None
 
-    def over(self, model: ModelServer) -> _Heard:
-        """The model, heard while it answers."""
-        return _Heard(self, model)
+    def over(self, model: ModelServer, piecewise: bool) -> _Heard:
+        """The model, heard while it answers if that may be (`piecewise`), else when the log has its answer."""
+        return _Heard(self, model, piecewise)
 
     async def end(self, status: int, answer: bytes) -> bool:
         """Tell the end: the decision, or the error, in the caller's form. False when nothing was told before, and `answer` was an
@@ -66,6 +70,8 @@ class Listener:
         try:
             if not self.begun and status != 200:
                 return False
+            if status == 200 and self.whole is not None:
+                await self.hear(self.whole)
             if status == 200 and not self.reasons:
                 await self._send(_event("decision", answer))
             elif _LEFT not in self.reasons:
@@ -108,8 +114,8 @@ class Listener:
 class _Heard:
     """A model as its arm asks it, every piece of its answer told to a listener."""
 
-    def __init__(self, listener: Listener, model: ModelServer) -> None:
-        self._listener, self._model = listener, model
+    def __init__(self, listener: Listener, model: ModelServer, piecewise: bool) -> None:
+        self._listener, self._model, self._piecewise = listener, model, piecewise
 
     async def answer(self, columns: Columns, rows: int, *, timeout: float | None = None, **limits: Any) -> Answer:
         """As `ModelServer.answer`; other `limits` hold for models that do not stream. Raises TimedOut when the first piece takes
@@ -119,9 +125,9 @@ class _Heard:
         if self._listener.begun:
             raise Unavailable("a part of the answer was told already")
         predictor = self._model.predictor
-        if not isinstance(predictor, Streaming):
+        if not self._piecewise or not isinstance(predictor, Streaming):
             whole = await self._model.answer(columns, rows, timeout=timeout, **limits)
-            await self._listener.hear({name: np.array(values, dtype=object) for name, values in whole.outputs.items()})
+            self._listener.whole = {name: np.array([*values, None], dtype=object)[:-1] for name, values in whole.outputs.items()}
             return whole
         started = perf_counter()
         outputs = await self._pieces(predictor.stream(self._model.plan.batch(columns)), timeout)

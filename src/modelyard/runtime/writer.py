@@ -63,19 +63,24 @@ class _Appended:
             self._future.set_exception(error)
 
 
-def _pieces(entries: list[Entry]) -> list[tuple[list[Entry], Sequence[Rows]]]:
-    """The rows of entries that go one way: of all at once, or of each alone when some cannot be written as they are."""
+_Outcome = list[tuple[Entry, ModelyardError | None]]
+
+
+def _pieces(entries: list[Entry], failed: _Outcome) -> list[tuple[list[Entry], Sequence[Rows]]]:
+    """The rows of entries that go one way: of all at once, or of each alone when some cannot be written as they are. Those that
+    cannot be written at all are put into `failed`: what one model said must not keep others out of the log."""
     way = entries[0].way
     assert way is not None
     try:
         return [(entries, [way.rows(entries)])]
-    except (InvalidInput, UnicodeError):
-        if len(entries) == 1:
-            raise
-        return [piece for entry in entries for piece in _pieces([entry])]
-
-
-_Outcome = list[tuple[Entry, ModelyardError | None]]
+    except Exception as error:  # noqa: BLE001  whatever a model's answer does to the making of rows, it does to its own alone
+        if len(entries) > 1:
+            return [piece for entry in entries for piece in _pieces([entry], failed)]
+        if not isinstance(error, ModelyardError):
+            _log.error("an answer cannot be logged", exc_info=error)
+            error = Unavailable(f"the answer cannot be logged: {type(error).__name__}")
+        failed.append((entries[0], error))
+        return []
 
 
 class LogWriter:
@@ -183,10 +188,10 @@ class LogWriter:
                 pieces.append(([entry], entry.groups()))
             else:
                 ways.setdefault(id(entry.way), []).append(entry)
-        for together in ways.values():
-            pieces += _pieces(together)
-        errors = iter(self._log.commit([rows for _, groups in pieces for rows in groups]))
         outcome: _Outcome = []
+        for together in ways.values():
+            pieces += _pieces(together, outcome)
+        errors = iter(self._log.commit([rows for _, groups in pieces for rows in groups]))
         for together, groups in pieces:
             error = next((e for e in [next(errors) for _ in groups] if e is not None), None)
             if isinstance(error, InvalidInput) and len(together) > 1:

@@ -143,8 +143,9 @@ def _worker(beginning: bytes) -> Worker:
     write_atomically(key, told.pseudonyms.encode(), mode=0o600)
     here = msgspec.structs.replace(place, trust_roots=roots, pseudonym_key_file=key)
     if told.data is not None:
-        here = msgspec.structs.replace(here, data_key_file=place.home / f"data-{digest(told.data.encode())[7:23]}.key")
-        write_atomically(here.data_key_file, told.data.encode(), mode=0o600)
+        data = place.home / f"data-{digest(told.data.encode())[7:23]}.key"
+        here = msgspec.structs.replace(here, data_key_file=data)
+        write_atomically(data, told.data.encode(), mode=0o600)
     worker = Worker(msgspec.structs.replace(told.setup, place=here))
     atexit.register(worker.close)
     return worker
