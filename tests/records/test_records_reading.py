@@ -280,6 +280,16 @@ def test_what_is_no_backfill_is_refused(
     assert listed(shared, role="backfill") == before
 
 
+def test_a_backfill_does_not_put_into_the_log_what_its_endpoint_protects(shared: Yard) -> None:
+    shared.use_case("guarded")
+    shared.do("omar", "/endpoints", {"name": "guarded", "use_case": "guarded", "protect": {"role:identifier": "mask"}})
+    row = lines({"id": "1", "decision_time": "2026-03-01T00:00:00Z", "inputs": {"passport": "X1"}})
+    answer = backfill(shared, row, "application/x-ndjson", endpoint="guarded", use_case="guarded")
+    assert (answer.status_code, answer.json()["field"]) == (409, "endpoint"), answer.text
+    assert "role:identifier" in answer.json()["detail"]
+    assert shared.files_with("passport") == []
+
+
 def test_the_client_reads_writes_and_erases(shared: Yard, tmp_path: Path) -> None:
     shared.use_case("by-client")
     with shared.writing("runtime-client") as log:

@@ -15,7 +15,7 @@ from modelyard.api.commands import FAULTS
 from modelyard.api.decision_files import MEDIA_TYPES, Form
 from modelyard.bootstrap import Platform
 from modelyard.core.bus import Request
-from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.core.errors import InvalidInput, NotFound, WrongState
 from modelyard.core.records import equals, first
 from modelyard.decisions.backfill import Backfill
 from modelyard.delivery.model import ENDPOINTS
@@ -90,6 +90,12 @@ def _use_case(here: Platform, endpoint: str, given: str | None) -> str:
         found = first(tx, ENDPOINTS, equals("organisation", here.settings.organisation), equals("name", endpoint))
     if found is not None and given not in (None, found.use_case):
         raise InvalidInput(f"endpoint {endpoint} is of use case {found.use_case}", field="use_case", hint="leave it out")
+    if found is not None and found.policy.protect:
+        raise WrongState(
+            f"endpoint {endpoint} protects {', '.join(found.policy.protect)} in the log, and a backfill comes in clear",
+            field="endpoint",
+            hint="leave those fields out, and give another endpoint's name with its use case",
+        )
     if found is None and given is None:
         raise NotFound(f"there is no endpoint {endpoint!r}", field="endpoint", hint="or say which use case it was of")
     return found.use_case if found is not None else str(given)
