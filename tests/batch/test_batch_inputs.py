@@ -16,13 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
-from modelyard.core.errors import InvalidInput
+from modelyard.core.errors import Forbidden, InvalidInput
 from modelyard.decisions.json_rows import json_rows
 from modelyard.kinds.batches import conform, take
 from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.batch import Batches, Invalid, csv_lines
+from modelyard.runtime.batch.finding import input_files
 from modelyard.runtime.batch.fitting import fit
 from modelyard.runtime.batch.idents import decision_ids
+from modelyard.runtime.batch.model import Lent
 from tests.batch.batch_stage import Stage, rows
 from tests.conftest import examples
 
@@ -235,3 +237,18 @@ def test_ids_are_those_of_batch_part_and_row() -> None:
     assert ids[0].startswith("dec_019a7b3c4d5e7")
     assert not set(ids) & set(decision_ids(batch, 4, 1 << 20, 5).to_pylist())
     assert not set(ids) & set(decision_ids(batch[:-1] + "c", 3, 1 << 20, 5).to_pylist())
+
+
+def test_a_batch_reads_what_is_lent_to_it_wherever_links_lead(tmp_path: Path) -> None:
+    batches, elsewhere = tmp_path / "batches", tmp_path / "elsewhere"
+    for folder in (batches / "in", batches / "bat_1" / "in", batches / "bat_2" / "out", elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "rows.csv").write_text("a\n1\n")
+    (batches / "in" / "link.csv").symlink_to(elsewhere / "rows.csv")
+    (batches / "linked").symlink_to(elsewhere)
+    lent = Lent(folders=(batches,), batches=batches, own="bat_1")
+    for fine in ("in/rows.csv", "bat_1/in", "[i]n/rows.csv"):
+        assert len(input_files([str(batches / fine)], lent)) == 1
+    for pattern in ("in/link.csv", "in", "l*/rows.csv", "bat_2/out", "*/out/*.csv", "**/*.csv"):
+        with pytest.raises(Forbidden, match="not lent to this batch"):
+            input_files([str(batches / pattern)], lent)

@@ -159,9 +159,11 @@ class App:
             status, headers, answer = _refusal(path, error)
             if body is None:
                 headers = await self._left_over(scope, proto, headers, error)
-        if listener is None or not await listener.end(status, answer):
-            await _tell(scope, proto, status, headers, answer)
-        held.release()
+        try:
+            if listener is None or not await listener.end(status, answer):
+                await _tell(scope, proto, status, headers, answer)
+        finally:
+            held.release()
         known = name if table is not None and name in table.endpoints else ""
         self._metrics.requests[known, status] += 1
         self._metrics.latency[known].observe(perf_counter() - started)

@@ -7,7 +7,7 @@ from typing import Any
 
 from modelyard.core.errors import ModelyardError, TooLarge
 from modelyard.runtime import protocol
-from modelyard.runtime.errors import MethodNotAllowed
+from modelyard.runtime.errors import BodyLate, MethodNotAllowed
 from modelyard.runtime.orders import OrderDesk
 from modelyard.trust.orders import GREATEST_ORDER
 
@@ -19,8 +19,8 @@ _CLOSING = [*_JSON, ("connection", "close")]
 class OrderDoor:
     """GET tells what there is; POST takes an order in, and answers when it is in force in this process."""
 
-    def __init__(self, desk: OrderDesk) -> None:
-        self._desk = desk
+    def __init__(self, desk: OrderDesk, body_seconds: float = 10.0) -> None:
+        self._desk, self._body_seconds = desk, body_seconds
 
     async def __call__(self, scope: Any, proto: Any) -> None:
         """One request."""
@@ -29,13 +29,21 @@ class OrderDoor:
             if scope.method == "GET":
                 status, body = 200, await asyncio.to_thread(self._desk.present)
             elif scope.method == "POST":
-                status, body = 200, await asyncio.to_thread(self._desk.take, await _body(scope, proto))
+                status, body = 200, await asyncio.to_thread(self._desk.take, await self._read(scope, proto))
             else:
                 raise MethodNotAllowed(f"{scope.method} {PATH} is not possible", hint="GET or POST")
         except ModelyardError as error:
             status, body = error.status, {"error": str(error), "code": error.code}
-            headers = _CLOSING if isinstance(error, (TooLarge, MethodNotAllowed)) else _JSON
+            headers = _CLOSING if isinstance(error, (TooLarge, MethodNotAllowed, BodyLate)) else _JSON
         proto.response_bytes(status, headers, protocol.encode(body))
+
+    async def _read(self, scope: Any, proto: Any) -> bytes:
+        """The order. Raises TooLarge, or BodyLate: nobody holds a place here by saying nothing."""
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await _body(scope, proto)
+        except TimeoutError as error:
+            raise BodyLate(f"the order did not come within {self._body_seconds:g} s") from error
 
 
 async def _body(scope: Any, proto: Any) -> bytes:

@@ -45,7 +45,7 @@ def score(platform: Platform, run: Run) -> dict[str, Any]:
         "order": order,
         "engine": payload["engine"],
         "processes": payload["processes"],
-        "place": _place(platform),
+        "place": _place(platform) | {"lent": _lent(platform, batch)},
     }
     with _child(asked) as lines:
         result = _listen(run, lines)
@@ -68,6 +68,13 @@ def _place(platform: Platform) -> dict[str, Any]:
         "pseudonym_key_file": str(key.absolute()) if key is not None else None,
         "data_key_file": str(data.absolute()) if data is not None else None,
     }
+
+
+def _lent(platform: Platform, batch: str) -> dict[str, Any]:
+    """What the batch may read, links followed: who asks for it names patterns, and links lie in folders of others."""
+    places = platform.settings.places
+    folders = [str(places.home), *(str(Path(root).absolute()) for root in places.roots if "://" not in root)]
+    return {"folders": folders, "batches": str(places.home), "own": batch}
 
 
 def _with_blobs(platform: Platform, batch: str, order: dict[str, Any], form: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from modelyard.core.errors import InvalidInput, NotFound, Unavailable
 from modelyard.runtime.batch import csv_lines
-from modelyard.runtime.batch.model import MOST_PARTS, InputFile, Part
+from modelyard.runtime.batch.model import MOST_PARTS, InputFile, Lent, Part
 
 FORMATS = {
     ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".arrow": "arrow", ".ipc": "arrow", ".feather": "arrow",
@@ -23,32 +23,35 @@ _ENDS = 64 << 10
 _CSV_PART = 32 << 20
 
 
-def input_files(inputs: Sequence[str]) -> tuple[InputFile, ...]:
-    """Every file of the input, in order. Raises NotFound for what is not there, InvalidInput for what is of no known format."""
+def input_files(inputs: Sequence[str], lent: Lent | None = None) -> tuple[InputFile, ...]:
+    """Every file of the input, in order. Raises NotFound for what is not there, InvalidInput for what is of no known format, and
+    Forbidden for what is not lent."""
     found: dict[str, InputFile] = {}
     for name in inputs:
-        for file in _files(name):
+        for file in _files(name, lent):
             found.setdefault(file.path, file)
     if not found:
         raise InvalidInput("the input has no files", field="inputs", hint=f"files that end in {', '.join(FORMATS)}")
     return tuple(found.values())
 
 
-def _files(name: str) -> Iterable[InputFile]:
+def _files(name: str, lent: Lent | None) -> Iterable[InputFile]:
     if name.startswith("s3://"):
         return _remote(name)
     if "://" in name and not name.startswith("file://"):
         raise InvalidInput(f"{name!r} is of no place that can be read", field="inputs", hint="a local path or s3://bucket/path")
     path = Path(name.removeprefix("file://")).absolute()
     if path.is_dir():
-        return [_delta(path)] if (path / "_delta_log").is_dir() else [_local(p) for p in _below(path)]
+        if (path / "_delta_log").is_dir():
+            return [_delta(path if lent is None else lent.real(path))]
+        return [_local(below, lent) for below in _below(path)]
     if path.exists():
-        return [_local(path)]
+        return [_local(path, lent)]
     magic = glob.has_magic(str(path))
     matches = sorted(glob.glob(str(path), recursive=True)) if magic else []  # noqa: PTH207  the pattern is of any depth
     if not matches:
         raise NotFound(f"there is no input {name!r}", field="inputs")
-    return [file for match in matches for file in _files(match)]
+    return [file for match in matches for file in _files(match, lent)]
 
 
 def _below(folder: Path) -> list[Path]:
@@ -61,8 +64,9 @@ def _below(folder: Path) -> list[Path]:
     return found
 
 
-def _local(path: Path) -> InputFile:
+def _local(path: Path, lent: Lent | None) -> InputFile:
     kind = _format(path.name)
+    path = path if lent is None else lent.real(path)
     size = path.stat().st_size
     with path.open("rb") as handle:
         head = handle.read(_ENDS)

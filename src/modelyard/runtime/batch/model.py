@@ -9,13 +9,14 @@ from typing import Any, Literal
 import msgspec
 
 from modelyard.core.digests import digest
-from modelyard.core.errors import InvalidInput
+from modelyard.core.errors import Forbidden, InvalidInput
 
 WORK = "_modelyard"
 REJECTS = "_rejects"
 MOST_PARTS = 1 << 20
 SLICE = 1 << 17
 """Rows that are answered and logged at once."""
+_BATCH = "bat_"
 
 
 class Invalid(StrEnum):
@@ -65,9 +66,28 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise InvalidInput("a part has at least one row", field="part_rows")
 
 
+class Lent(msgspec.Struct, frozen=True, kw_only=True):
+    """The folders whose files a batch may read, links followed. Below `batches` each batch has a folder of its own, of which this
+    one reads `own` alone."""
+
+    folders: tuple[Path, ...]
+    batches: Path
+    own: str
+
+    def real(self, path: Path) -> Path:
+        """Where the file is, links followed. Raises Forbidden for one that is not lent."""
+        real, apart = path.resolve(), self.batches.resolve()
+        if any(real.is_relative_to(folder.resolve()) for folder in self.folders):
+            steps = real.relative_to(apart).parts if real.is_relative_to(apart) else ()
+            if not steps or not steps[0].startswith(_BATCH) or steps[0] == self.own:
+                return real
+        raise Forbidden(f"{path.name!r:.100} leads to a file that is not lent to this batch", field="inputs")
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a batch runs. `source` is the control plane's address or a folder that it publishes to; `home` holds the cache of
-    artifacts and the keys for pseudonyms and protected fields; `log` is the folder of the decision log."""
+    artifacts and the keys for pseudonyms and protected fields; `log` is the folder of the decision log. `lent` bounds what is
+    read, where somebody else asks for the batch."""
 
     home: Path
     source: str
@@ -78,6 +98,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     policy_file: Path | None = None
     pseudonym_key_file: Path | None = None
     data_key_file: Path | None = None
+    lent: Lent | None = None
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -63,7 +63,7 @@ class Batches:
 
     def _run(self, order: Order, batch: str | None) -> Result:
         plane = Plane(self.place, self.clock)
-        files = finding.input_files(order.inputs)
+        files = finding.input_files(order.inputs, self.place.lent)
         known = begun(order)
         if known is not None and _same_input(known, files):
             result = _result_of(known)
