@@ -148,7 +148,7 @@ def test_a_batch_is_cancelled_and_one_whose_process_is_killed_goes_on(yard: Yard
     ids = output(found["output"])["decision_id"].to_pylist()
     assert len(set(ids)) == 3_000_000
     other = omar.do("/batches", body)
-    eventually(lambda: omar.get(f"/jobs/{other['job']}")["progress"] > 0, "progress", 60)
+    eventually(lambda: omar.get(f"/batches/{other['id']}")["state"] == "running", "its begin", 60)
     omar.do(f"/batches/{other['id']}/cancel")
     found = ended(yard, other)
     assert found["state"] == "cancelled"
