@@ -156,6 +156,14 @@ def test_the_platforms_home_is_not_read_even_below_what_every_program_reads(
         assert hidden.predict(rows(1))["prediction"] == [6]
 
 
+def test_a_process_that_knows_of_many_homes_starts_children_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a child is told goes with its command, and a command has an end."""
+    monkeypatch.setattr(process, "_hidden", set())
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "lib"))
+    hide(*(tmp_path / f"home-{number}" for number in range(20_000)), tmp_path / "lib" / "home")
+    assert process.terms(Limits(), tmp_path, [])["hidden"] == [str(tmp_path / "lib" / "home")]
+
+
 READER = """
 def seen(path):
     try: return int(open(path).read())

@@ -6,13 +6,14 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from modelyard.core.errors import InvalidArtifact, ModelyardError, TimedOut
 from modelyard.kinds.sandbox.limits import Limits
+from modelyard.kinds.shim.confine import SYSTEM, own_paths
 from modelyard.kinds.shim.serving import STARVED
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
@@ -36,6 +37,24 @@ def environment(own: Mapping[str, str], private: Path) -> dict[str, str]:
     return kept | dict.fromkeys(_ONE_THREAD, "1") | {"HOME": folder, "TMPDIR": folder, "PYTHONHASHSEED": "0"}
 
 
+def _hidden_below(read: Iterable[str]) -> list[str]:
+    """The hidden folders that lie where a child may read; the others are out of its reach anyway. What a child is told goes with
+    its command, which is bounded, while a process may know of any number of homes."""
+    roots = tuple({os.path.realpath(path).rstrip("/") + "/" for path in read})
+    return sorted(path for path in _hidden if (os.path.realpath(path) + "/").startswith(roots))
+
+
+def _interpreters(read: Iterable[Path]) -> list[str]:
+    """Where the Pythons of the environments among these folders are."""
+    found = []
+    for folder in read:
+        with suppress(OSError):
+            lines = (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+            homes = [line.partition("=")[2].strip() for line in lines if line.partition("=")[0].strip() == "home"]
+            found += [str(Path(home).parent) for home in homes]
+    return found
+
+
 def terms(
     limits: Limits, private: Path, read: Sequence[Path], write: Sequence[Path] = (), lifeline: int | None = None
 ) -> dict[str, Any]:
@@ -44,7 +63,7 @@ def terms(
         "limits": limits.model_dump(mode="json"),
         "read": [str(path) for path in read],
         "write": [str(private), *(str(path) for path in write)],
-        "hidden": sorted(_hidden),
+        "hidden": _hidden_below([*SYSTEM, *own_paths(), *map(str, read), *_interpreters(read)]),
         "network": limits.network,
         "demand": limits.demand,
         "lifeline": lifeline,
