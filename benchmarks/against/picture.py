@@ -35,7 +35,7 @@ def draw(title: str, place: str, servers: dict[str, list[list[float]]]) -> None:
     plt.rcParams["svg.hashsalt"] = "modelyard"
     names = sorted(servers, key=lambda name: servers[name][0][0])
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.45 * len(names) + 1.4), sharey=True)
-    for side, (axis, what) in enumerate(zip(axes, ("by the clock", "a second of processor time"), strict=True)):
+    for side, (axis, what) in enumerate(zip(axes, ("a second, by the clock", "a second of processor time"), strict=True)):
         found = [servers[name][side] for name in names]
         middle = [m for m, _, _ in found]
         spread = [[m - low for m, low, _ in found], [high - m for m, _, high in found]]
