@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from modelyard.core.errors import InvalidInput, TooLarge
+from modelyard.kinds.lock_lines import logical_lines, normalized
 
 GREATEST_LOCK = 8 * 1024 * 1024
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*(?P<version>[^\s;,]+)\s*(?:;\s*(?P<marker>.+))?$")
@@ -27,21 +28,7 @@ def pins(text: str) -> tuple[Pin, ...]:
     """All pins of a lock, in its order. Raises InvalidInput with the line for a requirement that is not pinned exactly."""
     if len(text) > GREATEST_LOCK:
         raise TooLarge(f"a lock has at most {GREATEST_LOCK} characters", field="environment_lock")
-    return tuple(_pin(number, line) for number, line in _logical_lines(text) if not line.startswith("-"))
-
-
-def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """Lines without comments, continued lines joined, each with the number of its first line."""
-    joined: list[tuple[int, str]] = []
-    held, start = "", 0
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = re.sub(r"(^|\s)#.*$", "", raw).strip()
-        start = start if held else number
-        held = f"{held} {line.removesuffix(chr(92)).strip()}".strip()
-        if not line.endswith("\\") and held:
-            joined.append((start, held))
-            held = ""
-    return [*joined, (start, held)] if held else joined
+    return tuple(_pin(number, line) for number, line in logical_lines(text) if not line.startswith("-"))
 
 
 def _pin(number: int, line: str) -> Pin:
@@ -55,7 +42,7 @@ def _pin(number: int, line: str) -> Pin:
         )
     parts = found.groupdict()
     return Pin(
-        name=re.sub(r"[-_.]+", "-", parts["name"]).lower(),
+        name=normalized(parts["name"]),
         version=parts.get("version") or parts["url"],
         marker=(parts["marker"] or "").strip(),
         hashes=frozenset(_HASH.findall(line)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from modelyard.core.errors import InvalidInput
+from modelyard.kinds.lock_lines import logical_lines, normalized
 
 _FIELD = "environment_lock"
 _HINT = "make the lock with `uv pip compile --universal --generate-hashes`"
@@ -18,7 +19,7 @@ def requirements(text: str) -> dict[str, tuple[str, ...]]:
     """The pinned versions by normalized name (several where markers choose). Raises InvalidInput, with the line, for one that is
     not pinned or not hashed, for addresses and for options: where packages come from is uv's own configuration alone."""
     found: dict[str, tuple[str, ...]] = {}
-    for number, line in _logical_lines(text):
+    for number, line in logical_lines(text):
         if line.startswith("-"):
             raise InvalidInput(f"line {number}: a lock has no options, as {line[:60]!r}", field=_FIELD, hint=_HINT)
         pin = _NAME.match(line)
@@ -41,22 +42,3 @@ def python_of(text: str) -> str:
     """The Python that the lock was made for, as its comments say (`# python: 3.12`, or uv's own header); empty if they do not."""
     found = _PYTHON.search(text)
     return found[1] if found else ""
-
-
-def normalized(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """Lines without comments, continued ones joined, each with the number of its first."""
-    joined: list[tuple[int, str]] = []
-    held, start = "", 0
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = re.sub(r"(^|\s)#.*$", "", raw).strip()
-        start = start if held else number
-        held = f"{held} {line.removesuffix(chr(92)).strip()}".strip()
-        if held and not line.endswith("\\"):
-            joined.append((start, held))
-            held = ""
-    return [*joined, (start, held)] if held else joined

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from modelyard.kinds.environments.locks import normalized
+from modelyard.kinds.lock_lines import normalized
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
