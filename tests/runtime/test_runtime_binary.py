@@ -291,6 +291,8 @@ def test_headers_that_change_what_the_body_is_are_heeded_for_the_usual_request_t
     url = f"http://{served.url}/v2/models/hold/infer"
     content = b" " + json.dumps({"inputs": tensors}).encode()
     json_only = {"content-type": "application/json"}
-    usual = httpx.post(url, content=content, headers=json_only)
-    assert usual.status_code == 200, usual.text
+    with httpx.Client() as http:
+        for _ in range(40):  # until both arms are known to be quick, which opens the quick way
+            usual = http.post(url, content=content, headers=json_only)
+            assert usual.status_code == 200, usual.text
     assert httpx.post(url, content=content, headers=json_only | header).status_code in {400, 415}

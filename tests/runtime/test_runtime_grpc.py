@@ -170,6 +170,14 @@ def test_numbers_that_json_cannot_carry(served: Served, value: float, words: str
         served.infer([1.0, value])
 
 
+@pytest.mark.parametrize("unlogged", [True, False])
+def test_an_answer_that_is_not_in_the_log_says_so(unlogged: bool) -> None:
+    said = Said("hold", "1", "r", ["dec_1"], [], 7, 1, [Column("prediction", "FP32", (), [1.5])], unlogged)
+    response = requests.write(said, raw=True)
+    assert ("unlogged" in response.parameters) is unlogged
+    assert response.parameters["unlogged"].bool_param is unlogged
+
+
 def test_triton_sees_errors_too(served: Served) -> None:
     with pytest.raises(InferenceServerException, match="missing"):
         served.client.infer("hold", [tensor("a", np.array([1], "f4"))])
