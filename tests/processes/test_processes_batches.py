@@ -141,8 +141,10 @@ def test_a_batch_is_cancelled_and_one_whose_process_is_killed_goes_on(yard: Yard
     pq.write_table(table(3_000_000), folder / "many.parquet", row_group_size=100_000)
     body = {"endpoint": scoring, "inputs": ["incoming/many.parquet"], "keep": [], "processes": 1}
     batch = omar.do("/batches", body)
-    eventually(lambda: omar.get(f"/jobs/{batch['job']}")["progress"] > 0, "progress", 60)
+    work = Path(batch["order"]["out"]) / "_modelyard"
+    eventually(lambda: any(work.glob("*/done/*")), "its first part", 60)
     _kill(batch["id"])
+    eventually(lambda: omar.get(f"/jobs/{batch['job']}")["progress"] > 0, "progress", 60)
     found = ended(yard, batch)
     assert (found["state"], found["answered"], found["logged"]) == ("done", 3_000_000, 3_000_000), found["error"]
     ids = output(found["output"])["decision_id"].to_pylist()
