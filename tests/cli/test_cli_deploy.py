@@ -48,7 +48,7 @@ resources: {cpu: "2", memory: 2Gi, memory_limit: 4Gi, cpu_limit: "4"}
 TARGETS = {
     "default": "",
     "full": FULL,
-    "single": "replicas: 1\ngrpc_port: null",
+    "single": "replicas: 1\ngrpc_port: null\ndrain_seconds: 120\nstop_seconds: 600",
     "elsewhere": "control_plane: null\nsource: https://yard.example.com",
 }
 Manifest = dict[str, Any]
@@ -195,9 +195,16 @@ def test_a_disruption_leaves_a_runtime(target: Target) -> None:
 
 
 def test_there_is_time_to_drain(target: Target) -> None:
-    pod = of(rendered(target), "StatefulSet")["spec"]["template"]["spec"]
-    pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] - pause >= target.drain_seconds
+    _has_time_to_end(of(rendered(target), "StatefulSet")["spec"]["template"]["spec"])
+
+
+def _has_time_to_end(pod: Manifest) -> None:
+    """The runtime drains itself: the balancer sees it in that time, and the pod is not killed before it is done."""
+    (container,) = pod["containers"]
+    assert "lifecycle" not in container, "a sleep before the signal would come on top"
+    options, probe = _options(container["args"][2:]), container["readinessProbe"]
+    assert options.drain_seconds > probe["periodSeconds"] * probe["failureThreshold"]
+    assert pod["terminationGracePeriodSeconds"] >= options.drain_seconds + options.stop_seconds + 5
 
 
 def test_the_arguments_are_the_programs_own(target: Target) -> None:
@@ -274,6 +281,7 @@ def test_kserve_takes_the_runtime_and_the_service() -> None:
     assert container["name"] == "kserve-container"
     assert "--acknowledge=object-store" in container["args"], "KServe's pods lose their disks"
     assert {v["name"] for v in pod["volumes"]} == {m["name"] for m in container["volumeMounts"]}
+    _has_time_to_end(pod | {"terminationGracePeriodSeconds": predictor["terminationGracePeriodSeconds"]})
 
 
 def test_the_check_against_kserves_fields_can_fail() -> None:
@@ -335,6 +343,8 @@ def test_render_to_stdout_with_values_from_stdin(run: Run) -> None:
         ("grpc_port: 7901", (), "values", "ports of their own"),
         ("control_plane: null", (), "values", "address as `source`"),
         ("autoscale: {least: 5, most: 2}", (), "autoscale", "fewer"),
+        ("drain_seconds: 5", (), "drain_seconds", "greater than or equal to 7"),
+        ("stop_seconds: 5", (), "stop_seconds", "greater than or equal to 10"),
         ("", ("--kserve",), "segments", "goes with the pod"),
     ],
 )

@@ -13,13 +13,15 @@ from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.decisions.shipping_log import Acknowledge, Shipping
 from modelyard.decisions.shipping_stores import segments_at
 from modelyard.runtime.compose import Settings, hosted
+from modelyard.runtime.leaving import Conductor, Leaving
 from modelyard.trust import TrustRoots
 
 _LARGEST_HEAD = 1 << 16
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight. Returns 0; 2 when the configuration is wrong."""
+    """Serve until SIGTERM or SIGINT, then finish what is in flight (see `leaving`). Returns 0; 2 when the configuration is
+    wrong."""
     options = _options(arguments)
     settings = Settings(
         home=options.home,
@@ -35,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         largest_body=options.largest_body,
         most_requests=options.most_requests,
         read_seconds=options.read_seconds,
+        stop_seconds=options.stop_seconds,
         data_key_file=options.data_key_file,
         host=options.host,
         grpc_port=options.grpc_port,
@@ -77,7 +80,16 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--read-seconds", type=float, default=30.0, help="how long a request's head, and its body, may take to come"
     )
     parser.add_argument(
-        "--stop-seconds", type=_some_seconds, default=60, help="how long requests under way, and streams, may hold up the end"
+        "--drain-seconds",
+        type=_not_negative,
+        default=0.0,
+        help="after SIGTERM: how long to answer on while saying that it is not ready, so that balancers go elsewhere",
+    )
+    parser.add_argument(
+        "--stop-seconds",
+        type=_some_seconds,
+        default=60,
+        help="after that: how long requests under way, and streams, may hold up the end",
     )
     parser.add_argument(
         "--segments", help="where sealed segments of the decision log are shipped to: s3://bucket/prefix, a folder"
@@ -150,7 +162,9 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=options.stop_seconds,
     )
-    server.serve(target_loader=partial(hosted, settings), wrap_loader=False)
+    leaving = Leaving()
+    server.on_startup(Conductor(leaving, options.drain_seconds).take_over)
+    server.serve(target_loader=partial(hosted, settings, leaving), wrap_loader=False)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from modelyard.runtime.errors import BodyLate, MethodNotAllowed, Overloaded
 from modelyard.runtime.forms import Door, about, door, encodings, form_of, is_door
 from modelyard.runtime.forms.media import wants_events
 from modelyard.runtime.lanes import DEADLINE, Lanes, trace_of
+from modelyard.runtime.leaving import Leaving
 from modelyard.runtime.limits import Held
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.order_door import PATH as ORDERS
@@ -55,11 +56,13 @@ class App:
         largest_body: int,
         lanes: Lanes,
         body_seconds: float = 30.0,
+        leaving: Leaving | None = None,
     ) -> None:
         self._answering, self._shadows, self._metrics, self._spool = answering, shadows, metrics, spool
         self._largest_body, self._lanes = largest_body, lanes
         self._quick: dict[str, Lane] = {}
         self._body_seconds = body_seconds
+        self._leaving = leaving or Leaving()
         self.table: Table | None = None
         self.refusals: Any = tuple
         self.models: Any = list
@@ -68,9 +71,18 @@ class App:
     def swap(self, table: Table) -> None:
         """Answer from this table from now on. Called from the thread that brings tables."""
         quick = self._lanes.laid(table)
+        self._close_lanes()
+        self.table, self._quick = table, {} if self._leaving.begun else quick
+
+    def leave(self) -> None:
+        """Answer on, but tell callers to come back by a new connection, which finds another runtime: who keeps one would be cut
+        off at the end. The quick way does not do that."""
+        self._close_lanes()
+        self._quick = {}
+
+    def _close_lanes(self) -> None:
         for lane in self._quick.values():
             lane.left = True
-        self.table, self._quick = table, quick
 
     async def __call__(self, scope: Scope, proto: Any) -> None:
         """One request."""
@@ -161,7 +173,7 @@ class App:
                 headers = await self._left_over(scope, proto, headers, error)
         try:
             if listener is None or not await listener.end(status, answer):
-                await _tell(scope, proto, status, headers, answer)
+                await self._tell(scope, proto, status, headers, answer)
         finally:
             held.release()
         known = name if table is not None and name in table.endpoints else ""
@@ -169,6 +181,13 @@ class App:
         self._metrics.latency[known].observe(perf_counter() - started)
         if call is not None and call.endpoint.shadows:
             self._shadows.mirror(call, ids)
+
+    async def _tell(self, scope: Scope, proto: Any, status: int, headers: ReplyHeaders, answer: bytes) -> None:
+        if len(answer) > encodings.WORTH:
+            headers, answer = await encodings.packed(headers, answer, scope.headers)
+        if self._leaving.begun:
+            headers = [*headers, ("connection", "close")]
+        proto.response_bytes(status, headers, answer)
 
     async def _body(self, scope: Scope, proto: Any, held: Held | None = None) -> bytes:
         """The body, within the time and the room there is for it. Raises TooLarge, Overloaded or BodyLate."""
@@ -233,6 +252,7 @@ class App:
         if path in about.PROBES:
             if path in about.NEED_ROUTES:
                 self._table()
+                self._require_staying()
             return about.PROBES[path]
         if path.startswith("/v2/models/"):
             return self._model(path.removeprefix("/v2/models/").split("/"))
@@ -248,9 +268,16 @@ class App:
             endpoint.version(steps[2])
         if not ready:
             return protocol.encode(_metadata(endpoint))
+        self._require_staying()
         if not endpoint.can_answer(time()):
-            raise Unavailable(f"endpoint {steps[0]!r} cannot answer now")
+            starting = endpoint.starting()
+            raise Unavailable(f"endpoint {steps[0]!r} cannot answer now" + (f": {'; '.join(starting)}" if starting else ""))
         return protocol.encode({"name": steps[0], "ready": True})
+
+    def _require_staying(self) -> None:
+        """Raises Unavailable when the runtime is about to end: what is asked now is answered, what comes later may not be."""
+        if self._leaving.begun:
+            raise Unavailable("the runtime is leaving: it still answers, but not for long", hint="ask another runtime")
 
     def _table(self) -> Table:
         if self.table is None:
@@ -264,6 +291,7 @@ class App:
             "modelyard_epoch": ("Epoch of the route snapshot in force.", float(table.epoch if table else 0)),
             "modelyard_snapshot_age_seconds": ("Age of the route snapshot in force.", age),
             "modelyard_refusals_waiting": ("Refusals not yet handed over.", float(len(self._spool.waiting()))),
+            "modelyard_leaving": ("1 from the order to end on.", float(self._leaving.begun)),
             **self._load(),
             "modelyard_refusals": ("Refusals recorded since the start.", float(self._spool.recorded)),
         }
@@ -284,6 +312,7 @@ class App:
             "epoch": table.epoch if table else None,
             "snapshot": table.digest if table else None,
             "issued_at": table.issued_at if table else None,
+            "phase": self._leaving.phase.name.lower(),
             "endpoints": [_endpoint_status(e) for e in table.endpoints.values()] if table else [],
             "refused_endpoints": table.refused if table else {},
             "refusals": self.refusals(),
@@ -293,12 +322,6 @@ class App:
             "shadows": self._shadows.status(),
             "refusals_waiting": len(self._spool.waiting()),
         }
-
-
-async def _tell(scope: Scope, proto: Any, status: int, headers: ReplyHeaders, answer: bytes) -> None:
-    if len(answer) > encodings.WORTH:
-        headers, answer = await encodings.packed(headers, answer, scope.headers)
-    proto.response_bytes(status, headers, answer)
 
 
 def _listener(found: Door, scope: Scope, proto: Any) -> Listener | None:
@@ -382,6 +405,7 @@ def _endpoint_status(endpoint: ServedEndpoint) -> dict[str, Any]:
             for arm in endpoint.arms
         ],
         "idle_rules": list(endpoint.idle_rules),
+        "starting": endpoint.starting(),
         "queues": {arm.name: arm.model.status() for arm in endpoint.arms},
         "missing": {slot.name: slot.refused for slot in endpoint.live if slot.arm is None},
     }

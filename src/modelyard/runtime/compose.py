@@ -32,6 +32,7 @@ from modelyard.runtime.cache import Cache
 from modelyard.runtime.calls import Hidden
 from modelyard.runtime.grpc import GrpcServer
 from modelyard.runtime.lanes import Lanes
+from modelyard.runtime.leaving import Leaving, Phase
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.loading import Models
 from modelyard.runtime.metrics import Metrics
@@ -48,7 +49,9 @@ from modelyard.runtime.writer import LogWriter
 from modelyard.trust import TrustRoots
 
 _log = structlog.get_logger("modelyard.runtime")
-_GRACE = 10.0
+_GRACE = 0.8
+"""The part of the time to stop in which calls by gRPC may end: the rest is for the log."""
+_LOOK_AT_PHASE = 0.05
 _TEND_EVERY = 1.0
 _LOG_TURN = 5
 _PREDICTING = 32
@@ -77,6 +80,7 @@ class Settings:
     most_bytes: int = 512 << 20
     data_key_file: Path | None = None
     read_seconds: float = 30.0
+    stop_seconds: float = 60.0
     host: str = "127.0.0.1"
     grpc_port: int | None = None
     segments: str = ""
@@ -86,8 +90,8 @@ class Settings:
 class Runtime:
     """One process's parts, started and stopped together. `app` answers from `start` on."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        clock = clock or SystemClock()
+    def __init__(self, settings: Settings, clock: Clock | None = None, leaving: Leaving | None = None) -> None:
+        clock, self._leaving = clock or SystemClock(), leaving or Leaving()
         hide(settings.home, *filter(None, (settings.log, settings.data_key_file, settings.pseudonym_key_file)))
         self._stop = threading.Event()
         self._predicting = ThreadPoolExecutor(_PREDICTING, "predict")
@@ -104,9 +108,11 @@ class Runtime:
         admission = Admission(settings.most_requests, settings.most_bytes)
         answering = Answering(writer, ids, hidden, metrics, self._ended, settings.most_rows, admission, self._uses)
         lanes = Lanes(writer, ids, hidden, metrics, admission, settings.read_seconds)
-        self.app = App(answering, self._shadows, metrics, self._spool, settings.largest_body, lanes, settings.read_seconds)
+        self.app = App(
+            answering, self._shadows, metrics, self._spool, settings.largest_body, lanes, settings.read_seconds, self._leaving
+        )
         self._settings = settings
-        self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app)
+        self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app, self._leaving)
         models = self._models = Models(cache, source, self._predicting, _policy(settings), environments=_environments(settings))
         desk = self._orders = OrderDesk(settings.home, settings.name, settings.trust_roots, cache, clock)
         self._reconciler = Reconciler(
@@ -132,11 +138,25 @@ class Runtime:
         if self._grpc is not None and self._settings.grpc_port is not None:
             await self._grpc.start(self._settings.host, self._settings.grpc_port)
 
+    async def leave(self) -> None:
+        """Do what each phase of the end asks for, when it comes; returns when the last has come."""
+        while self._leaving.phase is Phase.SERVING:
+            await asyncio.sleep(_LOOK_AT_PHASE)
+        self.app.leave()
+        _log.info("told to end", phase=self._leaving.phase.name.lower())
+        while self._leaving.phase is not Phase.STOPPING:
+            await asyncio.sleep(_LOOK_AT_PHASE)
+        await self._finish_grpc()
+
     async def drain(self) -> None:
         """Finish the calls under way by gRPC; give up what no caller waits for."""
-        if self._grpc is not None:
-            await self._grpc.stop(_GRACE)
+        await self._finish_grpc()
         await self._shadows.stop()
+
+    async def _finish_grpc(self) -> None:
+        """Take no more calls by gRPC, as the server takes none by HTTP; those under way have their time. Safe to repeat."""
+        if self._grpc is not None:
+            await self._grpc.stop(self._settings.stop_seconds * _GRACE)
 
     def stop(self) -> None:
         """Finish: nothing is answered any more. The decision log is sealed."""
@@ -222,9 +242,10 @@ class Runtime:
 class Hosted:
     """A runtime as granian wants it: made in the worker process, started with its loop, stopped when it drains."""
 
-    def __init__(self, settings: Settings, lock: IO[bytes]) -> None:
+    def __init__(self, settings: Settings, lock: IO[bytes], leaving: Leaving) -> None:
         self._lock = lock
-        self._runtime = Runtime(settings)
+        self._runtime = Runtime(settings, leaving=leaving)
+        self._ending: asyncio.Task[None] | None = None
 
     def __rsgi__(self, scope: Any, proto: Any) -> Any:
         return self._runtime.app(scope, proto)
@@ -233,14 +254,17 @@ class Hosted:
         sys.setswitchinterval(0.001)
         loop.run_until_complete(self._runtime.listen())
         self._runtime.start()
+        self._ending = loop.create_task(self._runtime.leave())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if not loop.is_closed() and not loop.is_running():
+            if self._ending is not None:
+                self._ending.cancel()
             loop.run_until_complete(self._runtime.drain())
         self._runtime.stop()
 
 
-def hosted(settings: Settings) -> Any:
+def hosted(settings: Settings, leaving: Leaving) -> Any:
     """The application of one worker process, made inside it. Each takes the first free number below the runtime's name, so
     that a worker that replaces a dead one goes on with its spool and its log."""
     configure_logs()
@@ -248,14 +272,16 @@ def hosted(settings: Settings) -> Any:
     for number in count(1):
         lock = try_lock(settings.home / "workers" / f"{settings.name}-{number}.lock")
         if lock is not None:
-            return Hosted(replace(settings, name=f"{settings.name}-{number}"), lock)
+            return Hosted(replace(settings, name=f"{settings.name}-{number}"), lock, leaving)
     raise AssertionError("numbers do not end")
 
 
-def _grpc(settings: Settings, answering: Answering, shadows: Shadows, metrics: Metrics, app: App) -> GrpcServer | None:
+def _grpc(
+    settings: Settings, answering: Answering, shadows: Shadows, metrics: Metrics, app: App, leaving: Leaving
+) -> GrpcServer | None:
     if settings.grpc_port is None:
         return None
-    return GrpcServer(answering, shadows, metrics, lambda: app.table, settings.largest_body)
+    return GrpcServer(answering, shadows, metrics, lambda: app.table, settings.largest_body, leaving)
 
 
 def _decision_log(settings: Settings) -> DecisionLog:

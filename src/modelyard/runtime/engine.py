@@ -157,6 +157,11 @@ class ModelServer:
         asked = getattr(self.predictor, "ready", None)
         return asked is None or bool(asked())
 
+    @property
+    def progress(self) -> str:
+        """How far its environment and process are, for people."""
+        return self.predictor.progress if isinstance(self.predictor, HostedPredictor) else "ready"
+
     def close(self) -> None:
         """End the process of a model that has one of its own."""
         if isinstance(self.predictor, HostedPredictor):

@@ -104,12 +104,16 @@ class ServedEndpoint:
         return Stale.SERVE if now < self.stale_at else self.routes.stale
 
     def can_answer(self, now: float) -> bool:
-        """Whether somebody may answer at this moment: an arm in force, or the constant."""
+        """Whether somebody can answer at this moment: the constant, or an arm that is in force and has started."""
         policy = self.policy(now)
         if policy is Stale.REFUSE:
             return False
         arms = self.fallbacks if policy is Stale.FALLBACK else [arm for arm in self.arms if arm not in self.shadows]
-        return self.routes.constant is not None or any(now < arm.until for arm in arms)
+        return self.routes.constant is not None or any(now < arm.until and arm.model.ready() for arm in arms)
+
+    def starting(self) -> list[str]:
+        """The arms that cannot answer yet, and what their environment or process is doing."""
+        return [f"{arm.name}: {arm.model.progress}" for arm in self.arms if not arm.model.ready()]
 
     def share(self, slot: LiveSlot) -> float:
         """The chance with which a slot is drawn."""

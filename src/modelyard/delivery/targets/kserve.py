@@ -55,7 +55,7 @@ def _service(target: Target) -> Document:
         "maxReplicas": most,
         "serviceAccountName": target.name,
         "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": target.drain_seconds + 5,
+        "terminationGracePeriodSeconds": target.grace_seconds,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": 10001,

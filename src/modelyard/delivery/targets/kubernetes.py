@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from modelyard.delivery.targets.model import DATA, ControlPlane, Target
+from modelyard.delivery.targets.model import DATA, PROBE_EVERY, PROBE_MISSES, ControlPlane, Target
 from modelyard.delivery.targets.writing import Decide, Document
 
 PART = "app.kubernetes.io/component"
@@ -50,8 +50,7 @@ def runtime_container(target: Target, name: str = "runtime") -> dict[str, Any]:
         "ports": ports,
         "startupProbe": _probe("/v2/health/live", period=2, failures=60),
         "livenessProbe": _probe("/v2/health/live", period=10, failures=3),
-        "readinessProbe": _probe("/v2/health/ready", period=3, failures=2),
-        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "readinessProbe": _probe("/v2/health/ready", period=PROBE_EVERY, failures=PROBE_MISSES),
         "resources": target.resources.manifest(),
         "securityContext": _CONTAINED,
         "volumeMounts": [
@@ -87,6 +86,8 @@ def _runtime_arguments(target: Target) -> list[str]:
         "--token-file=/etc/modelyard/token/token",
         "--pseudonym-key-file=/etc/modelyard/pseudonyms/key",
         f"--workers={target.workers}",
+        f"--drain-seconds={target.drain_seconds}",
+        f"--stop-seconds={target.stop_seconds}",
     ]
     if target.grpc_port is not None:
         arguments.append(f"--grpc-port={target.grpc_port}")
@@ -148,7 +149,7 @@ def _runtimes(target: Target) -> Document:
         "labelSelector": {"matchLabels": labels(target, "runtime")},
     }
     more = {
-        "terminationGracePeriodSeconds": target.drain_seconds + 5,
+        "terminationGracePeriodSeconds": target.grace_seconds,
         "topologySpreadConstraints": [
             {"topologyKey": "kubernetes.io/hostname", **spread},
             {"topologyKey": "topology.kubernetes.io/zone", **spread},

@@ -15,6 +15,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,40}[a-z0-9])?$")]
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 DATA = PurePosixPath("/data")
+PROBE_EVERY, PROBE_MISSES = 3, 2
+PROBE_SECONDS = PROBE_EVERY * PROBE_MISSES
+"""How long a readiness probe takes to see that a runtime leaves: to drain for less would be in vain."""
+_MARGIN = 10
 
 
 class _Part(BaseModel):
@@ -59,7 +63,8 @@ class ControlPlane(_Part):
 
 class Target(_Part):
     """A place to run in. `tier` is the highest risk tier of what is served there; `segments` is where runtimes ship their
-    decision log; `source` is the control plane's address as runtimes reach it (by default the one rendered beside them)."""
+    decision log; `source` is the control plane's address as runtimes reach it (by default the one rendered beside them). A
+    runtime told to end answers on for `drain_seconds` while it says that it is not ready, then has `stop_seconds` to finish."""
 
     name: Name = "modelyard"
     namespace: Name = "modelyard"
@@ -81,7 +86,8 @@ class Target(_Part):
     pseudonym_secret: Name = "modelyard-pseudonyms"  # noqa: S105  likewise
     store_secret: Name | None = None
     callers: tuple[Name, ...] = ()
-    drain_seconds: int = Field(default=60, ge=10, le=3600)
+    drain_seconds: int = Field(default=15, ge=PROBE_SECONDS + 1, le=3600)
+    stop_seconds: int = Field(default=60, ge=10, le=3600)
     autoscale: Scaling | None = None
     control_plane: ControlPlane | None = ControlPlane()
 
@@ -107,6 +113,11 @@ class Target(_Part):
     @property
     def api(self) -> str:
         return f"{self.name}-api"
+
+    @property
+    def grace_seconds(self) -> int:
+        """How long a pod may take to end: it answers on, finishes what is under way, and ships its log."""
+        return self.drain_seconds + self.stop_seconds + _MARGIN
 
     @property
     def source_url(self) -> str:

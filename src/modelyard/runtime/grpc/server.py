@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter, time
 from typing import Any
 
@@ -13,6 +13,7 @@ from modelyard.core.errors import ModelyardError, NotFound, Unavailable
 from modelyard.runtime.answering import Answering, endpoint_of
 from modelyard.runtime.grpc import requests
 from modelyard.runtime.grpc.messages import HEALTH_SERVICE, METHODS, SERVICE, messages
+from modelyard.runtime.leaving import Leaving
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.table import ServedEndpoint, Table
@@ -31,6 +32,7 @@ class GrpcServer:
     metrics: Metrics
     table: Callable[[], Table | None]
     largest_message: int
+    leaving: Leaving = field(default_factory=Leaving)
     _server: Any = None
 
     async def start(self, host: str, port: int) -> int:
@@ -119,11 +121,11 @@ class GrpcServer:
         return messages()["ServerLiveResponse"](live=True)
 
     async def _ready(self, request: Any, context: Any) -> Any:
-        return messages()["ServerReadyResponse"](ready=self.table() is not None)
+        return messages()["ServerReadyResponse"](ready=self.table() is not None and not self.leaving.begun)
 
     async def _model_ready(self, request: Any, context: Any) -> Any:
         endpoint = self._asked_for(request)
-        return messages()["ModelReadyResponse"](ready=endpoint.can_answer(time()))
+        return messages()["ModelReadyResponse"](ready=endpoint.can_answer(time()) and not self.leaving.begun)
 
     async def _server_metadata(self, request: Any, context: Any) -> Any:
         return messages()["ServerMetadataResponse"](name="modelyard", version=_VERSION, extensions=[])
@@ -147,7 +149,7 @@ class GrpcServer:
             if endpoint is None:
                 raise NotFound(f"there is no endpoint {request.service[:80]!r}", field="service")
             healthy = endpoint.can_answer(time())
-        return messages()["HealthCheckResponse"](status=_SERVING if healthy else _NOT_SERVING)
+        return messages()["HealthCheckResponse"](status=_SERVING if healthy and not self.leaving.begun else _NOT_SERVING)
 
     def _asked_for(self, request: Any) -> ServedEndpoint:
         endpoint = endpoint_of(self._table(), request.name)

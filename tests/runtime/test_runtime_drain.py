@@ -1,0 +1,201 @@
+"""How a runtime is taken away: it says so first, answers on, and nothing that was answered is missing from its log."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+import tritonclient.grpc as triton
+from runtime_stage import ControlPlane, RunningRuntime
+
+from modelyard.decisions import DecisionReader, Window
+from modelyard.runtime.grpc.messages import HEALTH_SERVICE, messages
+from tests.runtime.test_runtime_grpc import tensor
+
+_BODY = {"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [1.0]} for n in ("a", "b")]}
+_FAR = "600"
+READINESS = ("/v2/health/ready", "/v2/models/hold/ready", "/v2/models/hold/versions/1/ready", "/ping")
+
+
+class Load:
+    """Callers that ask one after another until they are told to go home, and keep what they heard."""
+
+    def __init__(self, port: int, grpc_port: int | None) -> None:
+        self.answers: list[str] = []
+        self.closed = 0
+        self.faults: list[str] = []
+        self._home = threading.Event()
+        self._more = threading.Condition()
+        callers = [lambda: self._by_http(port)] * 3
+        callers += [lambda: self._by_grpc(grpc_port)] * 2 if grpc_port else []
+        self._threads = [threading.Thread(target=self._guarded, args=(caller,)) for caller in callers]
+        for thread in self._threads:
+            thread.start()
+
+    def another(self, count: int) -> None:
+        """Wait until so many more were answered."""
+        with self._more:
+            wanted = len(self.answers) + count
+            assert self._more.wait_for(lambda: len(self.answers) >= wanted or self.faults, 30), len(self.answers)
+        assert self.faults == []
+
+    def go_home(self) -> None:
+        self._home.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _guarded(self, caller: object) -> None:
+        try:
+            caller()  # type: ignore[operator]
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            self.faults.append(repr(error))
+            with self._more:
+                self._more.notify_all()
+
+    def _by_http(self, port: int) -> None:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            while not self._home.is_set():
+                answer = client.post("/v2/models/hold/infer", json=_BODY).raise_for_status()
+                self.closed += answer.headers.get("connection") == "close"
+                self._heard(answer.json()["id"])
+
+    def _by_grpc(self, port: int) -> None:
+        with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
+            import numpy as np
+
+            inputs = [tensor("a", np.ones(1, "f4")), tensor("b", np.ones(1, "f4"))]
+            while not self._home.is_set():
+                self._heard(client.infer("hold", inputs).get_response().id)
+
+    def _heard(self, decision: str) -> None:
+        with self._more:
+            self.answers.append(decision)
+            self._more.notify_all()
+
+
+@contextmanager
+def runtime(folder: Path, *options: str) -> Iterator[RunningRuntime]:
+    plane = ControlPlane(folder)
+    plane.publish(plane.endpoint(plane.arm(1.0)))
+    running = RunningRuntime(plane, folder / "home", None, *options)
+    try:
+        running.until(lambda: all(ready(running.port) for _ in range(20)), "not all workers have routes")
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop(signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def health(port: int) -> tuple[bool, bool, int]:
+    """What gRPC says: the server's readiness, the model's, and the status of the health service (1 serving, 2 not)."""
+    with triton.InferenceServerClient(f"127.0.0.1:{port}") as client, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        kinds = messages()
+        check = channel.unary_unary(
+            f"/{HEALTH_SERVICE}/Check", lambda m: m.SerializeToString(), kinds["HealthCheckResponse"].FromString
+        )
+        return client.is_server_ready(), client.is_model_ready("hold"), check(kinds["HealthCheckRequest"](), timeout=10).status
+
+
+def ready(port: int) -> bool:
+    """What a new connection, which may reach any worker, is told."""
+    return httpx.get(f"http://127.0.0.1:{port}/v2/models/hold/ready").status_code == 200
+
+
+def not_ready(port: int) -> bool:
+    """Whether a new connection, which may reach any worker, is told so."""
+    return httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").status_code == 503
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_says_so_first_and_nothing_fails(tmp_path: Path, workers: int) -> None:
+    calls = free_port()
+    options = ("--workers", str(workers), "--grpc-port", str(calls), "--drain-seconds", _FAR)
+    with runtime(tmp_path, *options) as running:
+        assert health(calls) == (True, True, 1)
+        load = Load(running.port, calls)
+        load.another(50)
+        assert load.closed == 0
+        running.process.send_signal(signal.SIGTERM)
+        running.until(lambda: not_ready(running.port), "it did not say that it leaves")
+        for path in READINESS:
+            answer = httpx.get(f"http://127.0.0.1:{running.port}{path}")
+            assert (answer.status_code, "leaving" in answer.text) == (503, True), path
+        assert httpx.get(f"http://127.0.0.1:{running.port}/v2/health/live").status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{running.port}/status").json()["phase"] == "leaving"
+        assert health(calls) == (False, False, 2)
+        load.another(100)
+        running.until(lambda: load.closed > 0, "callers were not told to come by another connection")
+        load.go_home()
+        assert load.faults == []
+        began = time.monotonic()
+        assert running.stop() == 0, "a second SIGTERM stops at once"
+        assert time.monotonic() - began < 15
+        logged = DecisionReader(tmp_path / "home" / "decisions").scan(Window(), ["id"])["id"].to_pylist()
+        assert sorted(logged) == sorted(load.answers), "one row for each answer"
+
+
+def test_it_stops_by_itself_when_the_time_is_over(tmp_path: Path) -> None:
+    with runtime(tmp_path, "--drain-seconds", "1.5") as running:
+        load = Load(running.port, None)
+        load.another(20)
+        began = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        running.until(lambda: not_ready(running.port), "it did not say that it leaves")
+        load.another(20)
+        load.go_home()
+        assert running.process.wait(20) == 0
+        assert time.monotonic() - began > 1.4
+        assert load.faults == []
+        reader = DecisionReader(tmp_path / "home" / "decisions")
+        assert reader.scan(Window(), ["id"]).num_rows == len(load.answers)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_without_a_time_to_drain_or_when_interrupted_it_stops_at_once(tmp_path: Path, how: signal.Signals) -> None:
+    options = () if how is signal.SIGTERM else ("--drain-seconds", _FAR)
+    with runtime(tmp_path, *options) as running:
+        answer = running.infer()
+        assert answer.status_code == 200
+        began = time.monotonic()
+        assert running.stop(how) == 0
+        assert time.monotonic() - began < 15
+        assert DecisionReader(tmp_path / "home" / "decisions").scan(Window(), ["id"]).num_rows == 1
+
+
+def test_a_runtime_that_is_told_to_end_while_it_starts_ends(tmp_path: Path) -> None:
+    with runtime(tmp_path) as running:
+        assert running.stop() == 0
+        with subprocess.Popen([*running._command, "--port", str(running.port)]) as again:
+            children = Path(f"/proc/{again.pid}/task/{again.pid}/children")
+            while not children.read_text():  # from here on a worker is being made, which does not listen to the server yet
+                assert again.poll() is None
+            again.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            assert again.wait(60) == 0
+            assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("seconds", ["-1", "x"])
+def test_a_time_that_is_none_is_told(tmp_path: Path, seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from modelyard.runtime.__main__ import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--home", "x", "--port", "1", "--source", "x", "--trust-roots", "x", "--drain-seconds", seconds])
+    assert ended.value.code == 2
+    assert "--drain-seconds" in capsys.readouterr().err
