@@ -158,7 +158,7 @@ class Answering:
             reasons.add("ended", f"{arm.name}: its release has ended")
             return None
         if policy.cold_start is ColdStart.FALLBACK and not arm.model.ready():
-            reasons.add("starting", f"{arm.name} is still starting")
+            reasons.add("starting", f"{arm.name} is not ready: {arm.model.progress}", f"{arm.name} is not ready")
             return None
         try:
             columns = call.columns(arm, places)
@@ -171,10 +171,11 @@ class Answering:
             reasons.invalid = reasons.invalid or error
             return None
         except TimedOut as error:
+            late = _late(arm, error)
             if _over(call):
-                raise
+                raise late from error
             self._metrics.arm_timeouts[call.endpoint.routes.name, arm.name] += 1
-            reasons.add("timeout", f"{arm.name}: {error.detail}", f"{arm.name}: {_fault(call, error)}")
+            reasons.add("timeout", f"{arm.name}: {late.detail}", f"{arm.name}: {_fault(call, error)}")
             return None
         except Exception as error:  # noqa: BLE001 - whatever a model raises, somebody must still answer
             self._metrics.arm_failures[call.endpoint.routes.name, arm.name] += 1
@@ -270,6 +271,11 @@ def endpoint_of(table: Table, name: str) -> ServedEndpoint:
     if name in table.refused:
         raise NoAnswer(f"endpoint {name!r} is refused: {table.refused[name]}")
     raise NotFound(f"there is no endpoint {name!r:.80}")
+
+
+def _late(arm: ServingArm, error: TimedOut) -> TimedOut:
+    """The error, which says as well when the arm is late because it has not started."""
+    return error if arm.model.ready() else TimedOut(f"{error.detail}; {arm.name} is not ready: {arm.model.progress}")
 
 
 def _over(call: Call) -> bool:

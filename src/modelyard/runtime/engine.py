@@ -239,13 +239,15 @@ class ModelServer:
         return [([waiting], _attempt(self._predict, [waiting])) for waiting in group]
 
     def _predict(self, group: Sequence[Waiting]) -> Outputs:
-        """Also learns the time that calls take. What decides between loop and thread is the least of late: a busy machine makes
-        every call look long now and then."""
+        """Also learns the time that calls take, but not from one that had to wait for the model's process. What decides between
+        loop and thread is the least of late: a busy machine makes every call look long now and then."""
+        cold = isinstance(self.predictor, HostedPredictor) and self.predictor.pid is None
         started = perf_counter()
         outputs = {name: array.tolist() for name, array in self._ask(self._batch(group)).items()}
         took = perf_counter() - started
         self._seconds = min(took, self._seconds * _FORGET)
-        self.cost.learn(sum([w.rows for w in group]), took)
+        if not cold:
+            self.cost.learn(sum([w.rows for w in group]), took)
         self.calls += 1
         return outputs
 

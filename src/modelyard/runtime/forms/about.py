@@ -84,6 +84,9 @@ def _index(table: Table) -> list[dict[str, str]]:
         for slot in endpoint.live:
             if slot.arm is None:
                 rows.append({"name": name, "version": "", "state": "UNAVAILABLE", "reason": slot.refused})
+            elif not slot.arm.model.ready():
+                reason = slot.arm.model.progress
+                rows.append({"name": name, "version": slot.arm.version, "state": "LOADING", "reason": reason})
             else:
                 rows.append({"name": name, "version": slot.arm.version, "state": "READY", "reason": ""})
     rows.extend({"name": n, "version": "", "state": "UNAVAILABLE", "reason": why} for n, why in table.refused.items())
