@@ -246,9 +246,11 @@ class ModelServer:
         outputs = {name: array.tolist() for name, array in self._ask(self._batch(group)).items()}
         took = perf_counter() - started
         self._seconds = min(took, self._seconds * _FORGET)
+        rows = sum([w.rows for w in group])
         if not cold:
-            self.cost.learn(sum([w.rows for w in group]), took)
+            self.cost.learn(rows, took)
         self.calls += 1
+        _require_rows(outputs, rows)
         return outputs
 
     def _batch(self, group: Sequence[Waiting]) -> Batch:
@@ -275,6 +277,16 @@ def _columns(waiting: Waiting) -> Columns:
         return waiting.columns
     assert waiting.row is not None
     return [[value] for value in waiting.row]
+
+
+def _require_rows(outputs: Outputs, rows: int) -> None:
+    """Raises Unavailable when not every row has its answer: with some missing or too many, nobody could say which is whose."""
+    if not outputs:
+        raise Unavailable("the model answered nothing")
+    for name, values in outputs.items():
+        found = len(values) if isinstance(values, list) else 0
+        if found != rows:
+            raise Unavailable(f"the model answered {found} rows of {name!r:.80} for {rows}")
 
 
 def _attempt(work: Callable[..., Any], *arguments: Any) -> Any:

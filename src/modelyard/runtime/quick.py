@@ -113,11 +113,12 @@ class Ticket:
 
     def answered(self, outputs: Outputs, first: int, started: float) -> None:
         """See `Waiting`."""
-        if not all(name in outputs and first < len(outputs[name]) for name in self.quick.given):
+        quick = self.quick
+        if list(outputs) != quick.given or not all(isinstance(outputs[name][first], list) for name in quick.vectors):
             self.future.set_result(None)  # the way that can do everything says what is wrong with it, or goes without
             return
         self.outputs, self.place, self.queue_time = outputs, first, started - self.since
-        self.quick.writer.put(self)
+        quick.writer.put(self)
 
     def failed(self, error: BaseException) -> None:
         """See `Waiting`."""
@@ -148,6 +149,7 @@ class QuickWay:
         self.given = [spec.name for spec in self.server.predictor.signature.outputs]
         given = set(self.given)
         self._columns = [spec for spec in endpoint.outputs if spec.name in given]
+        self.vectors = [spec.name for spec in self._columns if spec.shape]
         self._logged = b",".join(msgspec.json.encode(name).replace(b"%", b"%%") + b":%b" for name in self.given)
         self._logged = b"{" + self._logged + b"}"
         self._sent = [self.given.index(spec.name) for spec in self._columns]
@@ -180,7 +182,7 @@ class QuickWay:
     def answer(self, ticket: Ticket, unlogged: bool = False) -> bytes:
         """The answer's body."""
         decision = ticket.decision.encode()
-        called = b'"' + decision + b'"' if ticket.id is None else msgspec.json.encode(ticket.id)
+        called = b'"' + decision + b'"' if not ticket.id else msgspec.json.encode(ticket.id)
         texts = [ticket.texts[place] for place in self._sent]
         return (self._unlogged if unlogged else self._template) % (called, decision, *texts)
 
@@ -252,6 +254,8 @@ def lane(table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: Decisio
     taken = arms[0].model.plan.specs
     alike = all(arm.model.plan.specs == taken for arm in arms) and endpoint.inputs == frozenset(arms[0].model.plan.names)
     if not alike or len(taken) > _MOST_FIELDS or any(len(spec.shape) > 1 for spec in endpoint.outputs):
+        return None
+    if any(size < 1 for spec in taken for size in spec.shape):
         return None
     ways = [QuickWay(writer, ids, pseudonyms, table, endpoint, slot) for slot in endpoint.live]
     return Lane(endpoint, ways, min(endpoint.stale_at, *[arm.until for arm in arms]))
