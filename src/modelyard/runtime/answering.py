@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter, time
 from typing import Any
 
-from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, StorageFull, TimedOut
+from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, StorageFull, TimedOut, Unavailable
 from modelyard.decisions import DecisionIds, LogUnwritable, Rows
 from modelyard.kinds.signature import DataType
 from modelyard.runtime import inputs, protocol
@@ -232,7 +232,10 @@ class Answering:
     async def _logged(self, call: Call, parts: list[Part], ids: Sequence[str]) -> bool:
         """Put the parts into the log; True when it takes nothing and the policy is to answer all the same. Raises what the log
         raises."""
-        rows: list[Rows] = [decision_rows(call, part, picked(ids, part.places), self._hidden) for part in parts]
+        try:
+            rows: list[Rows] = [decision_rows(call, part, picked(ids, part.places), self._hidden) for part in parts]
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:  # whatever a model's answer does to JSON
+            raise Unavailable(f"the answer cannot be logged: {type(error).__name__}") from error
         try:
             await self._log.append(rows)
         except (StorageFull, LogUnwritable):
