@@ -153,7 +153,8 @@ class Policy(BaseModel):
 
     `allow_code` lets formats that are code (a folder with `model.py`, MLflow's Python functions, types that nobody has vetted)
     be loaded, always in a process of their own. `network` names the models that may use the network if their release grants it
-    (`*`: all).
+    (`*`: all). `shared_weights` is a folder of the loading process's own, for kinds whose engine can map large weights from a
+    file that several processes share; without it each process holds its own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -167,6 +168,7 @@ class Policy(BaseModel):
     isolate: Isolate = Isolate.UNTRUSTED
     confine: Confine = Confine.WHERE_POSSIBLE
     network: tuple[str, ...] = ()
+    shared_weights: Path | None = None
 
 
 @runtime_checkable

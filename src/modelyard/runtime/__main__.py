@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         most_requests=options.most_requests,
         read_seconds=options.read_seconds,
         stop_seconds=options.stop_seconds,
+        map_weights=options.map_weights,
         data_key_file=options.data_key_file,
         host=options.host,
         grpc_port=options.grpc_port,
@@ -72,6 +73,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--environments", type=Path, help="where versions' environments are kept (default: <home>/environments)")
     parser.add_argument("--python", type=Path, action="append", default=[], help="an interpreter for versions (may be repeated)")
     parser.add_argument("--policy-file", type=Path, help="JSON of what kinds may load (default: nothing risky)")
+    parser.add_argument(
+        "--map-weights",
+        action="store_true",
+        help="hold large weights of ONNX models once for all workers: saves memory and loading, batches take up to twice as long",
+    )
     parser.add_argument("--name", help="name of this runtime in logs and refusals (default: runtime-<port>)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--largest-body", type=int, default=64 << 20, help="largest request in bytes")

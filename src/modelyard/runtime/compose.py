@@ -81,6 +81,7 @@ class Settings:
     data_key_file: Path | None = None
     read_seconds: float = 30.0
     stop_seconds: float = 60.0
+    map_weights: bool = False
     host: str = "127.0.0.1"
     grpc_port: int | None = None
     segments: str = ""
@@ -113,7 +114,11 @@ class Runtime:
         )
         self._settings = settings
         self._grpc = _grpc(settings, answering, self._shadows, metrics, self.app, self._leaving)
-        models = self._models = Models(cache, source, self._predicting, _policy(settings), environments=_environments(settings))
+        weights = settings.home / "cache" / "weights" if settings.map_weights else None
+        environments = _environments(settings)
+        models = self._models = Models(
+            cache, source, self._predicting, _policy(settings), environments=environments, weights=weights
+        )
         desk = self._orders = OrderDesk(settings.home, settings.name, settings.trust_roots, cache, clock)
         self._reconciler = Reconciler(
             settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop, orders=desk, uses=self._uses

@@ -69,10 +69,14 @@ class Models:
         warm: int = 4,
         environments: Environments | None = None,
         limits: Limits = SERVING,
+        weights: Path | None = None,
     ) -> None:
-        """`environments` are kept beside the cache's blobs unless given; `limits` bound a model in a process of its own."""
-        self._cache, self._source, self._executor, self._policy, self._warm = cache, source, executor, policy, warm
+        """`environments` are kept beside the cache's blobs unless given; `limits` bound a model in a process of its own.
+        `weights` is where models in this process find large weights that they share with the neighbours."""
+        self._cache, self._source, self._executor, self._warm = cache, source, executor, warm
         self._environments, self._limits = environments, limits
+        self._policy = policy.model_copy(update={"shared_weights": None})  # a model's own process could not reach them
+        self._here = policy.model_copy(update={"shared_weights": weights})
         self._loaded: OrderedDict[tuple[str, bool], _Loaded] = OrderedDict()
         self._shown: tuple[tuple[str, _Loaded], ...] = ()
 
@@ -178,10 +182,10 @@ class Models:
 
     def _in_process(self, manifest: VersionManifest, path: Path) -> Predictor:
         kind = registry.kind(manifest.kind)
-        inspection = kind.inspect(path, self._policy)
+        inspection = kind.inspect(path, self._here)
         if inspection.format != manifest.serving.format:
             raise InvalidArtifact(f"the artifact is {inspection.format}, the manifest says {manifest.serving.format}")
-        return kind.load(path, inspection, manifest.signature, self._policy)
+        return kind.load(path, inspection, manifest.signature, self._here)
 
 
 def _needs(manifest: VersionManifest) -> tuple[str, ...]:

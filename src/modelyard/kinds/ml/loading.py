@@ -48,7 +48,7 @@ def refuse_danger(inspection: Inspection) -> None:
 
 def _engine(artifact: Path, inspection: Inspection, signature: Signature, policy: Policy) -> Engine:
     if inspection.format == "onnx":
-        return Onnx(artifact.read_bytes(), signature)
+        return Onnx(artifact, signature, policy.shared_weights)
     if inspection.format.startswith("xgboost"):
         return XGBoost(xgboost_booster(artifact), signature, xgboost_file.read_face(artifact, policy).objective)
     if inspection.format == "lightgbm-text":
@@ -56,7 +56,7 @@ def _engine(artifact: Path, inspection: Inspection, signature: Signature, policy
     if inspection.format == "mlflow":
         with mlflow_folder.folder(artifact, policy) as root:
             inner = root / archive.safe_name(str(inspection.facts["inner_path"]))
-            return engine(inner, signature, policy)
+            return engine(inner, signature, policy.model_copy(update={"shared_weights": None}))  # its name says nothing of it
     return _wrapped(native(artifact, inspection, policy), signature)
 
 

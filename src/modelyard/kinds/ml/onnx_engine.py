@@ -1,13 +1,15 @@
-"""ONNX through onnxruntime: one thread a request, nothing read but the bytes given."""
+"""ONNX through onnxruntime: one thread a request. The artifact was inspected: it names no other file."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from modelyard.core.errors import InvalidArtifact, InvalidInput
 from modelyard.kinds.contract import Batch
+from modelyard.kinds.ml import onnx_weights
 from modelyard.kinds.ml.columns import Array, classifier_outputs, matrix, only_numbers, taken
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Scalar, Signature
 
@@ -33,16 +35,12 @@ _FLOATS = frozenset({DataType.FP16, DataType.FP32, DataType.FP64})
 class Onnx:
     """An ONNX model; either one matrix of numbers, or one input a column, or any named tensors."""
 
-    def __init__(self, data: bytes, signature: Signature) -> None:
-        import onnxruntime
+    def __init__(self, artifact: Path, signature: Signature, weights: Path | None = None) -> None:
+        """`weights` is a folder for large weights that processes share (see `onnx_weights`).
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the engine has a dozen unrelated exception types of its own
-            raise InvalidArtifact(f"onnxruntime cannot load the model: {error}", field="artifact") from error
+        Raises InvalidArtifact when the engine does not load the model, StorageFull or Unavailable when weights cannot be shared.
+        """
+        self._session = _session(artifact, weights)
         self._names = [node.name for node in self._session.get_outputs()]
         self._inputs = [(node.name, *_tensor(node)) for node in self._session.get_inputs()]
         self._matrix = self._is_matrix(signature)
@@ -135,6 +133,26 @@ class Onnx:
         if name == self._probability:
             return "probability"
         return self.natural[0].name if len(self.natural) == 1 else name
+
+
+def _session(artifact: Path, weights: Path | None) -> Any:
+    """The engine's session. It reads the file itself: given bytes, it would keep them for as long as it lives."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # whatever the file is called
+    model: bytes | str | None = None if weights is None else onnx_weights.shared(artifact, weights)
+    if model is None:
+        model = str(artifact)
+    else:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(weights))
+        options.add_session_config_entry("session.disable_prepacking", "1")  # which would copy the weights for each process
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the engine has a dozen unrelated exception types of its own
+        raise InvalidArtifact(f"onnxruntime cannot load the model: {error}", field="artifact") from error
 
 
 def _is_maps(node: Any) -> bool:
