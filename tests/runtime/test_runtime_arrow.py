@@ -140,11 +140,11 @@ def test_streams_that_are_none_or_need_more_than_they_weigh(served: Served) -> N
         assert response.status_code == 400, response.text
         assert response.headers["content-type"] == "application/problem+json"
         assert told in response.json()["detail"]
-    with pytest.raises(InvalidInput, match="more than 1000000 rows"):
+    with pytest.raises(InvalidInput, match="2000000 rows; 1 to 100000"):
         arrow.read(_whole(endless), {})
-    with pytest.raises(TooLarge, match="more than 20000000 values"):
-        arrow.read(_whole(pa.table({f"n{n}": pa.nulls(900_000) for n in range(23)})), {})
-    texts = pa.table({"a": pa.DictionaryArray.from_arrays(np.zeros(900_000, "i4"), ["x" * 10_000])})
+    with pytest.raises(TooLarge, match="at most 1000000 may be left unwritten"):
+        arrow.read(_whole(pa.table({f"n{n}": pa.nulls(90_000) for n in range(12)})), {})
+    texts = pa.table({"a": pa.DictionaryArray.from_arrays(np.zeros(90_000, "i4"), ["x" * 10_000])})
     with pytest.raises(InvalidInput, match="too long texts"):
         arrow.read(_whole(texts), {})
 

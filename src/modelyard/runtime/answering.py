@@ -10,6 +10,7 @@ from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, Storag
 from modelyard.decisions import DecisionIds, LogUnwritable, Rows
 from modelyard.kinds.signature import DataType
 from modelyard.runtime import inputs, protocol
+from modelyard.runtime.aside import aside
 from modelyard.runtime.asked import Asked, Column, Said
 from modelyard.runtime.calls import Call, Draft, Hidden, Part, Reasons, decision_rows, picked
 from modelyard.runtime.drawing import drafts, sticky
@@ -43,7 +44,7 @@ class Answering:
         uses: FallbackUses,
     ) -> None:
         self._log, self._ids, self._hidden = log, ids, hidden
-        self._metrics, self._expired, self._most_rows = metrics, expired, most_rows
+        self._metrics, self._expired, self.most_rows = metrics, expired, most_rows
         self.admission, self._uses = admission, uses
 
     async def answer(
@@ -56,22 +57,27 @@ class Answering:
         """
         policy = endpoint.routes.policy
         async with self.admission.admitted(endpoint.routes.name, policy, asked.deadline):
-            call = self._call(table, endpoint, asked, started)
+            call = await aside(asked.many, self._call, table, endpoint, asked, started)
             wrong = self._unknown(call)
-            call.keys = sticky(call)
+            call.keys = await aside(asked.many, sticky, call)
             made = (
                 [drawn] if drawn is not None and drawn.slot in endpoint.live else await drafts(call, asked.version, self._metrics)
             )
-            parts = [await self._part(call, draft) for draft in self._sorted_out(call, made, wrong)]
+            made = await aside(asked.many, self._sorted_out, call, made, wrong)
+            parts = [await self._part(call, draft) for draft in made]
             wanted = self._wanted(call, parts)
-            ids = self._ids.mint(call.rows)
+            ids = await aside(asked.many, self._ids.mint, call.rows)
             unlogged = await self._logged(call, parts, ids)
-            return self._said(call, parts, wanted, ids, unlogged), call
+            outputs = await aside(asked.many, _columns, call, parts, wanted)
+            return self._said(call, parts, outputs, ids, unlogged), call
 
     def _call(self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float) -> Call:
         rows = asked.rows
-        if not 0 < rows <= self._most_rows:
-            raise InvalidInput(f"{rows} rows; 1 to {self._most_rows} are answered at once", field=next(iter(asked.given), None))
+        if not 0 < rows <= self.most_rows:
+            where = next(iter(asked.given), "")[:200] or None
+            raise InvalidInput(f"{rows} rows; 1 to {self.most_rows} are answered at once", field=where)
+        if asked.id is not None and len(asked.id) > protocol.LONGEST_TEXT:
+            raise InvalidInput(f"the request's id has more than {protocol.LONGEST_TEXT} characters", field="id")
         parameters = asked.parameters
         return Call(
             table,
@@ -144,7 +150,7 @@ class Answering:
             if part is not None:
                 break
         else:
-            part = self._constant(call, draft.places, reasons)
+            part = await aside(call.asked.many, self._constant, call, draft.places, reasons)
         part.slot, part.probability, part.reason, part.kind = slot, draft.probability, str(reasons) or None, reasons.kind
         part.kept = "; ".join(reasons.kept) or None
         return part
@@ -161,7 +167,7 @@ class Answering:
             reasons.add("starting", f"{arm.name} is not ready: {arm.model.progress}", f"{arm.name} is not ready")
             return None
         try:
-            columns = call.columns(arm, places)
+            columns = await aside(call.asked.many, call.columns, arm, places)
             count = call.rows if places is None else len(places)
             answer = await self._answer(call, arm, columns, count)
         except InvalidInput as error:
@@ -233,7 +239,9 @@ class Answering:
         """Put the parts into the log; True when it takes nothing and the policy is to answer all the same. Raises what the log
         raises."""
         try:
-            rows: list[Rows] = [decision_rows(call, part, picked(ids, part.places), self._hidden) for part in parts]
+            rows: list[Rows] = [
+                await aside(call.asked.many, decision_rows, call, part, picked(ids, part.places), self._hidden) for part in parts
+            ]
         except (TypeError, ValueError, OverflowError, RecursionError) as error:  # whatever a model's answer does to JSON
             raise Unavailable(f"the answer cannot be logged: {type(error).__name__}") from error
         try:
@@ -245,7 +253,7 @@ class Answering:
             return True
         return False
 
-    def _said(self, call: Call, parts: list[Part], wanted: list[str], ids: list[str], unlogged: bool) -> Said:
+    def _said(self, call: Call, parts: list[Part], outputs: list[Column], ids: list[str], unlogged: bool) -> Said:
         name = call.endpoint.routes.name
         for part in parts:
             arm, role = ("", "constant") if part.arm is None else (part.arm.name, part.arm.role.value)
@@ -253,7 +261,6 @@ class Answering:
             if part.kind is not None:
                 self._stood_in(call, part, part.kind)
         groups = [_group(part) for part in parts]
-        outputs = [_column(call, parts, output) for output in wanted]
         version = groups[0].version if len(groups) == 1 else None
         return Said(name, version, call.asked.id or ids[0], ids, groups, call.table.epoch, call.rows, outputs, unlogged)
 
@@ -289,6 +296,10 @@ def _group(part: Part) -> protocol.Group:
     if part.arm is None:
         return protocol.Group(None, None, "constant", part.places, part.reason)
     return protocol.Group(part.arm.name, part.arm.version, part.arm.role.value, part.places, part.reason)
+
+
+def _columns(call: Call, parts: list[Part], wanted: list[str]) -> list[Column]:
+    return [_column(call, parts, output) for output in wanted]
 
 
 def _column(call: Call, parts: list[Part], name: str) -> Column:

@@ -13,10 +13,12 @@ from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, TooLar
 from modelyard.runtime import metrics as exposition
 from modelyard.runtime import protocol
 from modelyard.runtime.answering import Answering, drawn_as, endpoint_of
+from modelyard.runtime.aside import MANY, aside
 from modelyard.runtime.asked import Headers, ReplyHeaders
 from modelyard.runtime.calls import Draft
 from modelyard.runtime.errors import BodyLate, MethodNotAllowed, Overloaded
 from modelyard.runtime.forms import Door, about, door, encodings, form_of, is_door
+from modelyard.runtime.forms.limits import LONG
 from modelyard.runtime.forms.media import wants_events
 from modelyard.runtime.lanes import DEADLINE, Lanes, trace_of
 from modelyard.runtime.leaving import Leaving
@@ -160,13 +162,14 @@ class App:
             endpoint = endpoint_of(table, name)
             if body[:1] != b"{":  # which no compressed body begins with
                 body = await encodings.plain(body, scope.headers, self._largest_body)
-            asked = form.read(body, scope.headers, endpoint.specs)
+            most = self._answering.most_rows
+            asked = await aside(len(body) > LONG, form.read, body, scope.headers, endpoint.specs, most)
             asked.version, asked.trace = found.version, _trace(scope)
             asked.deadline = _deadline(scope, asked.deadline, started)
             listener = asked.listener = None if found.streams is False else _listener(found, scope, proto)
             said, call = await self._answering.answer(table, endpoint, asked, started, drawn)
             ids, status = said.ids, 200
-            headers, answer = form.write(said, asked)
+            headers, answer = await aside(said.rows > MANY, form.write, said, asked)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, headers, answer = _refusal(path, error)
             if body is None:

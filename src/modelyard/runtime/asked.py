@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from modelyard.runtime.aside import MANY
 from modelyard.runtime.protocol import Group, Parameters, TensorIn
 
 Given = TensorIn | np.ndarray[Any, Any] | list[Any]
@@ -18,6 +19,9 @@ Values = list[Any] | np.ndarray[Any, Any]
 """The values of one field, one a row."""
 
 ReplyHeaders = list[tuple[str, str]]
+
+MOST_ROWS = 100_000
+"""So many rows are answered at once, unless a runtime is told otherwise."""
 
 
 class Headers(Protocol):
@@ -53,6 +57,11 @@ class Asked:
     reply: Any = None
     listener: Listener | None = None
 
+    @property
+    def many(self) -> bool:
+        """Whether there are more values than should be gone through in the event loop."""
+        return self.rows * len(self.given) > MANY
+
 
 @dataclass(slots=True)
 class Column:
@@ -80,11 +89,12 @@ class Said:
 
 
 class Form(Protocol):
-    """A way to write requests and answers. Stateless; called in the event loop, so it must be quick."""
+    """A way to write requests and answers. Stateless; called in the event loop, and for what is long in a thread beside it."""
 
-    def read(self, body: bytes, headers: Headers, inputs: Mapping[str, Any]) -> Asked:
+    def read(self, body: bytes, headers: Headers, inputs: Mapping[str, Any], most_rows: int = MOST_ROWS) -> Asked:
         """The request in a body; `inputs` are the field specs (`FieldSpec`) by name that the endpoint's model takes, empty when
-        no model is there. Raises InvalidInput (400), UnsupportedMedia (415) or TooLarge (413)."""
+        no model is there. What stands for more than `most_rows` rows is refused before they are made.
+        Raises InvalidInput (400), UnsupportedMedia (415) or TooLarge (413)."""
         ...
 
     def write(self, said: Said, asked: Asked) -> tuple[ReplyHeaders, bytes]:

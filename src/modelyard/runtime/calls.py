@@ -168,11 +168,14 @@ def decision_rows(call: Call, part: Part, ids: Sequence[str], hidden: Hidden, sh
         rows["shadow_of"] = shadow_of
     if isinstance(call.keys, list):
         keys = picked(call.keys, part.places)
-        rows["unit"] = [None if key is None else hidden.pseudonyms.of("unit", key) for key in keys]
+        units = {key: hidden.pseudonyms.of("unit", key) for key in set(keys) if key is not None}
+        rows["unit"] = [units.get(key) for key in keys]
     elif call.keys is not None:
         shared["unit"] = hidden.pseudonyms.of("unit", call.keys)
     if call.subjects is not None:
-        rows["subject"] = [hidden.pseudonyms.of("subject", who) for who in picked(call.subjects, part.places)]
+        persons = picked(call.subjects, part.places)
+        known = {who: hidden.pseudonyms.of("subject", who) for who in set(persons)}
+        rows["subject"] = [known[who] for who in persons]
     if call.event_times is not None:
         rows["event_time"] = picked(call.event_times, part.places)
     return Rows(part.count, rows, shared, call.endpoint.stamp(call.table, part.slot, part.arm, part.probability))

@@ -14,6 +14,7 @@ from typing import Any
 
 from modelyard.core.errors import InvalidInput
 from modelyard.runtime import inputs
+from modelyard.runtime.aside import aside
 from modelyard.runtime.calls import Call, Draft, Keys
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.routing import Rule, draw
@@ -32,7 +33,7 @@ async def drafts(call: Call, version: str | None, metrics: Metrics) -> list[Draf
     if len(endpoint.live) <= 1:
         return [Draft(endpoint.live[0] if endpoint.live else None, None, 1.0)]
     if not endpoint.rules:
-        return _shared(call, None)
+        return await aside(call.asked.many, _shared, call, None)
     found: dict[int, list[int]] = {}
     ruled = await _ruled(call, metrics)
     for place, arm in enumerate(ruled):
@@ -40,7 +41,7 @@ async def drafts(call: Call, version: str | None, metrics: Metrics) -> list[Draf
     left = found.pop(-1, None)
     made = [Draft(endpoint.live[arm], None if len(places) == call.rows else places, 1.0) for arm, places in found.items()]
     if left is not None:
-        made += _shared(call, None if len(left) == call.rows else left)
+        made += await aside(call.asked.many, _shared, call, None if len(left) == call.rows else left)
     return made
 
 
@@ -84,7 +85,7 @@ def _draft(endpoint: ServedEndpoint, arm: int, places: list[int] | None) -> Draf
 
 async def _ruled(call: Call, metrics: Metrics) -> list[int]:
     """For each row the place of the arm that the first rule that holds sends it to; -1 where none does."""
-    rules, values = call.endpoint.rules, _values(call)
+    rules, values = call.endpoint.rules, await aside(call.asked.many, _values, call)
     if call.rows * len(rules) <= _FEW:
         ruled, failed = _evaluated(rules, values, call.rows)
     else:

@@ -26,6 +26,7 @@ _FLOATS = {"FP16": 65504.0, "FP32": 3.4028234663852886e38, "FP64": None}
 _NUMBERS: set[DataType] = {t for t in DataType if t not in (DataType.BOOL, DataType.BYTES)}
 _WHOLE: set[DataType] = {t for t in _NUMBERS if t.value not in _FLOATS}
 _MOST_ROWS = 1_000_000
+_FEW_LISTS = 1000
 
 
 class FieldPlan:
@@ -40,6 +41,8 @@ class FieldPlan:
         self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[item])  # type: ignore[valid-type]
         self._nested: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
         self.item = item
+        one = list[item] if spec.shape else item  # type: ignore[valid-type]
+        self._single: Any = msgspec.defstruct("Single", [("value", one)], array_like=True)
         self.check = _value_check(spec)
         self._plain = not spec.shape and self.check is None
         self._decode_fast = self._decoder.decode
@@ -73,12 +76,29 @@ class FieldPlan:
         except InvalidInput:
             values = self._raw(given)
         bad: dict[int, InvalidInput] = {}
+        told: dict[str, InvalidInput] = {}
         for place, value in enumerate(values):
             try:
-                values[place] = self.take([value])[1][0]
-            except InvalidInput as error:
-                bad[place] = error
+                values[place] = self._taken(value)
+            except InvalidInput as error:  # one for all rows with the same fault, without its frames: they may be many
+                bad[place] = told.get(error.detail) or told.setdefault(error.detail, self._again(error))
         return len(values), values, bad
+
+    def _taken(self, value: Any) -> Any:
+        """One row's value. Raises InvalidInput."""
+        try:
+            found = msgspec.convert([value], self._single).value
+        except msgspec.ValidationError as error:
+            raise self._wrong(f"is not right: {error}") from error
+        if self.spec.shape and len(found) != self.size:
+            raise self._wrong(f"should have {self.size} values a row")
+        if self.check is not None:
+            self.check(found if self.spec.shape else [found])
+        return found
+
+    @staticmethod
+    def _again(error: InvalidInput) -> InvalidInput:
+        return InvalidInput(error.detail, field=error.field, hint=error.hint)
 
     def _raw(self, given: Given) -> list[Any]:
         """A value a row, whatever it is."""
@@ -121,7 +141,7 @@ class FieldPlan:
         if tensor.datatype not in self.accepts:
             raise self._wrong(f"should be {self.spec.type}, not {tensor.datatype[:20]}")
         rows = self._rows(tensor.shape)
-        values = self._decode(tensor.data)
+        values = self._decode(tensor.data, max(2, len(tensor.shape)) * rows * self.size)
         if len(values) != rows * self.size:
             raise self._wrong(f"has {len(values)} values, its shape asks for {rows * self.size}")
         if self.check is not None:
@@ -138,10 +158,12 @@ class FieldPlan:
             raise self._wrong(f"has {shape[0]} rows, at most {_MOST_ROWS} are taken")
         return shape[0]
 
-    def _decode(self, data: msgspec.Raw) -> list[Any]:
+    def _decode(self, data: msgspec.Raw, most_lists: int) -> list[Any]:
         try:
             return self._decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if self.spec.type is not DataType.BYTES and bytes(data).count(b"[") > most_lists + _FEW_LISTS:
+                raise self._wrong("has more lists than its shape needs") from error
             flat = self._flattened(data)
             if flat is None:
                 raise self._wrong(f"is not right: {error}") from error
@@ -249,7 +271,7 @@ def untyped(given: Mapping[str, Given]) -> tuple[int, list[str], Columns]:
     for name, value in given.items():
         count, values = _untyped(name, value)
         if len(values) != count or not count or (columns and count != rows):
-            raise InvalidInput(f"input {name!r}: shape and data do not fit", field=name, hint="one value a row")
+            raise InvalidInput(f"input {name!r:.80}: shape and data do not fit", field=name[:200], hint="one value a row")
         rows = count
         columns.append(values)
     return rows, list(given), columns
@@ -270,7 +292,7 @@ def _untyped(name: str, value: Given) -> tuple[int, list[Any]]:
     try:
         values = msgspec.json.decode(value.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"input {name!r} is not right: {error}", field=name) from error
+        raise InvalidInput(f"input {name!r:.80} is not right: {error}", field=name[:200]) from error
     return (value.shape[0] if value.shape else 0), values if isinstance(values, list) else []
 
 

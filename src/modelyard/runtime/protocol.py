@@ -7,22 +7,30 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from modelyard.core.errors import InvalidInput
 
-Key = str | int
+LONGEST_TEXT = 1024
+"""Characters of a key, a subject, a request's own name: each is looked at or logged once a row."""
+
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
+Key = Text | int
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+Shape = Annotated[list[Annotated[int, msgspec.Meta(le=(1 << 63) - 1)]], msgspec.Meta(max_length=32)]
+"""Of a tensor that came: no more axes, and no greater ones, than an array can have."""
 
 
 class TensorIn(msgspec.Struct):
     """One input. `data` stays as it came until the field's own type is known."""
 
     name: str
-    shape: list[int]
+    shape: Shape
     datatype: str
     data: msgspec.Raw
 
@@ -36,13 +44,13 @@ class OutputRef(msgspec.Struct):
 class Parameters(msgspec.Struct):
     routing_key: Key | None = None
     routing_keys: list[Key] | None = None
-    event_time: str | list[str] | None = None
+    event_time: Text | list[Text] | None = None
     subject: Key | list[Key] | None = None
 
 
 class InferRequest(msgspec.Struct):
     inputs: list[TensorIn]
-    id: str | None = None
+    id: Text | None = None
     parameters: Parameters | None = None
     outputs: list[OutputRef] | None = None
 

@@ -48,7 +48,7 @@ class QuickReader:
         self._fields = list(plan.fields.values())
         tensors = [_tensor(place, field) for place, field in enumerate(self._fields)]
         inputs = list[Union[tuple(tensors)]]  # type: ignore[valid-type,misc]  # noqa: UP007  made at run time
-        options = [("id", str | None, None), ("parameters", _Parameters | None, None)]
+        options = [("id", protocol.Text | None, None), ("parameters", _Parameters | None, None)]
         request = msgspec.defstruct("QuickRequest", [("inputs", inputs), *options], forbid_unknown_fields=True)
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(request).decode
         self._order = list(range(len(self._fields)))

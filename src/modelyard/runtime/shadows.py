@@ -11,6 +11,7 @@ from time import perf_counter, time
 import structlog
 
 from modelyard.decisions import DecisionIds
+from modelyard.runtime.aside import aside
 from modelyard.runtime.calls import Call, Hidden, Part, decision_rows
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.routing import draw
@@ -78,9 +79,10 @@ class Shadows:
             self._metrics.shadow_dropped += 1
             return
         call.started = perf_counter()
-        columns = call.columns(arm, None)
+        columns = await aside(call.asked.many, call.columns, arm, None)
         answer = await arm.model.answer(columns, call.rows)
         names = arm.model.plan.names
         part = Part(None, None, arm.share, arm, names, columns, call.rows, answer.outputs, answer.queue_time, None)
-        await self._log.append([decision_rows(call, part, self._ids.mint(call.rows), self._hidden, ids)])
+        made = await aside(call.asked.many, self._ids.mint, call.rows)
+        await self._log.append([await aside(call.asked.many, decision_rows, call, part, made, self._hidden, ids)])
         self._metrics.decisions[call.endpoint.routes.name, arm.name, arm.role.value] += call.rows

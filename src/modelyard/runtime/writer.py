@@ -13,6 +13,7 @@ import structlog
 
 from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.decisions import DecisionLog, Rows
+from modelyard.runtime.aside import MANY
 
 _log = structlog.get_logger("modelyard.runtime")
 _INLINE_SECONDS = 0.002
@@ -83,6 +84,11 @@ def _pieces(entries: list[Entry], failed: _Outcome) -> list[tuple[list[Entry], S
         return []
 
 
+def _many(entries: list[Entry]) -> bool:
+    """Whether writing them takes long, however quick the disk is."""
+    return any(entry.way is None and sum(map(len, entry.groups())) > MANY for entry in entries)
+
+
 class LogWriter:
     """Logs entries, durable before they are told so. `put` and `append` belong to the event loop. `unwritten` counts entries
     that the log did not take."""
@@ -134,7 +140,7 @@ class LogWriter:
         if self._closed:
             self._tell([(entry, Unavailable(_STOPPING)) for entry in entries])
             return
-        if self._seconds < _INLINE_SECONDS and not self._away:
+        if self._seconds < _INLINE_SECONDS and not self._away and not _many(entries):
             self._tell(self._committed(entries))
             return
         self._away += 1

@@ -19,26 +19,25 @@ import pyarrow as pa
 
 from modelyard.core.errors import InvalidInput, TooLarge
 from modelyard.kinds.signature import DataType, FieldSpec
-from modelyard.runtime.asked import Asked, Column, Given, ReplyHeaders, Said
-from modelyard.runtime.forms.limits import MOST_VALUES
+from modelyard.runtime.asked import MOST_ROWS, Asked, Column, Given, ReplyHeaders, Said
+from modelyard.runtime.forms.limits import MOST_VALUES, few_enough, fits
 from modelyard.runtime.forms.media import ARROW
 from modelyard.runtime.forms.numbers import finite
-from modelyard.runtime.protocol import Parameters
+from modelyard.runtime.protocol import LONGEST_TEXT, Parameters
 
 REPLY = "arrow"
 HEADERS: ReplyHeaders = [("content-type", ARROW)]
-_MOST_ROWS = 1_000_000
+_MOST_BATCHES = 10_000
 _LARGEST_TEXT = 64 << 20
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 _ABOUT = ("routing_key", "subject", "event_time")
 
 
-def read(body: bytes, inputs: Mapping[str, FieldSpec]) -> Asked:
+def read(body: bytes, inputs: Mapping[str, FieldSpec], most_rows: int = MOST_ROWS) -> Asked:
     """The request in an Arrow stream. Raises InvalidInput, and TooLarge for more values than are taken apart at once: nulls and
     booleans weigh next to nothing in a stream."""
-    table = _table(body)
-    if sum(map(_count, table.columns)) > MOST_VALUES:
-        raise TooLarge(f"the stream has more than {MOST_VALUES} values", hint="send fewer rows at once")
+    table = _table(body, most_rows)
+    fits(sum(map(_count, table.columns)), 1, len(body))
     named = _named(table)
     about = {what: _texts(what, table.column(name)) for what, name in named.items()}
     parameters = None
@@ -97,10 +96,10 @@ def _flat(row: list[Any]) -> list[Any]:
     return row
 
 
-def _table(body: bytes) -> pa.Table:
+def _table(body: bytes, most_rows: int) -> pa.Table:
     buffer = pa.py_buffer(body)
     try:
-        _look_at_messages(buffer)
+        _look_at_messages(buffer, most_rows)
         with pa.ipc.open_stream(buffer) as reader:
             if len(set(reader.schema.names)) < len(reader.schema.names):
                 raise InvalidInput("a column is given twice", field="inputs")
@@ -111,24 +110,35 @@ def _table(body: bytes) -> pa.Table:
     return table
 
 
-def _look_at_messages(buffer: pa.Buffer) -> None:
-    """Refuse what would need more memory than the body has: rows without end, and buffers compressed one by one."""
-    rows = 0
+def _look_at_messages(buffer: pa.Buffer, most_rows: int) -> None:
+    """Refuse what would need more memory or time than the body has bytes for: rows without end, buffers compressed one by one,
+    and dictionaries that are gone through again for each of many batches."""
+    batches = rows = words = 0
     reader = pa.ipc.MessageReader.open_stream(buffer)
     while True:
         try:
             message = reader.read_next_message()
         except StopIteration:
-            return
+            break
         kind, head = _head(message.metadata.to_pybytes())
         batch = head.table(1) if kind == _DICTIONARY_BATCH else head
         if kind not in (_RECORD_BATCH, _DICTIONARY_BATCH) or batch is None:
             continue
         if batch.has(3):
             raise InvalidInput("buffers of the stream are compressed", hint="compress the whole body (content-encoding)")
-        rows += batch.int64(0)
-        if not 0 <= rows <= _MOST_ROWS:
-            raise InvalidInput(f"the stream has more than {_MOST_ROWS} rows", hint="send fewer rows at once")
+        batches, count = batches + 1, batch.int64(0)
+        if count < 0:
+            raise InvalidInput(f"a batch of the stream has {count} rows", field="inputs")
+        if kind == _DICTIONARY_BATCH:
+            words += count
+        else:
+            rows += count
+    few_enough(rows, most_rows, "inputs")
+    if batches > _MOST_BATCHES:
+        raise TooLarge(f"the stream has {batches} batches; at most {_MOST_BATCHES} are read", hint="put more rows into each")
+    if words * batches > MOST_VALUES:
+        detail = f"the stream has {batches} batches and dictionaries of {words} values"
+        raise TooLarge(f"{detail}: more than {MOST_VALUES} to look up", hint="send fewer batches, or text without a dictionary")
 
 
 class _Flat:
@@ -200,7 +210,12 @@ def _texts(what: str, column: pa.ChunkedArray) -> list[str]:
         return [moment.isoformat() for moment in column.cast(pa.timestamp("us", column.type.tz), safe=False).to_pylist()]
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_integer(column.type)):
         raise InvalidInput(f"the column for modelyard.{what} holds {column.type}", field=f"modelyard.{what}", hint="text")
-    return [str(value) for value in column.to_pylist()]
+    texts = [str(value) for value in column.to_pylist()]
+    if any(len(text) > LONGEST_TEXT for text in texts):
+        raise InvalidInput(
+            f"the column for modelyard.{what} has a text of more than {LONGEST_TEXT} characters", field=f"modelyard.{what}"
+        )
+    return texts
 
 
 def _count(column: pa.ChunkedArray) -> int:
@@ -216,17 +231,19 @@ def _count(column: pa.ChunkedArray) -> int:
 def _values(name: str, column: pa.ChunkedArray) -> Given:
     column = _bounded(name, column)
     kind = column.type
+    if pa.types.is_null(kind):
+        return [None] * len(column)
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         if not _is_scalar(kind.value_type):
             raise _not_read(name, kind)
         return _vectors(name, column)
-    if not (_is_scalar(kind) or pa.types.is_null(kind)):
+    if not _is_scalar(kind):
         raise _not_read(name, kind)
     return _scalars(name, column)
 
 
 def _scalars(name: str, column: pa.ChunkedArray) -> Given:
-    if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+    if column.null_count or not _is_number(column.type):
         values: list[Any] = column.to_pylist()
         if pa.types.is_floating(column.type):
             finite(name, column.drop_null().to_numpy())
@@ -236,13 +253,22 @@ def _scalars(name: str, column: pa.ChunkedArray) -> Given:
 
 
 def _vectors(name: str, column: pa.ChunkedArray) -> Given:
-    flat = pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
+    kind = column.type
+    flat = pa.chunked_array([chunk.flatten() for chunk in column.chunks], kind.value_type)
+    whole = not column.null_count and not flat.null_count and pa.types.is_fixed_size_list(kind) and _is_number(flat.type)
+    if whole and len(flat):
+        plain: list[Any] | np.ndarray[Any, Any] = finite(name, flat.to_numpy().reshape(-1, kind.list_size))
+        return plain if isinstance(plain, list) else plain.tolist()
     if pa.types.is_floating(flat.type):
         finite(name, flat.drop_null().to_numpy())
     return [
         None if row is None else [None if item != item else item for item in row]  # noqa: PLR0124 - not-a-number
         for row in column.to_pylist()
     ]
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 def _is_scalar(kind: pa.DataType) -> bool:
@@ -262,10 +288,19 @@ def _bounded(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
     if not _is_scalar(column.type.value_type):
         raise _not_read(name, column.type)
-    longest = max((len(str(v)) for chunk in column.chunks for v in chunk.dictionary.to_pylist()), default=0)
+    longest = max((_longest(chunk.dictionary) for chunk in column.chunks), default=0)
     if longest * len(column) > _LARGEST_TEXT:
         raise InvalidInput(f"column {name!r:.80} has too long texts for its rows", field=name, hint="send fewer rows at once")
     return column.cast(column.type.value_type)
+
+
+def _longest(words: pa.Array) -> int:
+    """Bytes of the longest text among a dictionary's values; 0 for other values."""
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_string(words.type) or pa.types.is_large_string(words.type)):
+        return 0
+    return pc.max(pc.binary_length(words)).as_py() or 0
 
 
 def _not_read(name: str, kind: pa.DataType) -> InvalidInput:

@@ -26,11 +26,11 @@ import numpy as np
 from modelyard.core.errors import InvalidInput, ModelyardError
 from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime import protocol
-from modelyard.runtime.asked import Asked, Given, Headers, ReplyHeaders, Said
+from modelyard.runtime.asked import MOST_ROWS, Asked, Given, Headers, ReplyHeaders, Said
 from modelyard.runtime.forms import arrow
-from modelyard.runtime.forms.limits import bounded, fits
+from modelyard.runtime.forms.limits import bounded, decoded, few_enough, fits, known_enough, lists_fit
 from modelyard.runtime.forms.media import ARROW, JSON, JSON_HEADERS, PROBLEM, media_type
-from modelyard.runtime.protocol import Group, Key, Parameters, TensorIn
+from modelyard.runtime.protocol import Group, Key, Parameters, TensorIn, Text
 
 Record = dict[str, msgspec.Raw]
 
@@ -39,8 +39,6 @@ _ACCEPTED = (JSON, ARROW)
 _ONE, _MANY = "one", "many"
 _PLACE = re.compile(r" - at `\$\[(\d+)\](?:\[\d+\])*`")
 _NULL = msgspec.Raw(b"null")
-_MOST_UNKNOWN = 2_000_000
-"""Values of fields that the champion does not know: with more, it is no other arm that knows them."""
 
 _PROBLEM_HEADERS: ReplyHeaders = [("content-type", PROBLEM)]
 
@@ -52,8 +50,8 @@ class _Beside(msgspec.Struct, forbid_unknown_fields=True):
     records: list[Record] | msgspec.UnsetType = msgspec.UNSET
     key: Key | list[Key] | None = None
     subject: Key | list[Key] | None = None
-    event_time: str | list[str] | None = None
-    id: str | None = None
+    event_time: Text | list[Text] | None = None
+    id: Text | None = None
     outputs: list[str] | None = None
 
 
@@ -86,19 +84,20 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 _decode_one = msgspec.json.Decoder(Record).decode
 _decode_many = msgspec.json.Decoder(list[Record]).decode
+_count_many = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_beside = msgspec.json.Decoder(_Beside).decode
 
 
 class Decide:
     """Records of named fields in JSON; or an Arrow stream, which is answered as one."""
 
-    def read(self, body: bytes, headers: Headers, inputs: Mapping[str, FieldSpec]) -> Asked:
+    def read(self, body: bytes, headers: Headers, inputs: Mapping[str, FieldSpec], most_rows: int = MOST_ROWS) -> Asked:
         """See `Form.read`."""
         if media_type(headers, _ACCEPTED) == ARROW:
-            return arrow.read(body, inputs)
+            return arrow.read(body, inputs, most_rows)
         bounded(body)
         try:
-            return _read(body, inputs)
+            return _read(body, inputs, most_rows)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInput(f"not a record or a list of records: {error}", hint='{"field": value, …}') from error
 
@@ -149,17 +148,26 @@ def problem(status: int, error: str, cause: Exception | None) -> Problem:
     return Problem(_TYPE + cause.code, title, status, detail, cause.code, cause.field, row, cause.hint)
 
 
-def _read(body: bytes, inputs: Mapping[str, FieldSpec]) -> Asked:
+def _read(body: bytes, inputs: Mapping[str, FieldSpec], most_rows: int) -> Asked:
     start = body.lstrip(b" \t\r\n")[:1]
     if start == b"[":
-        records = _decode_many(body)
+        _count(body, most_rows)
+        records = decoded(_decode_many, body)
         _refuse_twins(body, [records])
-        return Asked(_columns(records, inputs), len(records), reply=_MANY)
-    record = _decode_one(body)
+        return Asked(_columns(records, inputs, len(body)), len(records), reply=_MANY)
+    record = decoded(_decode_one, body)
     if _is_envelope(record):
-        return _read_beside(body, record, inputs)
+        return _read_beside(body, record, inputs, most_rows)
     _refuse_twins(body, [[record]])
-    return Asked(_columns([record], inputs), 1, reply=_ONE)
+    return Asked(_columns([record], inputs, len(body)), 1, reply=_ONE)
+
+
+def _count(records: bytes | msgspec.Raw, most_rows: int) -> None:
+    """Raises InvalidInput for a list of more records than are answered at once. Texts may have braces, so it is counted exactly
+    when there are more braces than that."""
+    text = bytes(records)
+    if text.count(b"{") > most_rows:
+        few_enough(len(decoded(_count_many, text)), most_rows, "records")
 
 
 def _is_envelope(record: Record) -> bool:
@@ -173,8 +181,9 @@ def _is_envelope(record: Record) -> bool:
     return start.startswith((b"[{", b"[]"))
 
 
-def _read_beside(body: bytes, members: Record, inputs: Mapping[str, FieldSpec]) -> Asked:
-    beside = _decode_beside(body)
+def _read_beside(body: bytes, members: Record, inputs: Mapping[str, FieldSpec], most_rows: int) -> Asked:
+    _count(members.get("records", _NULL), most_rows)
+    beside = decoded(_decode_beside, body)
     one, many = beside.inputs, beside.records
     if one is not msgspec.UNSET and many is not msgspec.UNSET:
         raise InvalidInput("`inputs` or `records`, not both", field="records")
@@ -184,7 +193,7 @@ def _read_beside(body: bytes, members: Record, inputs: Mapping[str, FieldSpec]) 
     keyed = {"routing_keys": key} if isinstance(key, list) else {"routing_key": key}
     parameters = Parameters(**keyed, event_time=beside.event_time, subject=beside.subject)
     reply = _ONE if many is msgspec.UNSET else _MANY
-    columns = _columns(records, inputs)
+    columns = _columns(records, inputs, len(body))
     return Asked(columns, len(records), beside.id, None, parameters, beside.outputs, reply=reply)
 
 
@@ -218,20 +227,23 @@ def _look_for_twins(body: bytes) -> None:
         raise InvalidInput(f"not a record or a list of records: {error}") from error
 
 
-def _columns(records: Sequence[Record], inputs: Mapping[str, FieldSpec]) -> dict[str, Given]:
-    """The records as columns: known fields in the signature's order, then those nobody knows (others will say so)."""
+def _columns(records: Sequence[Record], inputs: Mapping[str, FieldSpec], size: int) -> dict[str, Given]:
+    """The records as columns: known fields in the signature's order, then those nobody knows (others will say so). `size` is
+    that of the body."""
     if not records:
         raise InvalidInput("no records", field="records")
-    fits(len(records), len(inputs))
+    fits(len(records), len(inputs), size)
     given: dict[str, Given] = {}
     for name, spec in inputs.items():
         column = _column(name, spec, records)
         if column is not None:
             given[name] = column
     strange = [record for record in records if not record.keys() <= inputs.keys()]
-    for place, name in enumerate(dict.fromkeys(name for record in strange for name in record if name not in inputs)):
-        if inputs and place * len(records) > _MOST_UNKNOWN:
-            raise InvalidInput(f"unknown input {name!r:.80}", field=name[:200])
+    strangers = dict.fromkeys(name for record in strange for name in record if name not in inputs)
+    if inputs and strangers:
+        known_enough(len(strangers), next(iter(strangers)))
+        fits(len(records), len(inputs) + len(strangers), size)
+    for name in strangers:
         given[name] = _unknown(name, records, bool(inputs))
     if not given:
         raise InvalidInput("the record is empty", hint=f"needed: {', '.join(inputs)}" if inputs else None)
@@ -254,6 +266,8 @@ def _column(name: str, spec: FieldSpec, records: Sequence[Record]) -> Given | No
             return None
         values = [record.get(name, _NULL) for record in records]
     if spec.shape:
+        for value in values:
+            lists_fit(name, value, spec.shape)
         return [_flat(msgspec.json.decode(value)) for value in values]
     data = b"[" + bytes(values[0]) + b"]" if len(values) == 1 else b"[" + b",".join(map(bytes, values)) + b"]"
     return TensorIn(name, [len(values)], spec.type, msgspec.Raw(data))

@@ -11,11 +11,16 @@ import zlib
 from modelyard.core.errors import InvalidInput, TooLarge
 from modelyard.runtime.asked import Headers, ReplyHeaders
 from modelyard.runtime.errors import UnsupportedMedia
+from modelyard.runtime.forms.limits import LONG
 
 WORTH = 16 << 10
 """Answers of fewer bytes are not compressed: it would cost more time than it saves."""
 
-_IN_THREAD = 1 << 20
+_IN_THREAD = 4 << 10
+"""More bytes are unpacked in a thread: a few can become a thousand times as many, and by zstd and br far more."""
+_STEP = 64 << 10
+_MOST_MEMBERS = 4096
+"""A compressed body may be of several parts: files that grew by appending, blocks of bgzip."""
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _FRAMED = {"zstd": "zstd", "br": "brotli"}
 _MOST_ENCODINGS = 2
@@ -31,7 +36,7 @@ async def plain(body: bytes, headers: Headers, largest: int) -> bytes:
     if len(names) > _MOST_ENCODINGS:
         raise UnsupportedMedia(f"{len(names)} content encodings on top of each other", field="content-encoding")
     for name in reversed(names):
-        work = _unpacked if len(body) <= _IN_THREAD else _beside
+        work = _unpacked if len(body) <= _IN_THREAD and name in _WINDOW else _beside
         found = work(name, body, largest)
         body = found if isinstance(found, bytes) else await found
     return body
@@ -51,23 +56,36 @@ def _unpacked(name: str, body: bytes, largest: int) -> bytes:
 
 
 def _inflated(name: str, body: bytes, largest: int) -> bytes:
-    """Also of several gzip members one after another."""
+    """Also of several gzip members one after another, unless they are so many that they are there to cost time."""
     pieces: list[bytes] = []
-    total, rest = 0, body
-    while rest or not pieces:
-        engine = zlib.decompressobj(_WINDOW[name])
+    total = place = members = 0
+    while place < len(body) or not members:
+        members += 1
+        if members > _MOST_MEMBERS:
+            detail = f"the body is of more than {_MOST_MEMBERS} {name} members"
+            raise TooLarge(detail, field="content-encoding", hint="compress it as one")
+        place, total = _member(name, body, place, total, largest, pieces)
+    return b"".join(pieces)
+
+
+def _member(name: str, body: bytes, place: int, total: int, largest: int, pieces: list[bytes]) -> tuple[int, int]:
+    """Unpack the member that begins at `place`; where it ends, and how many bytes there are now. By steps: whatever is left of a
+    step behind a member's end is copied."""
+    engine, view = zlib.decompressobj(_WINDOW[name]), memoryview(body)
+    while not engine.eof:
+        if place >= len(body):
+            raise InvalidInput(f"the body ends within its {name} data", field="content-encoding")
+        step = view[place : place + _STEP]
         try:
-            piece = engine.decompress(rest, largest + 1 - total)
+            piece = engine.decompress(step, largest + 1 - total)
         except zlib.error as error:
             raise InvalidInput(f"the body is not {name}: {error}", field="content-encoding") from error
         total += len(piece)
         if total > largest:
             raise too_large(largest)
-        if not engine.eof:
-            raise InvalidInput(f"the body ends within its {name} data", field="content-encoding")
         pieces.append(piece)
-        rest = engine.unused_data
-    return b"".join(pieces)
+        place += len(step) - len(engine.unused_data)
+    return place, total
 
 
 def _unframed(name: str, body: bytes, largest: int) -> bytes:
@@ -93,7 +111,7 @@ async def packed(reply: ReplyHeaders, answer: bytes, headers: Headers) -> tuple[
     chosen = _chosen(accepted) if accepted else None
     if chosen is None:
         return reply, answer
-    if len(answer) > _IN_THREAD:
+    if len(answer) > LONG:
         answer = await asyncio.to_thread(_deflated, chosen, answer)
     else:
         answer = _deflated(chosen, answer)

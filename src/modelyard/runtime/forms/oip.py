@@ -16,11 +16,11 @@ import numpy as np
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime import protocol
-from modelyard.runtime.asked import Asked, Column, Given, Headers, ReplyHeaders, Said
+from modelyard.runtime.asked import MOST_ROWS, Asked, Column, Given, Headers, ReplyHeaders, Said
 from modelyard.runtime.forms import arrow, binary
-from modelyard.runtime.forms.limits import LONG, bounded
+from modelyard.runtime.forms.limits import bounded, decoded
 from modelyard.runtime.forms.media import ARROW, JSON, JSON_HEADERS, OCTETS, media_type
-from modelyard.runtime.protocol import Answered, InferResponse, Parameters, TensorIn, TensorOut
+from modelyard.runtime.protocol import Answered, InferResponse, Parameters, TensorIn, TensorOut, Text
 
 LENGTH = "inference-header-content-length"
 _ACCEPTED = (JSON, OCTETS, ARROW)
@@ -44,7 +44,7 @@ class _Output(msgspec.Struct):
 
 class _Request(msgspec.Struct):
     inputs: list[TensorIn]
-    id: str | None = None
+    id: Text | None = None
     parameters: _Parameters | None = None
     outputs: list[_Output] | None = None
 
@@ -53,7 +53,7 @@ class _MixedRequest(msgspec.Struct):
     """A request of which tensors may be in the bytes after it."""
 
     inputs: list[binary.Tensor]
-    id: str | None = None
+    id: Text | None = None
     parameters: _Parameters | None = None
     outputs: list[_Output] | None = None
 
@@ -72,10 +72,10 @@ _decode_mixed = msgspec.json.Decoder(_MixedRequest).decode
 class OpenInference:
     """Tensors in JSON, as bytes, or both; or an Arrow stream, which is answered as one."""
 
-    def read(self, body: bytes, headers: Headers, inputs: Mapping[str, FieldSpec]) -> Asked:
+    def read(self, body: bytes, headers: Headers, inputs: Mapping[str, FieldSpec], most_rows: int = MOST_ROWS) -> Asked:
         """See `Form.read`."""
         if media_type(headers, _ACCEPTED) == ARROW:
-            return arrow.read(body, inputs)
+            return arrow.read(body, inputs, most_rows)
         length = headers.get(LENGTH)
         if length is None:
             plain = _understood(_decode, body)
@@ -86,7 +86,7 @@ class OpenInference:
         mixed = _understood(_decode_mixed, head)
         if not mixed.inputs:
             raise InvalidInput("no inputs", field="inputs")
-        return _asked(mixed, binary.read(mixed.inputs, tail, inputs), mixed.inputs[0].shape)
+        return _asked(mixed, binary.read(mixed.inputs, tail, inputs, most_rows), mixed.inputs[0].shape)
 
     def write(self, said: Said, asked: Asked) -> tuple[ReplyHeaders, bytes]:
         """See `Form.write`."""
@@ -113,10 +113,9 @@ class _Wanted:
 
 
 def _understood(decode: Any, head: bytes) -> Any:
-    if len(head) > LONG:
-        bounded(head)
+    bounded(head)
     try:
-        return decode(head)
+        return decoded(decode, head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"not an inference request: {error}") from error
 
