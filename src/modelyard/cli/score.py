@@ -151,12 +151,13 @@ def _bar(until_done: ExitStack) -> Callable[[Progress], None]:
             TextColumn("{task.fields[rows]} rows, {task.fields[speed]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
+            auto_refresh=False,  # by a thread, which would forbid copies of this process: see `Processes`
         )
     )
     task = bars.add_task("scoring", total=1.0, rows="0", speed="…")
 
     def told(progress: Progress) -> None:
-        bars.update(task, completed=progress.share, rows=f"{progress.rows:,}", speed=_speed(progress))
+        bars.update(task, completed=progress.share, rows=f"{progress.rows:,}", speed=_speed(progress), refresh=True)
 
     return told
 

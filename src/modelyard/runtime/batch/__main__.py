@@ -53,7 +53,7 @@ def main() -> int:
     try:
         asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=Asked, dec_hook=lambda _, value: Path(value))
         threading.Thread(target=_end_with_input, name="input", daemon=True).start()
-        work = engine(asked.engine, asked.processes, asked.ray_address)
+        work = engine(asked.engine, asked.processes, asked.ray_address, beside=1)  # the thread that reads the input
         tell(Batches(asked.place, work, tell).run(asked.order, asked.batch))
     except ModelyardError as error:
         tell(Told(error.code, error.detail, error.field, error.hint))

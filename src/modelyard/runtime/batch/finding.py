@@ -21,6 +21,7 @@ FORMATS = {
 }  # fmt: skip
 _ENDS = 64 << 10
 _CSV_PART = 32 << 20
+_MOST_BYTES = 64 << 20
 
 
 def input_files(inputs: Sequence[str], lent: Lent | None = None) -> tuple[InputFile, ...]:
@@ -178,7 +179,7 @@ def _gathered(units: Sequence[tuple[int, int]], most: int) -> list[Piece]:
     pieces: list[Piece] = []
     first = row = rows = weight = 0
     for place, (count, size) in enumerate(units):
-        if rows and rows + count > most:
+        if rows and (rows + count > most or weight + size > _MOST_BYTES):
             pieces.append((first, place, row, rows, weight))
             first, row, rows, weight = place, row + rows, 0, 0
         rows, weight = rows + count, weight + size

@@ -33,7 +33,8 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     `inputs` are files, folders or patterns; `out` is a folder. `keep` are input columns to repeat in the output (None: all). The
     champion answers unless `arm` names another live arm or `shares` draws an arm for each row, by the column `key` where there
     is one. `log` is the share of decisions that is logged; less than 1 is for the lowest tier alone. `log_inputs` says whether
-    the log repeats the inputs or names file and row. Neighbouring row groups make one part up to `part_rows`.
+    the log repeats the inputs or names file and row. Neighbouring row groups make one part up to `part_rows`
+    (and to 64 MiB).
     """
 
     endpoint: str
@@ -48,7 +49,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     invalid: Invalid = Invalid.FAIL
     log: float = 1.0
     log_inputs: Literal["values", "reference"] = "values"
-    part_rows: int = 1 << 17
+    part_rows: int = 1 << 18
 
     @property
     def digest(self) -> str:

@@ -50,14 +50,50 @@ def schema_of(file: InputFile) -> Any:
         raise InvalidInput(f"{file.path} cannot be read as {file.format}: {error}", field="inputs") from error
 
 
-def read_part(file: InputFile, part: Part, columns: Sequence[str], specs: Sequence[FieldSpec]) -> ReadPart:
-    """The part's rows with these columns. Raises InvalidInput naming the file when it cannot be read, or has changed."""
-    try:
-        if file.format == "csv":
-            return _read_csv(file, part, columns, specs)
-        return ReadPart(_READ[file.format](file, part, list(columns)), False)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        raise InvalidInput(f"{file.path} cannot be read: {error}", field="inputs") from error
+class Inputs:
+    """Files that are read part by part. The last one stays open, if it is Parquet: what it holds where is read once, not for each
+    part. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._file: InputFile | None = None
+        self._schema: Any = None
+        self._parquet: Any = None
+
+    def schema(self, file: InputFile) -> Any:
+        """As `schema_of`."""
+        self._turn(file)
+        return self._schema
+
+    def read(self, file: InputFile, part: Part, columns: Sequence[str], specs: Sequence[FieldSpec]) -> ReadPart:
+        """The part's rows with these columns. Raises InvalidInput naming the file when it cannot be read, or has changed."""
+        self._turn(file)
+        try:
+            if file.format == "csv":
+                return _read_csv(file, part, columns, specs)
+            if file.format == "parquet":
+                return ReadPart(self._read_parquet(file, part, list(columns)), False)
+            return ReadPart(_READ[file.format](file, part, list(columns)), False)
+        except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+            raise InvalidInput(f"{file.path} cannot be read: {error}", field="inputs") from error
+
+    def close(self) -> None:
+        """Let the file go. Idempotent."""
+        if self._parquet is not None:
+            self._parquet.close()
+        self._file = self._parquet = None
+
+    def _turn(self, file: InputFile) -> None:
+        if file is not self._file:
+            self.close()
+            self._schema, self._file = schema_of(file), file
+
+    def _read_parquet(self, file: InputFile, part: Part, columns: list[str]) -> Any:
+        import pyarrow.parquet as pq
+
+        if self._parquet is None:
+            where, path = filesystem(file.path)
+            self._parquet = pq.ParquetFile(path, filesystem=where)
+        return self._parquet.read_row_groups(range(part.first, part.last), columns=columns, use_threads=False)
 
 
 def _parquet_schema(file: InputFile) -> Any:
@@ -91,14 +127,6 @@ _SCHEMA = {
 }  # fmt: skip
 
 
-def _read_parquet(file: InputFile, part: Part, columns: list[str]) -> Any:
-    import pyarrow.parquet as pq
-
-    where, path = filesystem(file.path)
-    with pq.ParquetFile(path, filesystem=where) as opened:
-        return opened.read_row_groups(range(part.first, part.last), columns=columns, use_threads=False)
-
-
 def _read_arrow(file: InputFile, part: Part, columns: list[str]) -> Any:
     where, path = filesystem(file.path)
     with where.open_input_file(path) as source, pa.ipc.open_file(source) as opened:
@@ -122,7 +150,7 @@ def _read_delta(file: InputFile, part: Part, columns: list[str]) -> Any:
     return delta_fragments(file)[part.first].to_table(schema=schema, columns=columns, use_threads=False)
 
 
-_READ = {"parquet": _read_parquet, "arrow": _read_arrow, "stream": _read_stream, "delta": _read_delta}
+_READ = {"arrow": _read_arrow, "stream": _read_stream, "delta": _read_delta}
 
 
 def _names(path: Path) -> list[str]:

@@ -12,13 +12,14 @@ a slice that reached the log is seen there and never written twice.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
@@ -29,12 +30,12 @@ from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import DecisionReader, Pseudonyms, exclusive, write_atomically
 from modelyard.decisions.errors import storage_error
-from modelyard.decisions.files import sync_folder
+from modelyard.decisions.files import sync_file, sync_folder
 from modelyard.runtime.batch.idents import decision_ids
 from modelyard.runtime.batch.logged import BatchLog, Slice
 from modelyard.runtime.batch.model import REJECTS, SLICE, Invalid, Part, PartReport, Place, Plan
 from modelyard.runtime.batch.protecting import Shield
-from modelyard.runtime.batch.reading import ReadPart, read_part, schema_of
+from modelyard.runtime.batch.reading import Inputs, ReadPart
 from modelyard.runtime.batch.released import Plane, constant_of, pseudonym_key, require_in_time, still_allowed
 from modelyard.runtime.batch.scoring import ADDED, Answered, Scorer, output_array
 
@@ -67,8 +68,35 @@ class Scored:
     ids: Any = None
 
 
+class Begun:
+    """A part that has been answered in memory, and whose lock is held. One that is left before it was given to `Worker.end` lets
+    the lock go and has changed nothing."""
+
+    def __init__(self, rest: Callable[[], PartReport], held: ExitStack) -> None:
+        self._rest, self._held, self._taken = rest, held, False
+
+    def end(self) -> PartReport:
+        with self._held:
+            return self._rest()
+
+    def take(self) -> Callable[[], PartReport]:
+        """Its end, for a thread that does it."""
+        self._taken = True
+        return self.end
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._taken:
+            self._held.close()
+
+
 class Worker:
-    """Does parts, one after another. Loads each model once. Raises as `Plane.current` and `still_allowed` do."""
+    """Does parts, one after another. Loads each model once. Raises as `Plane.current` and `still_allowed` do.
+
+    What waits for the disk (making answers durable, logging them, moving them into place) is done by a thread of its own, for one
+    part at a time and in their order, while the next part is read and answered. Used by one thread."""
 
     def __init__(self, setup: Setup, *, clock: Clock | None = None, faults: Faults | None = None) -> None:
         self._plan, self._clock, self._faults = setup.plan, clock or SystemClock(), faults or NoFaults()
@@ -85,10 +113,14 @@ class Worker:
         self._log = BatchLog(setup.place.log, setup.plan, allowed, pseudonyms, shield, self._faults)
         self._reader = DecisionReader(setup.place.log)
         self._folder = setup.plan.folder
-        self._names: dict[int, Any] = {}
+        self._inputs = Inputs()
+        self._durable = ThreadPoolExecutor(1, "durable")
+        self._last: Future[PartReport] | None = None
 
     def close(self) -> None:
-        """Seal the log and let the models go. Idempotent."""
+        """Wait for what is being made durable, seal the log and let the models go. Idempotent."""
+        self._durable.shutdown()
+        self._inputs.close()
         self._log.close()
         self._models.close()
 
@@ -112,19 +144,53 @@ class Worker:
         """Bring a part to its end, from wherever it is. Only one process does so at a time; others wait for it.
 
         Raises InvalidInput (rows that do not fit, a file that has changed), NotApproved, StorageFull, and what models raise."""
-        with exclusive(self._folder / "locks" / f"{part.number:06d}"):
-            done = self._report("done", part)
-            return done if done is not None else self._finish(part)
+        with self.begin(part) as begun:
+            return self.end(begun).result()
 
-    def _finish(self, part: Part) -> PartReport:
+    def begin(self, part: Part) -> Begun:
+        """Do of a part what needs the processor; nothing of it counts before `end`. Meanwhile the part before comes to its end:
+        what became of that is raised here, too."""
+        with ExitStack() as held:
+            held.enter_context(exclusive(self._folder / "locks" / f"{part.number:06d}"))
+            rest = self._begun(part)
+            self.finish()
+            return Begun(rest, held.pop_all())
+
+    def end(self, begun: Begun) -> Future[PartReport]:
+        """Let the rest be done: the report is there when the part is at its end."""
+        self._last = self._durable.submit(begun.take())
+        return self._last
+
+    def finish(self) -> None:
+        """Wait for the part that is being made durable. Raises what became of it."""
+        if self._last is not None:
+            self._last.result()
+
+    def _begun(self, part: Part) -> Callable[[], PartReport]:
+        """What is left of a part when this has done what needs the processor."""
+        done = self._report("done", part)
+        if done is not None:
+            return lambda: done
         require_in_time(self._arms, self._clock.now())
         report = self._report("pending", part)
         if report is None:
-            report, slices = self._score(part)
-            self._faults.reach("batch.part.scored")
-            self._log_fresh(part, slices)
-        elif self._pending(part).exists():  # it leaves its place only after all of the part has been logged
+            began = perf_counter()
+            read = self._read(part)
+            slices = self._answered(part, read)
+            self._write(part, slices)
+            return lambda: self._scored(part, read, slices, began)
+        if self._pending(part).exists():  # it leaves its place only after all of the part has been logged
             self._log_missing(part)
+        return lambda: self._logged(part, report)
+
+    def _scored(self, part: Part, read: ReadPart, slices: list[Scored], began: float) -> PartReport:
+        report = self._kept(part, read, slices, began)
+        self._faults.reach("batch.part.scored")
+        for piece in slices:
+            self._log_slice(part, piece)
+        return self._logged(part, report)
+
+    def _logged(self, part: Part, report: PartReport) -> PartReport:
         self._faults.reach("batch.part.logged")
         self._publish(part)
         self._faults.reach("batch.part.published")
@@ -141,19 +207,23 @@ class Worker:
     def _pending(self, part: Part) -> Path:
         return self._folder / "pending" / f"{part.number:06d}.parquet"
 
+    def _unsynced(self, part: Part) -> Path:
+        return self._pending(part).with_suffix(".tmp")
+
     def _report(self, step: str, part: Part) -> PartReport | None:
         try:
             return msgspec.json.decode(self._state(step, part).read_bytes(), type=PartReport)
         except FileNotFoundError:
             return None
 
-    def _score(self, part: Part) -> tuple[PartReport, list[Scored]]:
-        """Answer all rows of a part; on return the answers are durable."""
-        started = perf_counter()
-        read = self._read(part)
-        slices = self._answered(part, read)
+    def _kept(self, part: Part, read: ReadPart, slices: list[Scored], began: float) -> PartReport:
+        """Make the answers to all rows of a part durable, and what is told of it."""
         pending = self._pending(part)
-        self._write(pending, part, slices)
+        try:
+            sync_file(self._unsynced(part))
+            self._unsynced(part).replace(pending)
+        except OSError as error:
+            raise storage_error(error, pending) from error
         rejected = self._reject(part, read, slices)
         counts: Counter[str] = Counter()
         for piece in slices:
@@ -166,15 +236,15 @@ class Worker:
             rejected=rejected,
             logged=self._log.wanted(answered),
             arms=dict(counts),
-            seconds=perf_counter() - started,
+            seconds=perf_counter() - began,
             size=pending.stat().st_size,
         )
         write_atomically(self._state("pending", part), msgspec.json.encode(report))
-        return report, slices
+        return report
 
     def _read(self, part: Part) -> ReadPart:
         file = self._plan.files[part.file]
-        read = read_part(file, part, self.scorer.columns(schema_of(file).names), self.scorer.specs)
+        read = self._inputs.read(file, part, self.scorer.columns(self._inputs.schema(file).names), self.scorer.specs)
         found = read.table.num_rows + len(read.malformed)
         if part.rows is not None and found != part.rows:
             raise InvalidInput(f"{file.path} has changed since the batch began", field="inputs", hint="score it as a new batch")
@@ -210,15 +280,15 @@ class Worker:
             return {names[0]: _count(piece)}
         return {("" if place < 0 else names[place]): int((arms == place).sum()) for place in sorted(set(arms.tolist()))}
 
-    def _write(self, path: Path, part: Part, slices: list[Scored]) -> None:
-        """The answers as a Parquet file, whole and durable or not there."""
+    def _write(self, part: Part, slices: list[Scored]) -> None:
+        """The answers as a Parquet file under a name that counts for nothing: it is not durable yet."""
         import pyarrow.parquet as pq
 
-        schema = self.scorer.schema(schema_of(self._plan.files[part.file]))
-        temporary = path.with_suffix(".tmp")
+        schema = self.scorer.schema(self._inputs.schema(self._plan.files[part.file]))
+        path = self._unsynced(part)
         try:
             with pq.ParquetWriter(
-                temporary,
+                path,
                 schema,
                 use_dictionary=self._repeating(schema, slices),
                 column_encoding={"decision_id": "DELTA_BYTE_ARRAY"},
@@ -227,9 +297,6 @@ class Worker:
             ) as writer:
                 for piece in slices:
                     writer.write_table(self._table(part, piece, schema))
-            with temporary.open("r+b") as handle:
-                os.fsync(handle.fileno())
-            temporary.replace(path)
         except OSError as error:
             raise storage_error(error, path) from error
 
@@ -287,10 +354,6 @@ class Worker:
             text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
             write_atomically(self._folder / "pending" / f"{part.number:06d}.rejects", text)
         return rows
-
-    def _log_fresh(self, part: Part, slices: list[Scored]) -> None:
-        for piece in slices:
-            self._log_slice(part, piece)
 
     def _log_slice(self, part: Part, piece: Scored) -> None:
         if not self._log.wanted(_count(piece)):
