@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,6 +21,8 @@ from modelyard.decisions.schema import TIME, TableSpec
 NAME = "erasures.json"
 FOREVER = 253_402_300_799_000_000
 """The end of the last year that calendars have, in microseconds."""
+AGAIN = 60.0
+"""So many seconds after an erasure the rows are logged that were decided before it: no call takes longer to be answered."""
 
 _KEYS = {"decisions": ("subject", "decision_time"), "outcomes": ("decision_id", "recorded_time")}
 
@@ -83,6 +86,36 @@ class Erasures:
                 except msgspec.DecodeError as error:
                     raise LogDamaged(f"{NAME} does not read: {error}", hint="restore it from a backup") from error
             return self._erased
+
+
+class ErasureWatch:
+    """Tells a writer when to seal its open segment because somebody was erased: only sealed ones can be rewritten. Once when the
+    list of the erased has changed, and once more `AGAIN` seconds later, for what was decided before and logged after.
+
+    Not safe for several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = str(root / NAME)
+        self._seen = self._mark()
+        self._again: float | None = None
+
+    def due(self, now: float) -> bool:
+        """Whether to seal now (`now` in seconds since 1970); says it once for each occasion. Raises OSError when nobody can say."""
+        mark = self._mark()
+        if mark != self._seen:
+            self._seen, self._again = mark, now + AGAIN
+            return True
+        if self._again is None or self._again - AGAIN <= now < self._again:  # a clock that was set back does not prolong it
+            return False
+        self._again = None
+        return True
+
+    def _mark(self) -> tuple[int, int, int] | None:
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 class Filter:

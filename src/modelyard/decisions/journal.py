@@ -19,6 +19,7 @@ from modelyard.core.errors import Busy, TooLarge, WrongState
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import adoption, layout
 from modelyard.decisions.adoption import Adopted, write_seal
+from modelyard.decisions.erasures import ErasureWatch
 from modelyard.decisions.errors import LogUnwritable, storage_error
 from modelyard.decisions.files import exclusive, try_lock, write_atomically
 from modelyard.decisions.framing import LARGEST_PAYLOAD, FrameMeta, Header, encode_frame, encode_header
@@ -32,7 +33,7 @@ _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 @dataclass(frozen=True)
 class Limits:
-    """When a segment is sealed: at so many bytes, or so many seconds after its first batch."""
+    """When a segment is sealed: at so many bytes, or so many seconds after its first batch. When somebody is erased, at once."""
 
     segment_bytes: int = 64 << 20
     segment_age: float = 3600.0
@@ -72,6 +73,7 @@ class Journal:
         self._prefix = len(table.schema.serialize())
         self._folder = layout.writer_folder(root, writer)
         self._lock = self._own()
+        self._erasures = ErasureWatch(root)
         self._closed = False
         self.damaged: list[SegmentPath] = []
         self.adopted = self._note(adoption.adopt(self._folder, Adopted())) + self.adopt_dead()
@@ -92,8 +94,9 @@ class Journal:
             self._guard(lambda: self._append(meta, payload))
 
     def seal_if_due(self) -> None:
-        """Seal the open segment if it is large or old enough, and what could not be sealed before. Idempotent; `commit` does it
-        too. Raises StorageFull or LogUnwritable when sealing fails; it is tried again the next time, and loses nothing."""
+        """Seal the open segment if it is large or old enough or somebody was erased, and what could not be sealed before.
+        Idempotent; `commit` does it too. Raises StorageFull or LogUnwritable when sealing fails; it is tried again the next time,
+        and loses nothing."""
         with self._mutex:
             self._guard(self._roll)
 
@@ -230,12 +233,13 @@ class Journal:
 
     def _roll(self) -> None:
         """Seal what is due. A clock that was set back starts a segment's age again: it is never negative."""
+        now = self._clock.now().timestamp()
+        erased = self._erasures.due(now)
         if self._open is None:
             self._settle()
             return
-        now = self._clock.now().timestamp()
         self._open.born = min(self._open.born, now)
-        due = self._open.offset >= self._limits.segment_bytes or now - self._open.born >= self._limits.segment_age
+        due = erased or self._open.offset >= self._limits.segment_bytes or now - self._open.born >= self._limits.segment_age
         if due:
             self._leave()
         self._settle()

@@ -80,7 +80,8 @@ class DecisionLog:
         self._journal.seal()
 
     def seal_if_due(self) -> None:
-        """Seal the open segment if it is old enough; call it now and then so that a quiet endpoint's rows get sealed."""
+        """Seal the open segment if it is old enough or somebody was erased since it began; call it now and then so that a quiet
+        endpoint's rows get sealed, and those of the erased can be removed."""
         self._journal.seal_if_due()
 
     def close(self) -> None:
