@@ -14,6 +14,7 @@ from modelyard.decisions import DecisionIds, LogUnwritable
 from modelyard.runtime.asked import Headers
 from modelyard.runtime.calls import Hidden
 from modelyard.runtime.errors import BodyLate
+from modelyard.runtime.forms import encodings
 from modelyard.runtime.forms.media import EVENTS
 from modelyard.runtime.forms.oip import LENGTH
 from modelyard.runtime.limits import Admission
@@ -94,7 +95,10 @@ class Lanes:
                 raise answer
             metrics.unlogged[name] += 1
             answer = way.answer(ticket, unlogged=True)
-        proto.response_bytes(200, JSON, answer)
+        reply = JSON
+        if len(answer) > encodings.WORTH:
+            reply, answer = await encodings.packed(JSON, answer, headers)
+        proto.response_bytes(200, reply, answer)
         metrics.requests[name, 200] += 1
         metrics.decisions[name, way.arm.name, way.role] += 1
         metrics.latency[name].observe(perf_counter() - started)

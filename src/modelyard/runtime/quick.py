@@ -47,6 +47,10 @@ class QuickReader:
     def __init__(self, plan: InputPlan) -> None:
         self._fields = list(plan.fields.values())
         tensors = [_tensor(place, field) for place, field in enumerate(self._fields)]
+        if len(tensors) == 1:  # of one type alone, msgspec does not ask for the name
+            tensors.append(
+                msgspec.defstruct("Other", [], namespace={"place": -1}, tag_field="name", tag=f"not {self._fields[0].name}")
+            )
         inputs = list[Union[tuple(tensors)]]  # type: ignore[valid-type,misc]  # noqa: UP007  made at run time
         options = [("id", protocol.Text | None, None), ("parameters", _Parameters | None, None)]
         request = msgspec.defstruct("QuickRequest", [("inputs", inputs), *options], forbid_unknown_fields=True)
