@@ -13,6 +13,7 @@ import numpy as np
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds.contract import Batch
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
+from modelyard.runtime import decimals
 from modelyard.runtime.asked import Given
 from modelyard.runtime.protocol import TensorIn
 
@@ -103,8 +104,7 @@ class FieldPlan:
     def _raw(self, given: Given) -> list[Any]:
         """A value a row, whatever it is."""
         if isinstance(given, np.ndarray):
-            plain: list[Any] = given.reshape(len(given), -1).tolist() if self.spec.shape else given.reshape(-1).tolist()
-            return plain
+            return self._listed(given)
         if not isinstance(given, TensorIn):
             return list(given)
         if given.datatype not in self.accepts:
@@ -117,14 +117,13 @@ class FieldPlan:
 
     def _converted(self, given: np.ndarray[Any, Any] | list[Any]) -> list[Any]:
         """Values that came with types of their own, as this field's: a vector flat, whatever its shape."""
-        rows = len(given)
         if isinstance(given, np.ndarray):
             if prod(given.shape[1:]) != self.size:
                 raise self._wrong(
                     f"has shape {list(given.shape)[:8]}, should be [{', '.join(['rows', *map(str, self.spec.shape)])}]"
                 )
             alike = given.dtype == self.spec.type.numpy and given.dtype.kind != "O"
-            given = given.reshape(rows, self.size).tolist() if self.spec.shape else given.reshape(rows).tolist()
+            given = self._listed(given)
             if alike:  # nothing to convert: the form has seen to it that all numbers are finite
                 return given
         kind = list[list[self.item]] if self.spec.shape else list[self.item]  # type: ignore[name-defined]
@@ -135,6 +134,13 @@ class FieldPlan:
         if self.spec.shape and any(len(value) != self.size for value in values):
             raise self._wrong(f"should have {self.size} values a row")
         return values
+
+    def _listed(self, given: np.ndarray[Any, Any]) -> list[Any]:
+        """A value a row; small floats of the field's own type as who writes JSON would write them."""
+        own = given.dtype.kind == "f" and given.dtype == self.spec.type.numpy
+        flat: list[Any] = decimals.short(given) if own else given.reshape(-1).tolist()
+        size = len(flat) // max(1, len(given)) or 1
+        return [flat[i : i + size] for i in range(0, len(flat), size)] if self.spec.shape else flat
 
     def read(self, tensor: TensorIn) -> tuple[int, list[Any]]:
         """How many rows, and a value for each. Raises InvalidInput naming the field."""
