@@ -57,7 +57,8 @@ def _rounded(wide: Array, digits: Array) -> Array:
     scale = _POWERS[np.abs(digits)]
     if digits.min() >= 0:
         return np.asarray(np.rint(wide * scale) / scale)
-    return np.where(digits >= 0, np.rint(wide * scale) / scale, np.rint(wide / scale) * scale)
+    found: Array = np.where(digits >= 0, np.rint(wide * scale) / scale, np.rint(wide / scale) * scale)
+    return found
 
 
 def _one(number: Any, wide: float, few: int, enough: int) -> float:

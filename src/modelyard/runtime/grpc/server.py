@@ -1,8 +1,10 @@
-"""The service: what comes by gRPC goes through the same answering as what comes by HTTP. Runs in the event loop of a worker."""
+"""The service: what comes by gRPC goes through the same answering as what comes by HTTP, in the event loop of a worker."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter, time
 from typing import Any
@@ -12,6 +14,7 @@ import structlog
 from modelyard.core.errors import ModelyardError, NotFound, Unavailable
 from modelyard.runtime.answering import Answering, endpoint_of
 from modelyard.runtime.grpc import requests
+from modelyard.runtime.grpc.crossing import Crossing, Method
 from modelyard.runtime.grpc.messages import HEALTH_SERVICE, METHODS, SERVICE, messages
 from modelyard.runtime.leaving import Leaving
 from modelyard.runtime.metrics import Metrics
@@ -21,6 +24,12 @@ from modelyard.runtime.table import ServedEndpoint, Table
 _LOG = structlog.get_logger("modelyard.runtime")
 _SERVING, _NOT_SERVING = 1, 2
 _VERSION = "0.1.0"
+_MOST_THREADS = 512
+"""So many inferences by gRPC are under way at once; more wait for a thread. Threads are made when calls come that need them."""
+_ASIDE = 4
+"""Threads of their own for health and metadata, which must be told however many inferences wait."""
+_ENDLESS = 1e9
+"""Seconds; a call without a deadline has longer than this."""
 
 
 @dataclass
@@ -34,6 +43,8 @@ class GrpcServer:
     largest_message: int
     leaving: Leaving = field(default_factory=Leaving)
     _server: Any = None
+    _threads: ThreadPoolExecutor = field(init=False)
+    _aside: ThreadPoolExecutor = field(init=False)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the port that was taken. Raises Unavailable when grpcio is missing or the port is not free."""
@@ -46,29 +57,37 @@ class GrpcServer:
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 1),
         ]
-        self._server = grpc.aio.server(options=options)
-        self._server.add_generic_rpc_handlers(self._handlers(grpc))
+        most = self.answering.admission.most
+        self._threads = ThreadPoolExecutor(min(most, _MOST_THREADS), "grpc")
+        self._aside = ThreadPoolExecutor(_ASIDE, "grpc-aside")
+        self._server = grpc.server(self._threads, options=options, maximum_concurrent_rpcs=most + _ASIDE)
+        self._server.add_generic_rpc_handlers(self._handlers(grpc, Crossing(asyncio.get_running_loop())))
         try:
             taken: int = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError as error:
             raise Unavailable(f"port {port} is taken", field="grpc_port", hint="choose another with --grpc-port") from error
-        await self._server.start()
+        self._server.start()
         return taken
 
     async def stop(self, grace: float) -> None:
         """Refuse new calls; give those under way so many seconds."""
         if self._server is not None:
-            await self._server.stop(grace)
+            ended = self._server.stop(grace)
+            await asyncio.to_thread(ended.wait)
+            for threads in (self._threads, self._aside):
+                threads.shutdown(wait=False)
 
-    def _handlers(self, grpc: Any) -> tuple[Any, ...]:
+    def _handlers(self, grpc: Any, crossing: Crossing) -> tuple[Any, ...]:
         kinds = messages()
 
-        def handler(method: Callable[..., Awaitable[Any]], name: str) -> Any:
+        def handler(method: Method, name: str) -> Any:
+            call: Any = self._guarded(grpc, crossing, method)
+            call.experimental_thread_pool = self._threads if name == "ModelInfer" else self._aside  # which threads gRPC takes
             return grpc.unary_unary_rpc_method_handler(
-                self._guarded(grpc, method), kinds[f"{name}Request"].FromString, kinds[f"{name}Response"].SerializeToString
+                call, kinds[f"{name}Request"].FromString, kinds[f"{name}Response"].SerializeToString
             )
 
-        calls: dict[str, Callable[..., Awaitable[Any]]] = {
+        calls: dict[str, Method] = {
             "ServerLive": self._live,
             "ServerReady": self._ready,
             "ModelReady": self._model_ready,
@@ -81,18 +100,20 @@ class GrpcServer:
             grpc.method_handlers_generic_handler(HEALTH_SERVICE, {"Check": handler(self._check, "HealthCheck")}),
         )
 
-    def _guarded(self, grpc: Any, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """The method with errors told as status and sentence."""
+    def _guarded(self, grpc: Any, crossing: Crossing, method: Method) -> Callable[[Any, Any], Any]:
+        """The method with errors told as status and sentence. Called in a thread of the call's own."""
 
-        async def call(request: Any, context: Any) -> Any:
+        def call(request: Any, context: Any) -> Any:
             try:
-                return await method(request, context)
+                return crossing.answer(method, request, context)
             except ModelyardError as error:
                 code, told = _status(grpc, error), str(error)
+            except asyncio.CancelledError:
+                code, told = grpc.StatusCode.CANCELLED, "the call ended before its answer"
             except Exception as error:  # noqa: BLE001 - the last line of defence
                 _LOG.error("a request failed", exc_info=error)
                 code, told = grpc.StatusCode.INTERNAL, "the runtime failed; its log says why"
-            return await context.abort(code, told)
+            return context.abort(code, told)
 
         return call
 
@@ -182,7 +203,7 @@ def _status(grpc: Any, error: ModelyardError) -> Any:
 def _deadline(context: Any, started: float) -> float | None:
     """When the caller gives up, on the clock of `perf_counter`."""
     left = context.time_remaining()
-    return None if left is None else started + left
+    return None if left > _ENDLESS else started + left
 
 
 def _trace(context: Any) -> str | None:
