@@ -1,6 +1,7 @@
 """`python -m benchmarks.batch [rows] [rounds]`: batches of five million rows beside a plain loop.
 
-The start of processes is counted for ours (they are started for each batch); imports of this process for neither side.
+The start of processes is counted for ours (they are started for each batch); imports of this process for neither side. The disk's
+own time for as many bytes as the log has with the inputs in it stands beside them: the plain loop flushes nothing, ours all.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from benchmarks.batch import plain, stage
 from benchmarks.rounds import Sample, Spread, interleaved, ratio, stamp
 from modelyard.runtime.batch import Batches, Order
 from modelyard.runtime.batch.engines import Engine, Inline, Processes
+from modelyard.runtime.batch.model import SLICE
 
 KEEP = ("customer",)
+LOGGED = 148
+"""Bytes of a row in the log, its 30 inputs among them."""
 
 
 def measured(work: Callable[[], int]) -> Sample:
@@ -52,14 +56,30 @@ def turns(folder: Path, rows: int) -> Mapping[str, Callable[[], Sample]]:
 
         return turn
 
+    def disk() -> Sample:
+        return measured(lambda: _flushed(folder / "bytes", rows))
+
     return {
         "plain loop": by_hand,
+        "disk, the log's bytes": disk,
         "log off, one process": ours(Inline(), log=0.0),
+        "log off, two processes": ours(Processes(2), log=0.0),
         "log refers to rows, one process": ours(Inline(), log_inputs="reference"),
         "log refers to rows, two processes": ours(Processes(2), log_inputs="reference"),
         "log repeats inputs, one process": ours(Inline()),
         "log repeats inputs, two processes": ours(Processes(2)),
     }
+
+
+def _flushed(path: Path, rows: int) -> int:
+    """Write and flush what a log of so many rows weighs, a slice at a time, and nothing else."""
+    piece = os.urandom(LOGGED * min(rows, SLICE))
+    with path.open("wb", buffering=0) as handle:
+        for _ in range(0, rows, SLICE):
+            handle.write(piece)
+            os.fdatasync(handle.fileno())
+    path.unlink()
+    return rows
 
 
 def _checked(done: int, wanted: int) -> int:
@@ -80,7 +100,7 @@ def told(taken: Mapping[str, Sequence[Sample]]) -> str:
         wall = ratio([s.wall for s in samples], [s.wall for s in base])
         cpu = ratio([s.cpu for s in samples], [s.cpu for s in base])
         lines.append(f"| {name} | {rate} | {each} | {wall} | {cpu} |")
-    for mode in ("log refers to rows", "log repeats inputs"):
+    for mode in ("log off", "log refers to rows", "log repeats inputs"):
         one, two = ([s.rate for s in taken[f"{mode}, {count}"]] for count in ("one process", "two processes"))
         lines.append(f"\n{mode}: two processes are {ratio(two, one)} times as fast as one")
     return "\n".join(lines)
@@ -94,8 +114,9 @@ def main(arguments: Sequence[str]) -> None:
         sides = turns(Path(name), rows)
         for turn in sides.values():
             turn()  # caches warm, libraries loaded
+        begun = stamp()
         taken = interleaved(sides, rounds)
-    print(f"{stamp()} · {rows} rows of {stage.FEATURES} features, {rounds} rounds: median (least–greatest)\n")
+    print(f"{begun}\n{stamp()} · {rows} rows of {stage.FEATURES} features, {rounds} rounds: median (least–greatest)\n")
     print(told(taken))
 
 

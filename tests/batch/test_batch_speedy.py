@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -14,10 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelyard.core.errors import InvalidInput
+from modelyard.decisions import packing
 from modelyard.runtime.batch import Batches, Progress
 from modelyard.runtime.batch import children as processes
 from modelyard.runtime.batch.engines import Inline, Processes
 from modelyard.runtime.batch.finding import input_files, parts_of
+from modelyard.runtime.batch.idents import decision_ids, id_numbers
 from modelyard.runtime.batch.model import WORK, Part, PartReport
 from modelyard.runtime.batch.working import Setup
 from tests.batch.batch_stage import Stage, rows
@@ -125,3 +128,33 @@ def test_a_part_that_does_not_fit_leaves_those_before_it_whole(stage: Stage) -> 
     assert stage.output()["customer"].to_pylist() == table["customer"].to_pylist()[:200]
     assert stage.logged()["id"].to_pylist() == stage.output()["decision_id"].to_pylist()
     assert not [path for path in (stage.out / WORK).rglob("pending/*") if path.suffix in {".json", ".parquet"}]
+
+
+def test_packed_ids_are_those_of_the_output() -> None:
+    batch = "bat_019a7b3c4d5e7abc8def0123456789ab"
+    texts = decision_ids(batch, 7, 300, 50)
+    packed = packing.ids(id_numbers(batch, 7, 300, 50))
+    column = pa.RecordBatch.from_arrays([packed], names=["id"])
+    assert next(packing.unpacked(column)).column(0).equals(texts)
+    assert next(packing.unpacked(column.slice(13, 20))).column(0).equals(texts.slice(13, 20))
+
+
+def test_only_what_shrinks_is_compressed() -> None:
+    random = np.random.default_rng(3)
+    noise = pa.RecordBatch.from_arrays([pa.array(random.normal(size=1 << 18))], names=["a"])
+    alike = pa.RecordBatch.from_arrays([pa.array(np.arange(1 << 18) // 1000)], names=["a"])
+    assert not packing.shrinks(noise)
+    assert packing.shrinks(alike)
+
+
+@pytest.mark.parametrize("most", [1, 7, 10_000])
+def test_a_disk_that_takes_a_few_bytes_at_a_time_gets_them_all(stage: Stage, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwritev
+
+    def short(descriptor: int, pieces: Sequence[memoryview], offset: int) -> int:
+        first = pieces[0][:most]
+        return real(descriptor, [first, *pieces[1:]] if len(first) == len(pieces[0]) and most > 7 else [first], offset)
+
+    monkeypatch.setattr(os, "pwritev", short)
+    table = rows(20)
+    stage.require_whole(Batches(stage.place).run(stage.order(stage.write(table))), table)

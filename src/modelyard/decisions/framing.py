@@ -89,12 +89,12 @@ def decode_header(data: bytes | memoryview) -> tuple[Header, int]:
     return _header_decoder.decode(body), end
 
 
-def encode_frame(nonce: bytes, offset: int, meta: FrameMeta, payload: bytes | memoryview) -> bytes:
-    """A frame for this place in this segment."""
+def frame_head(nonce: bytes, offset: int, meta: FrameMeta, payload: bytes | memoryview) -> bytes:
+    """What stands before the payload of a frame for this place in this segment."""
     head = _meta_encoder.encode(meta)
     lengths = (len(head), len(payload), meta.rows)
     crc = zlib.crc32(payload, zlib.crc32(head, _seed(nonce, offset, lengths)))
-    return b"".join((_FRAME.pack(FRAME, *lengths, crc), head, payload))
+    return _FRAME.pack(FRAME, *lengths, crc) + head
 
 
 def decode_frame(nonce: bytes, offset: int, data: memoryview) -> Frame:

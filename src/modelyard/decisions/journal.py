@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
@@ -22,8 +22,9 @@ from modelyard.decisions.adoption import Adopted, write_seal
 from modelyard.decisions.erasures import ErasureWatch
 from modelyard.decisions.errors import LogUnwritable, storage_error
 from modelyard.decisions.files import exclusive, try_lock, write_atomically
-from modelyard.decisions.framing import LARGEST_PAYLOAD, FrameMeta, Header, encode_frame, encode_header
+from modelyard.decisions.framing import LARGEST_PAYLOAD, FrameMeta, Header, encode_header, frame_head
 from modelyard.decisions.layout import FrameRef, SegmentPath
+from modelyard.decisions.packing import shrinks
 from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
 
 _log = structlog.get_logger(__name__)
@@ -160,7 +161,7 @@ class Journal:
 
     def _message(self, batch: Any) -> Any:
         """The batch as one Arrow IPC message, compressed when that pays."""
-        if batch.num_rows < _COMPRESS_FROM:
+        if batch.num_rows < _COMPRESS_FROM or not shrinks(batch):
             payload = batch.serialize()
         else:
             sink = pa.BufferOutputStream()
@@ -178,19 +179,19 @@ class Journal:
         except OSError as error:  # the segment waits to be sealed; whether the disk takes rows is seen next
             _log.warning("a segment of the log could not be sealed", writer=self._writer, error=str(error))
         segment = self._open or self._start()
-        data = encode_frame(segment.nonce, segment.offset, meta, memoryview(payload))
-        self._make_durable(segment, data)
-        end = segment.offset + len(data)
+        head = frame_head(segment.nonce, segment.offset, meta, memoryview(payload))
+        self._make_durable(segment, (memoryview(head), memoryview(payload)))
+        end = segment.offset + len(head) + payload.size
         segment.frames.append(FrameRef(segment.offset, end, end - payload.size, meta))
         segment.offset = end
 
-    def _make_durable(self, segment: _Open, data: bytes) -> None:
+    def _make_durable(self, segment: _Open, pieces: Sequence[memoryview]) -> None:
         """Write and sync; when that fails nothing half done stays visible. After a failed sync the kernel may have dropped
         pages, so such a segment is not written to again: it is cut at its last durable frame and sealed."""
         written = False
         try:
             self._faults.reach("decisions.commit.begun")
-            _write(segment.descriptor, segment.offset, data)
+            _write(segment.descriptor, segment.offset, pieces)
             written = True
             self._faults.reach("decisions.commit.written")
             os.fdatasync(segment.descriptor)
@@ -268,10 +269,14 @@ class Journal:
             raise storage_error(error, self._folder / "segment") from error
 
 
-def _write(descriptor: int, offset: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
+def _write(descriptor: int, offset: int, pieces: Sequence[memoryview]) -> None:
+    left = [piece for piece in pieces if piece]
+    while left:
+        written = os.pwritev(descriptor, left, offset)
         if written == 0:
             raise OSError(errno.ENOSPC, "the disk takes no bytes")
-        view, offset = view[written:], offset + written
+        offset += written
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if written:
+            left[0] = left[0][written:]

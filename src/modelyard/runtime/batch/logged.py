@@ -19,7 +19,7 @@ from modelyard.core.errors import Busy
 from modelyard.core.faults import Faults
 from modelyard.decisions import DECISIONS, SCHEMA_VERSION, Pseudonyms
 from modelyard.decisions.journal import Journal, Limits
-from modelyard.decisions.packing import objects, runs, same
+from modelyard.decisions.packing import objects, plain_ids, runs, same
 from modelyard.decisions.schema import DECISION_TABLE
 from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.batch.fitting import Fitted
@@ -34,8 +34,8 @@ _CONSTANT = Pin("", "constant", 1.0, "", "", "")
 
 @dataclass(slots=True)
 class Slice:
-    """Answers to log. `rows` are their numbers in `table` (None: all); `numbers` those within the part, added to `start` to find
-    them in the file at `path`; `arms` says which pin answered each (None: the first), -1 for the constant."""
+    """Answers to log. `ids` are packed; `rows` are their numbers in `table` (None: all); `numbers` those within the part, added to
+    `start` to find them in the file at `path`; `arms` says which pin answered each (None: the first), -1 for the constant."""
 
     ids: Any
     count: int
@@ -78,8 +78,8 @@ class BatchLog:
         batch = self._batch(piece if self._plan.order.log >= 1 else _taken(piece, self._places(piece.count)))
         with self._opening:
             journal = self._journal = self._journal or self._opened(batch.schema)
-        ids = batch.column(0)
-        journal.commit(batch, (ids[0].as_py(), ids[-1].as_py()))  # they increase
+        first, last = plain_ids(batch.column(0).take(pa.array([0, batch.num_rows - 1]))).to_pylist()
+        journal.commit(batch, (first, last))  # they increase
 
     def _opened(self, schema: Any) -> Journal:
         """A writer's name of its own: the first number that no living process has. Its segments have packed columns, the same in

@@ -28,10 +28,10 @@ import pyarrow.compute as pc
 from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults, NoFaults
-from modelyard.decisions import DecisionReader, Pseudonyms, exclusive, write_atomically
+from modelyard.decisions import DecisionReader, Pseudonyms, exclusive, packing, write_atomically
 from modelyard.decisions.errors import storage_error
 from modelyard.decisions.files import sync_file, sync_folder
-from modelyard.runtime.batch.idents import decision_ids
+from modelyard.runtime.batch.idents import decision_ids, id_numbers
 from modelyard.runtime.batch.logged import BatchLog, Slice
 from modelyard.runtime.batch.model import REJECTS, SLICE, Invalid, Part, PartReport, Place, Plan
 from modelyard.runtime.batch.protecting import Shield
@@ -339,6 +339,11 @@ class Worker:
             piece.ids = ids if piece.answered.rows is None else ids.take(pa.array(piece.answered.rows))
         return piece.ids
 
+    def _packed_ids(self, part: Part, piece: Scored) -> Any:
+        """The same for the log."""
+        numbers = id_numbers(self._plan.id, part.number, piece.first, piece.table.num_rows)
+        return packing.ids(numbers if piece.answered.rows is None else numbers[piece.answered.rows])
+
     def _reject(self, part: Part, read: ReadPart, slices: list[Scored]) -> int:
         """Tell of every row that got no answer, or the constant's: file, row and reason. How many got none."""
         file = self._path(part)
@@ -364,7 +369,7 @@ class Worker:
         start = part.row if piece.numbers is not None else part.row + piece.first
         self._log.append(
             Slice(
-                ids=self._ids(part, piece),
+                ids=self._packed_ids(part, piece),
                 count=_count(piece),
                 outputs={s.name: output_array(piece.answered.outputs[s.name], s) for s in self.scorer.outputs},
                 table=piece.table,
