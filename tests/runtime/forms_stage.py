@@ -34,6 +34,7 @@ CALLED_INPUTS = echo_of(
     FieldSpec(name="inputs", type=DataType.FP32, shape=(2,)), FieldSpec(name="records", type=DataType.FP32, shape=(1,))
 )
 CREDIT = (FieldSpec(name="income", type=DataType.FP32), FieldSpec(name="debt", type=DataType.FP32))
+WIDE = echo_of(*(FieldSpec(name=f"f{n}", type=DataType.FP32, nullable=True) for n in range(100)))
 TALK = Signature(
     inputs=(FieldSpec(name="text", type=DataType.BYTES),),
     outputs=(FieldSpec(name="text_out", type=DataType.BYTES), FieldSpec(name="words_out", type=DataType.INT64)),
@@ -51,9 +52,9 @@ def install_echo(folder: Path) -> str:
 
 
 class Served:
-    """The runtime and what tests ask of it."""
+    """The runtime and what tests ask of it. Its `options` are those of the command."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.plane = ControlPlane(folder)
         self.plane.publish(
             self.plane.endpoint(self.plane.arm(10.0, "1", share=0.5), self.plane.arm(20.0, "2", "challenger", 0.5), name="hold"),
@@ -62,6 +63,7 @@ class Served:
             self._echo("odd", CALLED_INPUTS),
             self._echo("talk", TALK).model_copy(update={"policy": EndpointPolicy(unlogged=OnUnlogged.ANSWER)}),
             self._echo("careful", TALK),
+            self._echo("wide", WIDE),
             self._sum("vector", "7", (FieldSpec(name="x", type=DataType.FP32, shape=(3,)),), "prediction", 3),
             self._sum("credit", "3", CREDIT, "limit"),
             self._sum("lenient", "3", CREDIT, "limit").model_copy(
@@ -72,7 +74,7 @@ class Served:
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [install_echo(folder / "site"), before]))
         try:
-            self.runtime = RunningRuntime(self.plane, folder / "home", None, "--largest-body", str(LARGEST_BODY))
+            self.runtime = RunningRuntime(self.plane, folder / "home", None, *options)
         finally:
             os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
         self.runtime.at_epoch(1)
