@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -112,34 +115,43 @@ def health(port: int) -> tuple[bool, bool, int]:
         return client.is_server_ready(), client.is_model_ready("hold"), check(kinds["HealthCheckRequest"](), timeout=10).status
 
 
+def told(port: int, path: str) -> tuple[int, str]:
+    """The status and the text by a new connection, which may reach any worker."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
 def ready(port: int) -> bool:
-    """What a new connection, which may reach any worker, is told."""
-    return httpx.get(f"http://127.0.0.1:{port}/v2/models/hold/ready").status_code == 200
+    return told(port, "/v2/models/hold/ready")[0] == 200
 
 
 def not_ready(port: int) -> bool:
-    """Whether a new connection, which may reach any worker, is told so."""
-    return httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").status_code == 503
+    return told(port, "/v2/health/ready")[0] == 503
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_it_says_so_first_and_nothing_fails(tmp_path: Path, workers: int) -> None:
     calls = free_port()
     options = ("--workers", str(workers), "--grpc-port", str(calls), "--drain-seconds", _FAR)
     with runtime(tmp_path, *options) as running:
         assert health(calls) == (True, True, 1)
         load = Load(running.port, calls)
-        load.another(50)
+        load.another(30)
         assert load.closed == 0
         running.process.send_signal(signal.SIGTERM)
         running.until(lambda: not_ready(running.port), "it did not say that it leaves")
         for path in READINESS:
-            answer = httpx.get(f"http://127.0.0.1:{running.port}{path}")
-            assert (answer.status_code, "leaving" in answer.text) == (503, True), path
-        assert httpx.get(f"http://127.0.0.1:{running.port}/v2/health/live").status_code == 200
-        assert httpx.get(f"http://127.0.0.1:{running.port}/status").json()["phase"] == "leaving"
+            status, text = told(running.port, path)
+            assert (status, "leaving" in text) == (503, True), path
+        assert told(running.port, "/v2/health/live")[0] == 200
+        assert json.loads(told(running.port, "/status")[1])["phase"] == "leaving"
         assert health(calls) == (False, False, 2)
-        load.another(100)
+        load.another(60)
         running.until(lambda: load.closed > 0, "callers were not told to come by another connection")
         load.go_home()
         assert load.faults == []
@@ -166,6 +178,7 @@ def test_it_stops_by_itself_when_the_time_is_over(tmp_path: Path) -> None:
         assert reader.scan(Window(), ["id"]).num_rows == len(load.answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_without_a_time_to_drain_or_when_interrupted_it_stops_at_once(tmp_path: Path, how: signal.Signals) -> None:
     options = () if how is signal.SIGTERM else ("--drain-seconds", _FAR)
@@ -179,16 +192,17 @@ def test_without_a_time_to_drain_or_when_interrupted_it_stops_at_once(tmp_path: 
 
 
 def test_a_runtime_that_is_told_to_end_while_it_starts_ends(tmp_path: Path) -> None:
-    with runtime(tmp_path) as running:
-        assert running.stop() == 0
-        with subprocess.Popen([*running._command, "--port", str(running.port)]) as again:
-            children = Path(f"/proc/{again.pid}/task/{again.pid}/children")
-            while not children.read_text():  # from here on a worker is being made, which does not listen to the server yet
-                assert again.poll() is None
-            again.send_signal(signal.SIGTERM)
-            began = time.monotonic()
-            assert again.wait(60) == 0
-            assert time.monotonic() - began < 15
+    plane = ControlPlane(tmp_path)
+    command = [sys.executable, "-m", "modelyard.runtime", "--home", str(tmp_path / "home"), "--port", str(free_port())]
+    command += ["--source", str(plane.published), "--trust-roots", str(plane.roots)]
+    with subprocess.Popen(command) as starting:
+        children = Path(f"/proc/{starting.pid}/task/{starting.pid}/children")
+        while not children.read_text():  # from here on a worker is being made, which does not listen to the server yet
+            assert starting.poll() is None
+        starting.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert starting.wait(60) == 0
+        assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("seconds", ["-1", "x"])

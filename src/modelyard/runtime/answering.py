@@ -179,7 +179,7 @@ class Answering:
         except TimedOut as error:
             late = _late(arm, error)
             if _over(call):
-                raise late from error
+                raise TimedOut("; ".join([late.detail, *reasons.told])) from error
             self._metrics.arm_timeouts[call.endpoint.routes.name, arm.name] += 1
             reasons.add("timeout", f"{arm.name}: {late.detail}", f"{arm.name}: {_fault(call, error)}")
             return None
