@@ -79,12 +79,12 @@ def shrinks(batch: Any) -> bool:
     if whole < _SAMPLED_FROM:
         return True
     codec = pa.Codec("lz4")
-    return sum(buffer.size * _share_left(codec, buffer) for buffer in buffers) < _WORTH * whole
+    return bool(sum(buffer.size * _share_left(codec, buffer) for buffer in buffers) < _WORTH * whole)
 
 
 def _share_left(codec: Any, buffer: Any) -> float:
     taken = buffer.slice(buffer.size // 2, min(_SAMPLE, buffer.size - buffer.size // 2))
-    return min(1.0, codec.compress(taken).size / taken.size)
+    return min(1.0, float(codec.compress(taken).size / taken.size))
 
 
 def unpacked(batch: Any) -> Iterator[Any]:

@@ -34,8 +34,8 @@ _CONSTANT = Pin("", "constant", 1.0, "", "", "")
 
 @dataclass(slots=True)
 class Slice:
-    """Answers to log. `ids` are packed; `rows` are their numbers in `table` (None: all); `numbers` those within the part, added to
-    `start` to find them in the file at `path`; `arms` says which pin answered each (None: the first), -1 for the constant."""
+    """Answers to log. `ids` are packed; `rows` are their numbers in `table` (None: all); `numbers` those within the part, added
+    to `start` to find them in the file at `path`; `arms` says which pin answered each (None: the first), -1 for the constant."""
 
     ids: Any
     count: int
