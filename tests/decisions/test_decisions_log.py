@@ -149,7 +149,7 @@ def test_a_name_belongs_to_one_living_writer(tmp_path: Path) -> None:
 
 def test_segments_are_sealed_by_size_and_by_age(tmp_path: Path) -> None:
     clock = ManualClock()
-    with DecisionLog(tmp_path, "w", limits=Limits(segment_bytes=20_000, segment_age=60), clock=clock) as log:
+    with DecisionLog(tmp_path, "w", limits=Limits(segment_bytes=6_000, segment_age=60), clock=clock) as log:
         for n in range(30):
             log.append(rows([f"dec_{n}"]))
         by_size = len(list(tmp_path.glob("w/*.json")))

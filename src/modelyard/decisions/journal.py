@@ -87,8 +87,12 @@ class Journal:
         One exception: when the disk refuses the batch and then also to take back its bytes, readers may see it until the disk
         takes writes again (or a next writer adopts the segment). Refused and seen is possible then, acknowledged and lost is not.
         """
-        payload = self._message(batch)
-        meta = frame_meta(self._table, batch, ends)
+        self.write(memoryview(self._message(batch)), frame_meta(self._table, batch, ends))
+
+    def write(self, payload: bytes | memoryview, meta: FrameMeta) -> None:
+        """As `commit`, with what is written ready made."""
+        if len(payload) > LARGEST_PAYLOAD:
+            raise TooLarge(f"a batch of {len(payload)} bytes", hint=f"at most {LARGEST_PAYLOAD} bytes a batch")
         with self._mutex:
             if self._closed:
                 raise WrongState("the log is closed")
@@ -169,20 +173,18 @@ class Journal:
                 stream.write_batch(batch)
                 end = sink.tell()
             payload = sink.getvalue().slice(self._prefix, end - self._prefix)
-        if payload.size > LARGEST_PAYLOAD:
-            raise TooLarge(f"a batch of {payload.size} bytes", hint=f"at most {LARGEST_PAYLOAD} bytes a batch")
         return payload
 
-    def _append(self, meta: FrameMeta, payload: Any) -> None:
+    def _append(self, meta: FrameMeta, payload: bytes | memoryview) -> None:
         try:
             self._roll()
         except OSError as error:  # the segment waits to be sealed; whether the disk takes rows is seen next
             _log.warning("a segment of the log could not be sealed", writer=self._writer, error=str(error))
         segment = self._open or self._start()
-        head = frame_head(segment.nonce, segment.offset, meta, memoryview(payload))
+        head = frame_head(segment.nonce, segment.offset, meta, payload)
         self._make_durable(segment, (memoryview(head), memoryview(payload)))
-        end = segment.offset + len(head) + payload.size
-        segment.frames.append(FrameRef(segment.offset, end, end - payload.size, meta))
+        end = segment.offset + len(head) + len(payload)
+        segment.frames.append(FrameRef(segment.offset, end, end - len(payload), meta))
         segment.offset = end
 
     def _make_durable(self, segment: _Open, pieces: Sequence[memoryview]) -> None:

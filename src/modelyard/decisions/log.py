@@ -10,6 +10,7 @@ from typing import Self
 from modelyard.core.clock import Clock
 from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.core.faults import Faults
+from modelyard.decisions import rowframes
 from modelyard.decisions.journal import Journal, Limits
 from modelyard.decisions.schema import DECISION_TABLE, Rows, to_batch
 
@@ -64,7 +65,11 @@ class DecisionLog:
         if not any(len(group) for group in groups):
             return [None] * len(groups)
         try:
-            self._journal.commit(to_batch(DECISION_TABLE, groups))
+            rows = rowframes.encoded(groups)
+            if rows is None:
+                self._journal.commit(to_batch(DECISION_TABLE, groups))
+            else:
+                self._journal.write(*rows)
         except InvalidInput as error:
             return [error] if len(groups) == 1 else [self.commit([group])[0] for group in groups]
         except ModelyardError as error:

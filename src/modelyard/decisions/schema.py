@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -112,7 +113,7 @@ class Stamp:
     """Values that many rows have in common, as columns made once: a commit takes as many rows of them as it needs. For values
     that stay the same over many commits (of one arm of one snapshot); not for those of one request."""
 
-    __slots__ = ("_batch", "_table", "lacks", "shared")
+    __slots__ = ("_batch", "_table", "lacks", "packed", "shared")
 
     def __init__(self, table: TableSpec, shared: Mapping[str, Any]) -> None:
         """Raises InvalidInput when a column is unknown or a value of a wrong type."""
@@ -122,6 +123,7 @@ class Stamp:
         own = {name for name, value in shared.items() if value is not None} | {"schema_version"}
         self.lacks = frozenset(name for name, _, nullable in table.columns if not nullable) - own
         self._batch = self._made(_FIRST_STAMP)
+        self.packed = msgspec.Raw(msgspec.msgpack.encode({name: v for name, v in shared.items() if v is not None}))
 
     def taken(self, count: int) -> Any:
         """So many rows: columns without a common value are empty."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
+from modelyard.decisions import rowframes
 from modelyard.decisions.errors import LogDamaged
 from modelyard.decisions.extents import Wanted
 from modelyard.decisions.framing import (
@@ -30,6 +32,7 @@ _HEADER_READ = 1 << 16
 
 
 _BLOCK = 256
+_FRAMES_AT_ONCE = 1024
 
 
 class Block:
@@ -94,14 +97,31 @@ class SegmentReader:
         blocks = [block for block in self._blocks if wanted.extent(block)]
         return [frame for block in blocks for frame in block.frames if wanted.extent(frame.meta)]
 
-    def read(self, frames: Sequence[FrameRef], columns: Sequence[str]) -> list[Any]:
-        """Arrow batches, one or more a frame, with only these columns, unpacked, in the log's order. Raises LogDamaged."""
+    def read(self, frames: Sequence[FrameRef], columns: Sequence[str]) -> Iterator[Any]:
+        """Arrow batches with only these columns, unpacked, in the log's order; of a few frames more each time, so that who wants
+        the first rows gets no more. Raises LogDamaged."""
         with self.holding() as descriptor:
-            messages = [self._payload(descriptor, frame) for frame in frames]
+            first, more = 0, 1
+            while first < len(frames):
+                payloads = [self._payload(descriptor, frame) for frame in frames[first : first + more]]
+                for as_rows, some in groupby(payloads, rowframes.is_rows):
+                    read = self._of_rows if as_rows else self._of_messages
+                    yield from read(list(some), columns)
+                first += more
+                more = min(first, _FRAMES_AT_ONCE)
+
+    def _of_messages(self, messages: Iterable[memoryview], columns: Sequence[str]) -> Iterator[Any]:
         wanted = [self._schema.get_field_index(name) for name in columns]
         options = pa.ipc.IpcReadOptions(included_fields=[i for i in wanted if i >= 0])
         stream = pa.py_buffer(b"".join((self._prelude, *messages)))
-        return [plain for batch in pa.ipc.open_stream(stream, options=options) for plain in unpacked(batch)]
+        for batch in pa.ipc.open_stream(stream, options=options):
+            yield from unpacked(batch)
+
+    def _of_rows(self, payloads: Iterable[memoryview], columns: Sequence[str]) -> Iterator[Any]:
+        try:
+            yield rowframes.decoded(payloads, self._schema, columns)
+        except (msgspec.DecodeError, pa.ArrowInvalid) as error:
+            raise LogDamaged(f"segment {self._name} has rows that do not read: {error}", hint=_RESTORE) from error
 
     @contextmanager
     def holding(self) -> Iterator[int]:

@@ -59,5 +59,5 @@ def _batches(path: Path, drop: Filter) -> list[Any]:
     if path.suffix == ".seg":
         segment = SegmentReader(SegmentPath(path.parent, int(path.stem)))
         segment.refresh()
-        return segment.read(segment.frames, list(drop.needs))
+        return list(segment.read(segment.frames, list(drop.needs)))
     return []
