@@ -5,8 +5,8 @@ so a commit of a few rows is written like this and becomes columns when somebody
                PACKED, u32 length of the msgpack, the same compressed (LZ4 block)
     group    = [rows, common values of the stamp, common values, values by column]
 
-An Arrow IPC message starts with 0xFFFFFFFF, so that the first byte tells the forms apart. What is written here has passed the same
-checks as Arrow's columns would have made; whatever does not pass them at a glance is left to Arrow, which says what is wrong.
+An Arrow IPC message starts with 0xFFFFFFFF, so that the first byte tells the forms apart. What is written here has passed the
+checks that Arrow's columns would have made; whatever does not pass them at a glance is left to Arrow, which says what is wrong.
 """
 
 from __future__ import annotations
