@@ -16,9 +16,18 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
+import pyarrow as pa
 import pytest
 from forms_stage import Served
 from hostile_bodies import FAMILIES, Hostile, hostile
+
+from modelyard.core.errors import InvalidInput
+from modelyard.kinds.signature import DataType, FieldSpec
+from modelyard.runtime.asked import Form
+from modelyard.runtime.forms.decide import Decide
+from modelyard.runtime.forms.invocations import Invocations
+from modelyard.runtime.forms.media import ARROW, CSV, JSON
+from modelyard.runtime.forms.oip import OpenInference
 
 TICKS = os.sysconf("SC_CLK_TCK")
 LONGEST_GAP = 2.0
@@ -164,3 +173,65 @@ def test_all_of_them_at_once(plain: Served, slowness: float) -> None:
     assert {one.name: answers[one.name].status_code for one in bodies} == {one.name: one.status for one in bodies}
     assert neighbour.gap < 3 * LONGEST_GAP * slowness, f"{neighbour.gap} s"
     assert memory(plain) < 2 * MOST_MEMORY
+
+
+def arrow_stream(values: list[int]) -> bytes:
+    batch, sink = pa.record_batch({"x": values}), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+class Fields(dict[str, str]):
+    """A request's headers."""
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "body"),
+    [
+        (Decide(), JSON, b'[{"x": 1}, {"x": "{{{"}, {"x": 1}, {"x": 1}]'),
+        (Decide(), JSON, b'{"records": [{"x": 1}, {}, {}, {}]}'),
+        (Invocations(), JSON, b'{"dataframe_records": [{"x": 1}, {}, {}, {}]}'),
+        (Invocations(), JSON, b'{"dataframe_split": {"index": [0], "columns": ["x"], "data": [[1], [1], [1], [1]]}}'),
+        (Invocations(), JSON, b'{"instances": [1, 1, 1, 1]}'),
+        (Invocations(), JSON, b'{"instances": ["a,b", "", "", ""]}'),
+        (Invocations(), JSON, b'{"inputs": {"x": [1, 1, 1, 1]}}'),
+        (Invocations(), CSV, b"x\n1\n\n1\n1\n1\n"),
+        (OpenInference(), ARROW, arrow_stream([1, 1, 1, 1])),
+    ],
+)
+def test_each_form_refuses_more_rows_than_it_is_told_and_not_one_less(form: Form, kind: str, body: bytes) -> None:
+    specs, headers = {"x": FieldSpec(name="x", type=DataType.BYTES)}, Fields({"content-type": kind})
+    assert form.read(body, headers, specs, 4).rows == 4
+    with pytest.raises(InvalidInput, match="1 to 3 are answered at once"):
+        form.read(body, headers, specs, 3)
+
+
+def test_rows_with_commas_braces_and_lists_in_them_are_counted_right() -> None:
+    specs = {"x": FieldSpec(name="x", type=DataType.BYTES), "v": FieldSpec(name="v", type=DataType.FP32, shape=(2, 2))}
+    record = {"x": "{,[[{,", "v": [[1, 2], [3, 4]]}
+    headers = Fields({"content-type": JSON})
+    for form, body in (
+        (Decide(), [record, record]),
+        (Decide(), {"records": [record, record]}),
+        (Invocations(), {"dataframe_records": [record, record]}),
+        (Invocations(), {"dataframe_split": {"columns": ["x", "v"], "data": [list(record.values())] * 2}}),
+        (Invocations(), {"instances": [record, record]}),
+    ):
+        assert form.read(json.dumps(body).encode(), headers, specs, 2).rows == 2
+
+
+@pytest.mark.slow
+def test_a_runtime_is_told_how_many_rows_it_answers_at_once(tmp_path: Path) -> None:
+    served = Served(tmp_path, "--most-rows", "3")
+    try:
+        assert served.client.post("/decide/hold", json=[{"a": 1, "b": 1}] * 3).status_code == 200
+        for path, body in (
+            ("/decide/hold", [{"a": 1, "b": 1}] * 4),
+            ("/endpoints/hold/invocations", {"inputs": [[1, 1]] * 4}),
+            ("/v2/models/hold/infer", {"inputs": [{"name": n, "shape": [4], "datatype": "FP32", "data": [1] * 4} for n in "ab"]}),
+        ):
+            response = served.client.post(path, json=body)
+            assert (response.status_code, "4 rows; 1 to 3" in response.text) == (400, True), response.text
+    finally:
+        assert served.runtime.stop() == 0

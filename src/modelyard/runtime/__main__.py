@@ -12,6 +12,7 @@ from pathlib import Path
 from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.decisions.shipping_log import Acknowledge, Shipping
 from modelyard.decisions.shipping_stores import segments_at
+from modelyard.runtime.asked import MOST_ROWS
 from modelyard.runtime.compose import Settings, hosted
 from modelyard.runtime.leaving import Conductor, Leaving
 from modelyard.trust import TrustRoots
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         environments=options.environments,
         pythons=tuple(options.python),
         largest_body=options.largest_body,
+        most_rows=options.most_rows,
         most_requests=options.most_requests,
         read_seconds=options.read_seconds,
         stop_seconds=options.stop_seconds,
@@ -81,6 +83,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", help="name of this runtime in logs and refusals (default: runtime-<port>)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--largest-body", type=int, default=64 << 20, help="largest request in bytes")
+    parser.add_argument("--most-rows", type=_some_rows, default=MOST_ROWS, help="rows that are answered at once")
     parser.add_argument("--most-requests", type=int, default=10_000, help="requests under way in a worker; others are told 503")
     parser.add_argument(
         "--read-seconds", type=float, default=30.0, help="how long a request's head, and its body, may take to come"
@@ -126,6 +129,13 @@ def _some_seconds(text: str) -> int:
     value = int(text)
     if not 1 <= value <= 86_400:
         raise argparse.ArgumentTypeError(f"{text} is not between 1 and 86400")
+    return value
+
+
+def _some_rows(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and a million")
     return value
 
 

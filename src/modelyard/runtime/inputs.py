@@ -27,7 +27,7 @@ _FLOATS = {"FP16": 65504.0, "FP32": 3.4028234663852886e38, "FP64": None}
 _NUMBERS: set[DataType] = {t for t in DataType if t not in (DataType.BOOL, DataType.BYTES)}
 _WHOLE: set[DataType] = {t for t in _NUMBERS if t.value not in _FLOATS}
 _MOST_ROWS = 1_000_000
-_FEW_LISTS = 1000
+_FEW_LISTS = _MANY_ROWS = 1000
 
 
 class FieldPlan:
@@ -240,8 +240,11 @@ class InputPlan:
         return {name: block[:, place] for place, name in enumerate(self.names)}
 
     def batch(self, columns: Columns) -> Batch:
-        """The columns as arrays: one conversion for all scalar fields of a type."""
+        """The columns as arrays: one conversion for all scalar fields of a type, unless the rows are many: nothing is gained
+        then, and a conversion does not let go of the interpreter."""
         batch: Batch = {}
+        if columns and len(columns[0]) > _MANY_ROWS:
+            return {self.names[n]: np.array(columns[n], dtype=dtype) for dtype, places in self._blocks for n in places}
         for dtype, places in self._blocks:
             block = np.array([columns[place] for place in places], dtype=dtype)
             for place, array in zip(places, block, strict=True):

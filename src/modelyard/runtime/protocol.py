@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +19,7 @@ LONGEST_TEXT = 1024
 
 Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 Key = Text | int
+_AT_ONCE = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -59,7 +61,7 @@ class TensorOut(msgspec.Struct):
     name: str
     datatype: str
     shape: list[int]
-    data: list[Any]
+    data: list[Any] | msgspec.Raw
 
 
 class Group(msgspec.Struct, omit_defaults=True):
@@ -111,9 +113,12 @@ def encode(document: Any) -> bytes:
 
 
 def encode_rows(names: list[str], columns: list[list[Any]]) -> list[bytes]:
-    """One JSON object a row."""
-    lines = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    return _encoder.encode_lines(lines).split(b"\n")[:-1]
+    """One JSON object a row. Some rows at a time: encoding does not let go of the interpreter."""
+    found: list[bytes] = []
+    rows = zip(*columns, strict=True)
+    while lines := [dict(zip(names, row, strict=True)) for row in islice(rows, _AT_ONCE)]:
+        found += _encoder.encode_lines(lines).split(b"\n")[:-1]
+    return found
 
 
 def routing_keys(parameters: Parameters | None, rows: int) -> list[str] | str | None:

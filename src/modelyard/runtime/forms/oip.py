@@ -16,6 +16,7 @@ import numpy as np
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds.signature import FieldSpec
 from modelyard.runtime import protocol
+from modelyard.runtime.aside import MANY
 from modelyard.runtime.asked import MOST_ROWS, Asked, Column, Given, Headers, ReplyHeaders, Said
 from modelyard.runtime.forms import arrow, binary
 from modelyard.runtime.forms.limits import bounded, decoded
@@ -165,7 +166,8 @@ def _response(said: Said, outputs: list[Any]) -> InferResponse:
 
 def _json_tensor(said: Said, column: Column) -> TensorOut:
     values = flat(column.values, len(column.shape))
-    return TensorOut(column.name, column.datatype, [said.rows, *column.shape], values)
+    data = values if said.rows <= MANY else msgspec.Raw(protocol.encode(values))  # a long answer is encoded in pieces
+    return TensorOut(column.name, column.datatype, [said.rows, *column.shape], data)
 
 
 def _written(said: Said, wanted: _Wanted) -> tuple[ReplyHeaders, bytes]:
