@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -95,12 +94,12 @@ class ErasureWatch:
     Not safe for several threads."""
 
     def __init__(self, root: Path) -> None:
-        self._path = str(root / NAME)
+        self._path = root / NAME
         self._seen = self._mark()
         self._again: float | None = None
 
     def due(self, now: float) -> bool:
-        """Whether to seal now (`now` in seconds since 1970); says it once for each occasion. Raises OSError when nobody can say."""
+        """Whether to seal now (`now` in seconds since 1970); once for each occasion. Raises OSError when it cannot look."""
         mark = self._mark()
         if mark != self._seen:
             self._seen, self._again = mark, now + AGAIN
@@ -112,7 +111,7 @@ class ErasureWatch:
 
     def _mark(self) -> tuple[int, int, int] | None:
         try:
-            status = os.stat(self._path)
+            status = self._path.stat()
         except FileNotFoundError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size

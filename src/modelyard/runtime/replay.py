@@ -4,6 +4,9 @@
 
 The rows are those that live arms answered, with the inputs that the log has of them: where a field was masked, hashed or
 encrypted there, the model gets no value for it, and rows that then do not fit are passed over and counted.
+
+A replayed row bears the time of the decision that it repeats: erasure, retention and legal holds do to it what they do to that
+one, also when they come while the replay is under way.
 """
 
 from __future__ import annotations
@@ -29,8 +32,8 @@ from modelyard.trust.statements import Stale
 _AT_ONCE = 256
 _LIVE = frozenset({"champion", "challenger", "fallback", "constant"})
 _COLUMNS = ("id", "role", "endpoint", "inputs", "unit", "subject", "event_time", "decision_time")
-_WHOSE = ("unit", "subject", "event_time")
-"""What a replayed row has from the first: pseudonyms, and when it happened."""
+_WHOSE = ("unit", "subject", "event_time", "decision_time")
+"""What a replayed row has from the first: pseudonyms, when it happened, and when it was decided."""
 
 
 @dataclass(slots=True)
@@ -53,9 +56,9 @@ async def replay(
     rows_a_second: float,
 ) -> Replayed:
     """Ask the arm for every decision of the window that a caller got from the endpoint. `arm` is of the role shadow; its answers
-    are logged with `shadow_of`, and the pseudonyms and event times of the first ones. Raises NotApproved when the
-    arm's release has ended, NoAnswer when the routes are too old, what the log or the model raises;
-    what was logged until then stays."""
+    are logged with `shadow_of`, and the pseudonyms and times of the first ones. Decisions that were erased meanwhile are passed
+    over. Raises NotApproved when the arm's release has ended, NoAnswer when the routes are too old, what the log or the model
+    raises; what was logged until then stays."""
     if rows_a_second <= 0:
         raise InvalidInput("a replay needs a rate above 0", field="rows_a_second")
     found = (await asyncio.to_thread(reader.scan, window, list(_COLUMNS))).to_pylist()
@@ -65,7 +68,9 @@ async def replay(
         due = started + first / rows_a_second
         await asyncio.sleep(max(0.0, due - perf_counter()))
         _require_in_force(arm, endpoint, time())
-        await _some(rows[first : first + _AT_ONCE], arm, endpoint, table, log, ids, hidden, done)
+        some = rows[first : first + _AT_ONCE]
+        known = await asyncio.to_thread(reader.known, [row["id"] for row in some])
+        await _some([row for row in some if row["id"] in known], arm, endpoint, table, log, ids, hidden, done)
     return done
 
 
@@ -86,6 +91,8 @@ async def _some(
     hidden: Hidden,
     done: Replayed,
 ) -> None:
+    if not rows:
+        return
     inputs = [_clear(msgspec.json.decode(row["inputs"])) for row in rows]
     plan = arm.model.plan
     try:
@@ -104,7 +111,8 @@ async def _some(
     of = [rows[place]["id"] for place in good]
     made = decision_rows(call, part, ids.mint(len(good)), hidden, of)
     whose = {name: [rows[place][name] for place in good] for name in _WHOSE}  # so that erasing a person finds them
-    await log.append([replace(made, rows={**made.rows, **whose})])
+    shared = {name: value for name, value in made.shared.items() if name not in whose}
+    await log.append([replace(made, rows={**made.rows, **whose}, shared=shared)])
     done.answered += len(good)
 
 

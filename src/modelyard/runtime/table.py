@@ -129,7 +129,8 @@ class ServedEndpoint:
 
     def protector(self, arm: ServingArm | None, names: Sequence[str], hidden: Hiding) -> Protector | None:
         """What is done to the fields of rows that this arm (None: the constant) answered before they are logged; None: nothing.
-        `names` are the fields. Raises InvalidInput when something should be encrypted and there is no key."""
+        `names` are the fields. An input that no model has read, of a name that nobody knows, may be a protected one misspelt: it
+        is masked. Raises InvalidInput when something should be encrypted and there is no key."""
         policy = self.routes.policy
         if not policy.protect:
             return None
@@ -139,6 +140,9 @@ class ServedEndpoint:
             signature = server.predictor.signature if server else None
             roles = {f.name: f.role.value for f in (*signature.inputs, *signature.outputs)} if signature else {}
             how = {name: policy.protection(name, roles.get(name, "")).value for name in names}
+            if arm is None:
+                told = self.routes.constant.outputs if self.routes.constant is not None else {}
+                how |= dict.fromkeys(set(names) - roles.keys() - policy.protect.keys() - told.keys(), "mask")
             self._protectors[key] = Protector.of(how, hidden.pseudonyms, hidden.cipher)
         return self._protectors[key]
 
