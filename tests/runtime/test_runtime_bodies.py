@@ -128,6 +128,17 @@ def test_hostile_bodies_are_refused_and_hold_up_nobody(plain: Served, slowness: 
     assert [fault for one in hostile(family) for fault in faults(plain, slowness, one)] == []
 
 
+@pytest.mark.parametrize(
+    ("headers", "timeout", "told"),
+    [({"x-timeout-ms": "nan"}, 5_000_000, "milliseconds"), ({}, 10**4000, "$.parameters.timeout"), ({}, 10**30, "timeout")],
+)
+def test_times_that_are_none_are_refused(plain: Served, headers: dict[str, str], timeout: int, told: str) -> None:
+    inputs = [{"name": name, "shape": [1], "datatype": "FP32", "data": [1]} for name in "ab"]
+    body = {"inputs": inputs, "parameters": {"timeout": timeout}}
+    response = plain.client.post("/v2/models/hold/infer", json=body, headers=headers)
+    assert (response.status_code, told in response.json()["error"]) == (400, True), response.text
+
+
 def test_after_all_of_them_the_runtime_is_small_and_answers(plain: Served) -> None:
     assert memory(plain) < MOST_MEMORY
     assert plain.client.post("/decide/hold", json={"a": 1, "b": 1}).json()["outputs"]["prediction"] in (12.0, 22.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import isnan
 from time import perf_counter, time
 from typing import Any, Protocol
 
@@ -339,6 +340,8 @@ def _deadline(scope: Scope, asked: float | None, started: float) -> float | None
         return asked
     try:
         until = started + float(header) / 1000
+        if isnan(until):
+            raise ValueError(header)
     except ValueError as error:
         raise InvalidInput(f"not a number of milliseconds: {header[:40]!r}", field=DEADLINE) from error
     return until if asked is None else min(asked, until)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -29,7 +29,7 @@ _ACCEPTED = (JSON, OCTETS, ARROW)
 
 class _Parameters(Parameters):
     binary_data_output: bool = False
-    timeout: int | None = None
+    timeout: Annotated[int, msgspec.Meta(le=(1 << 63) - 1)] | None = None
 
 
 class _OutputParameters(msgspec.Struct):
@@ -171,11 +171,11 @@ def _json_tensor(said: Said, column: Column) -> TensorOut:
 
 
 def _written(said: Said, wanted: _Wanted) -> tuple[ReplyHeaders, bytes]:
-    """The answer with the wanted outputs as bytes; one whose missing values bytes cannot carry stays in JSON."""
+    """The answer with the wanted outputs as bytes; one that bytes of its type cannot carry stays in JSON."""
     outputs: list[Any] = []
     pieces: list[bytes] = []
     for column in said.outputs:
-        raw = binary.to_bytes(column) if wanted.bytes(column.name) else None
+        raw = _raw(column) if wanted.bytes(column.name) else None
         if raw is None:
             outputs.append(_json_tensor(said, column))
             continue
@@ -186,6 +186,14 @@ def _written(said: Said, wanted: _Wanted) -> tuple[ReplyHeaders, bytes]:
     if not pieces:
         return JSON_HEADERS, head
     return [("content-type", OCTETS), (LENGTH, str(len(head)))], b"".join([head, *pieces])
+
+
+def _raw(column: Column) -> bytes | None:
+    """The bytes; None when values are missing, or not of their type: the decision is logged by now, so it must be told."""
+    try:
+        return binary.to_bytes(column)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def flat(values: Any, depth: int) -> list[Any]:
