@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, NoReturn, Protocol
 
-from modelyard.runtime.batch import process
+from modelyard.runtime.batch.answering import work
 from modelyard.runtime.batch.model import WORK
 from modelyard.runtime.batch.working import Setup
 
@@ -111,7 +111,7 @@ def _work(asked: int, answers: int, foreign: Sequence[int], folder: Path) -> NoR
         for descriptor in [*foreign, *_below(folder)]:
             os.close(descriptor)
         os.dup2(2, 1)  # what a model prints must not look like an answer of this process
-        code = process.work(os.fdopen(asked, "rb"), os.fdopen(answers, "wb", buffering=0))
+        code = work(os.fdopen(asked, "rb"), os.fdopen(answers, "wb", buffering=0))
     finally:
         os._exit(code)
 
