@@ -76,6 +76,7 @@ def alike(stage: Stage, most: int) -> None:
         nonlocal asked, answered
         by_the_way, generally = told(stage, world)
         assert by_the_way == generally
+        assert all(seen.status != 500 for seen in generally[0])
         asked += len(world.bodies)
         answered += sum(len(seen.rows) for seen in [*by_the_way[0], *generally[0]])
 
@@ -163,6 +164,14 @@ CASES: dict[str, tuple[World, int]] = {
     "a log that breaks": (World([SAME], EndpointPolicy(), [body()], full=Full.BROKEN), 503),
     "a tensor without a name": (World([SAME], EndpointPolicy(), [body().replace(b'"name":"a",', b"")]), 400),
     "a tensor of another name": (World([SAME], EndpointPolicy(), [body().replace(b'"name":"a"', b'"name":"not a"')]), 400),
+    "an answer that bytes of its type cannot carry": (
+        World(
+            [player(NUMBER, says=lambda b: {"o": objects(*["text"] * len(b["a"]))})],
+            EndpointPolicy(),
+            [body(parameters={"binary_data_output": True})],
+        ),
+        200,
+    ),
     "an answer that goes compressed": (
         World(
             [player(NUMBER, says=lambda b: {"o": objects(*[VALUES["long"]] * len(b["a"]))})],
