@@ -196,14 +196,6 @@ def _raw(column: Column) -> bytes | None:
         return None
 
 
-def _raw(column: Column) -> bytes | None:
-    """The bytes; None when values are missing, or not of their type: the decision is logged by now, so it must be told."""
-    try:
-        return binary.to_bytes(column)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 def flat(values: Any, depth: int) -> list[Any]:
     """The values of all rows one after another; `depth` is the number of axes of a row's value."""
     if isinstance(values, np.ndarray):
