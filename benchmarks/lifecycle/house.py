@@ -20,10 +20,11 @@ from modelyard.core.records import Query, Where, equals, every
 from modelyard.lifecycle.commands import DoWork, ProposeProcess, PublishProcess, StartProcess
 from modelyard.lifecycle.deciding import complete_task
 from modelyard.lifecycle.inbound import QUIET, Mover
+from modelyard.lifecycle.instances import start_process
 from modelyard.lifecycle.model import INSTANCES, WORK
-from modelyard.lifecycle.service import do_work, start_process
 from modelyard.lifecycle.tasks.commands import CompleteTask
 from modelyard.lifecycle.tasks.model import TASKS
+from modelyard.lifecycle.working import do_work
 from modelyard.worker.duties import hand_over, sequence
 
 WHY = "a benchmark"

@@ -222,7 +222,7 @@ def test_nobody_gives_a_clean_scan_by_way_of_a_process(yard: Yard) -> None:
 
 @ON_MEMORY
 def test_a_loop_that_catches_its_own_end_is_an_incident(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelyard.lifecycle.service.LONGEST_RUN", 5)
+    monkeypatch.setattr("modelyard.lifecycle.working.LONGEST_RUN", 5)
     look = service("read.models", inputs={"id": '"none"'})
     yard.publish(text(process("p", "s -> m -> look -> m; any -> m", m=xor(), look=look, any=boundary("look", error()))))
     instance = yard.start("p")

@@ -376,7 +376,7 @@ def test_work_that_is_done_is_not_done_again_and_a_late_failure_changes_nothing(
 
 @ON_MEMORY
 def test_a_loop_of_work_that_never_ends_is_an_incident(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelyard.lifecycle.service.LONGEST_RUN", 20)
+    monkeypatch.setattr("modelyard.lifecycle.working.LONGEST_RUN", 20)
     made = process(
         "p",
         "s -> a -> look -> b; b -[true]-> a; b -else-> e",

@@ -1,8 +1,11 @@
 """Life cycles: BPMN processes that are published, run for months, ask people, wait, and remember.
 
-`definitions` what may be published · `service` the commands on instances · `advancing` a step written down · `operations` what a
-step does · `tasks` what people do · `inbound` events and times that move instances · `durations` and `times` how long it took ·
-`processes` the life cycles that are shipped.
+Commands: `publishing` versions put in force · `instances` begun, steered, moved on by time · `messages` told to who waits ·
+`working` what steps ask for · `deciding` what people do at tasks · `service` all of them.
+
+`definitions` what may be published · `advancing` a step written down · `operations` what a step does · `tasks` what a task is ·
+`inbound` events and times that move instances · `durations` and `times` how long it took · `processes` the life cycles that are
+shipped.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from modelyard.core.transactions import in_transaction
 from modelyard.jobs.model import JOBS
 from modelyard.lifecycle.commands import DeliverEvent, DoWork, FireTimer, RecordFailure, RecordResult
 from modelyard.lifecycle.model import INSTANCES, MESSAGES, SUBSCRIPTIONS, TIMERS, WORK, Subscription, Timer, WorkItem
-from modelyard.lifecycle.service import ENDLESS, Endless
 from modelyard.lifecycle.tasks.commands import TendTask
 from modelyard.lifecycle.tasks.model import TASKS, Task
 from modelyard.lifecycle.waiting import waiting_for
+from modelyard.lifecycle.working import ENDLESS, Endless
 
 AT_ONCE = 50
 QUIET = frozenset(
