@@ -91,15 +91,15 @@ def pg_server() -> Iterator[str]:
 @pytest.fixture
 def pg_url(pg_server: str) -> Iterator[str]:
     """The address of a fresh, empty database on the server."""
-    with _database(pg_server) as url:
+    with database(pg_server) as url:
         yield url
 
 
 @contextmanager
-def _database(server: str) -> Iterator[str]:
-    """The address of a new database on the server, which is there as long as the block."""
+def database(server: str, template: str = "template1") -> Iterator[str]:
+    """The address of a new database on the server, a copy of the template; it is there as long as the block."""
     name = f"t_{uuid.uuid4().hex}"
-    _command(server, f'CREATE DATABASE "{name}"')
+    _command(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield server.replace("/postgres?", f"/{name}?")
     finally:
@@ -217,7 +217,7 @@ def pg_lent(pg_server: str) -> Iterator[Lend]:
         @contextmanager
         def lend(tables: Tables) -> Iterator[str]:
             if not idle[tables]:
-                made = kept.enter_context(_database(pg_server))
+                made = kept.enter_context(database(pg_server))
                 _create(made, tables)
                 idle[tables].append(made)
             url = idle[tables].pop()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from records_yard import beginning, own, shared
+from records_yard import beginning, either, own, pg_beginning, shared
 
-__all__ = ["beginning", "own", "shared"]
+__all__ = ["beginning", "either", "own", "pg_beginning", "shared"]

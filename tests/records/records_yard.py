@@ -23,6 +23,7 @@ from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, Rows
 from modelyard.governance.identity.secrets import mint
 from modelyard.storage.sql import SqlStorage
 from tests.api.api_yard import person, started
+from tests.conftest import database
 
 KEY = b"a secret of thirty-two bytes, hex"
 PERSON = "Erika.Mustermann+4711@example.org"
@@ -136,22 +137,52 @@ class Beginning:
 
 @pytest.fixture(scope="session")
 def beginning(tmp_path_factory: pytest.TempPathFactory) -> Beginning:
-    platform = build(Settings(home=_prepared(tmp_path_factory.mktemp("beginning") / "home")))
+    return _began(Settings(home=_prepared(tmp_path_factory.mktemp("beginning") / "home")))
+
+
+@pytest.fixture(scope="session")
+def pg_beginning(tmp_path_factory: pytest.TempPathFactory, pg_server: str) -> Iterator[tuple[str, Beginning]]:
+    """The same with its records in a PostgreSQL database, the name of which is given too: it is copied for each test."""
+    with database(pg_server) as url:
+        home = _prepared(tmp_path_factory.mktemp("pg-beginning") / "home")
+        yield url.split("?")[0].split("/")[-1], _began(Settings(home=home, database=url))
+
+
+def _began(settings: Settings) -> Beginning:
+    platform = build(settings)
     administrator, app = first_start(platform), create_app(platform)
     http = TestClient(app, headers={"Authorization": f"Bearer {administrator}"})
     tokens = {name: _person(http, name, role) for name, role in ROLES.items()}
     platform.close()
-    return Beginning(platform.settings.home, tokens, app)
+    return Beginning(settings.home, tokens, app)
 
 
 @pytest.fixture
 def own(beginning: Beginning, tmp_path: Path) -> Iterator[Yard]:
     """An installation that a test has for itself, served within this process."""
-    shutil.copytree(beginning.home, tmp_path / "home")
-    settings = Settings(home=tmp_path / "home")
+    with _own(beginning, Settings(home=tmp_path / "home")) as yard:
+        yield yard
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Yard]:
+    """The same on each database: for tests that ask it something of its own, whatever the files of the log do."""
+    if request.param == "sqlite":
+        with _own(request.getfixturevalue("beginning"), Settings(home=tmp_path / "home")) as yard:
+            yield yard
+        return
+    template, began = request.getfixturevalue("pg_beginning")
+    server = request.getfixturevalue("pg_server")
+    with database(server, template) as url, _own(began, Settings(home=tmp_path / "home", database=url)) as yard:
+        yield yard
+
+
+@contextmanager
+def _own(began: Beginning, settings: Settings) -> Iterator[Yard]:
+    shutil.copytree(began.home, settings.home)
     platform = assemble(settings, SqlStorage(settings.database_url, TABLES, durable=False))
-    beginning.app.state.platform = platform
-    yield Yard(settings.home, TestClient(beginning.app), beginning.tokens, platform)
+    began.app.state.platform = platform
+    yield Yard(settings.home, TestClient(began.app), began.tokens, platform)
     platform.close()
 
 

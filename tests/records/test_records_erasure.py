@@ -36,99 +36,99 @@ def about(yard: Yard, subject: str) -> list[dict[str, object]]:
     return yard.ask("omar", "POST", "/decisions/search", json={"subject": subject, "shadows": True}).json()["items"]
 
 
-def test_an_erased_person_is_in_no_file(own: Yard) -> None:
-    own.use_case("credit")
-    with own.writing() as log:
-        theirs = own.decide(log, "credit", subject=PERSON, count=3)
-        others = own.decide(log, "credit", subject=OTHER, count=2)
-        own.outcome([*theirs, *others])
-    assert len(about(own, PERSON)) == 3
-    assert own.files_with(PERSON), "what is erased was there"
-    assert own.files_with(PSEUDONYM)
+def test_an_erased_person_is_in_no_file(either: Yard) -> None:
+    either.use_case("credit")
+    with either.writing() as log:
+        theirs = either.decide(log, "credit", subject=PERSON, count=3)
+        others = either.decide(log, "credit", subject=OTHER, count=2)
+        either.outcome([*theirs, *others])
+    assert len(about(either, PERSON)) == 3
+    assert either.files_with(PERSON), "what is erased was there"
+    assert either.files_with(PSEUDONYM)
 
-    made = erase(own, headers={"Idempotency-Key": "e-1"})
+    made = erase(either, headers={"Idempotency-Key": "e-1"})
     assert made["state"] == "hidden"
-    assert about(own, PERSON) == []
-    assert own.ask("omar", "GET", f"/decisions/{theirs[0]}").status_code == 404
-    again = erase(own, headers={"Idempotency-Key": "e-1"})
+    assert about(either, PERSON) == []
+    assert either.ask("omar", "GET", f"/decisions/{theirs[0]}").status_code == 404
+    again = erase(either, headers={"Idempotency-Key": "e-1"})
     assert again["id"] == made["id"]
 
-    assert keep_and_erase(own.platform), "a worker's turn"
-    assert not keep_and_erase(own.platform)
-    done = own.ask("rita", "GET", f"/erasures/{made['id']}").json()
+    assert keep_and_erase(either.platform), "a worker's turn"
+    assert not keep_and_erase(either.platform)
+    done = either.ask("rita", "GET", f"/erasures/{made['id']}").json()
     assert (done["state"], done["decisions"], done["outcomes"], done["proof"]["left"]) == ("done", 3, 3, 0)
-    verified = own.ask("rita", "GET", f"/erasures/{made['id']}/verification").json()
+    verified = either.ask("rita", "GET", f"/erasures/{made['id']}/verification").json()
     assert (verified["left"], verified["complete"]) == (0, True)
-    own.platform.outcomes.close()
-    assert own.files_with(PERSON) == []
-    kept = {p.name for p in own.files_with(PSEUDONYM)}
+    either.platform.outcomes.close()
+    assert either.files_with(PERSON) == []
+    kept = {p.name for p in either.files_with(PSEUDONYM)}
     assert LIST in kept
     assert kept - {LIST} <= DATABASE, "a database keeps freed pages for a while; no row of it has the pseudonym"
-    with own.platform.storage.reading() as tx:
+    with either.platform.storage.reading() as tx:
         rows = [r.model_dump_json() for table in TABLES for r in every(tx, table)]
     assert not any(PSEUDONYM in row or PERSON in row for row in rows)
     for decision in theirs:
-        assert {p.name for p in own.files_with(decision)} <= {LIST}
-    assert len(about(own, OTHER)) == 2
+        assert {p.name for p in either.files_with(decision)} <= {LIST}
+    assert len(about(either, OTHER)) == 2
 
-    told = own.ask("rita", "GET", "/audit", params={"subject_id": made["id"]}).json()["items"]
+    told = either.ask("rita", "GET", "/audit", params={"subject_id": made["id"]}).json()["items"]
     assert {a["action"] for a in told} >= {"governance.judge_erasure", "governance.record_erasure"}
     assert PSEUDONYM not in json.dumps(told)
-    assert verify_records(own.platform.storage, EXPLAINED_TABLES) == ()
+    assert verify_records(either.platform.storage, EXPLAINED_TABLES) == ()
 
 
-def test_what_a_living_writer_holds_open_is_hidden_and_goes_when_it_is_sealed(own: Yard) -> None:
-    own.use_case("credit")
-    with own.writing() as log:
-        own.decide(log, "credit", subject=PERSON)
-        made = erase(own)
-        own.work()
-        waiting = own.ask("rita", "GET", f"/erasures/{made['id']}").json()
+def test_what_a_living_writer_holds_open_is_hidden_and_goes_when_it_is_sealed(either: Yard) -> None:
+    either.use_case("credit")
+    with either.writing() as log:
+        either.decide(log, "credit", subject=PERSON)
+        made = erase(either)
+        either.work()
+        waiting = either.ask("rita", "GET", f"/erasures/{made['id']}").json()
         assert (waiting["state"], waiting["pending"]) == ("hidden", ["runtime-1"])
-        assert about(own, PERSON) == []
-        later = own.decide(log, "credit", subject=PERSON)
-    own.platform.custodian._pauses.clear()
-    own.work()
-    done = own.ask("rita", "GET", f"/erasures/{made['id']}").json()
+        assert about(either, PERSON) == []
+        later = either.decide(log, "credit", subject=PERSON)
+    either.platform.custodian._pauses.clear()
+    either.work()
+    done = either.ask("rita", "GET", f"/erasures/{made['id']}").json()
     assert (done["state"], done["decisions"]) == ("done", 1)
-    assert [row["id"] for row in about(own, PERSON)] == later, "who comes back later is a new customer"
+    assert [row["id"] for row in about(either, PERSON)] == later, "who comes back later is a new customer"
 
 
-def test_a_hold_keeps_a_person_until_it_is_lifted(own: Yard) -> None:
-    own.use_case("credit")
-    own.use_case("marketing")
-    with own.writing() as log:
-        own.decide(log, "credit", subject=PERSON)
-        own.decide(log, "marketing", subject=OTHER)
-    hold = own.do("rita", "/holds", {"matter": "AZ 4711/26", "use_case": "credit"}, reason="the regulator asks")
-    made = erase(own)
+def test_a_hold_keeps_a_person_until_it_is_lifted(either: Yard) -> None:
+    either.use_case("credit")
+    either.use_case("marketing")
+    with either.writing() as log:
+        either.decide(log, "credit", subject=PERSON)
+        either.decide(log, "marketing", subject=OTHER)
+    hold = either.do("rita", "/holds", {"matter": "AZ 4711/26", "use_case": "credit"}, reason="the regulator asks")
+    made = erase(either)
     assert (made["state"], made["holds"]) == ("deferred", [hold["id"]])
     assert "AZ 4711/26" in str(made["why"])
     assert "the regulator asks" in str(made["why"])
-    own.work()
-    assert len(about(own, PERSON)) == 1
-    assert erase(own, OTHER)["state"] == "hidden", "the hold has nothing of theirs"
+    either.work()
+    assert len(about(either, PERSON)) == 1
+    assert erase(either, OTHER)["state"] == "hidden", "the hold has nothing of theirs"
 
-    refused = own.ask("dana", "POST", f"/holds/{hold['id']}/lift", params={"reason": "I built it"}, json={})
+    refused = either.ask("dana", "POST", f"/holds/{hold['id']}/lift", params={"reason": "I built it"}, json={})
     assert refused.status_code == 403
-    own.do("rita", f"/holds/{hold['id']}/lift", {}, reason="closed")
-    own.work()
-    done = own.ask("rita", "GET", f"/erasures/{made['id']}").json()
+    either.do("rita", f"/holds/{hold['id']}/lift", {}, reason="closed")
+    either.work()
+    done = either.ask("rita", "GET", f"/erasures/{made['id']}").json()
     assert (done["state"], done["proof"]["left"]) == ("done", 0)
-    assert about(own, PERSON) == []
+    assert about(either, PERSON) == []
 
 
-def test_a_hold_on_a_person_is_told_without_naming_them(own: Yard) -> None:
-    own.use_case("credit")
-    with own.writing() as log:
-        own.decide(log, "credit", subject=PERSON)
-        own.decide(log, "credit", subject=OTHER)
-    hold = own.do("rita", "/holds", {"matter": "a dispute", "subject": PERSON})
+def test_a_hold_on_a_person_is_told_without_naming_them(either: Yard) -> None:
+    either.use_case("credit")
+    with either.writing() as log:
+        either.decide(log, "credit", subject=PERSON)
+        either.decide(log, "credit", subject=OTHER)
+    hold = either.do("rita", "/holds", {"matter": "a dispute", "subject": PERSON})
     assert hold["subject_digest"]
     assert PERSON not in json.dumps(hold)
     assert PSEUDONYM not in json.dumps(hold)
-    assert erase(own)["state"] == "deferred"
-    assert erase(own, OTHER)["state"] == "hidden"
+    assert erase(either)["state"] == "deferred"
+    assert erase(either, OTHER)["state"] == "hidden"
 
 
 @pytest.mark.parametrize("who", ["dana", "omar", "bea", "vic"])
@@ -219,23 +219,23 @@ def test_what_is_no_list_of_erasures_is_refused(text: str, tmp_path: Path) -> No
         read_list(tmp_path / "list.json")
 
 
-def test_a_hold_that_comes_in_between_is_seen_and_a_crash_half_way_is_made_good(own: Yard) -> None:
-    own.use_case("credit")
-    with own.writing() as log:
-        own.decide(log, "credit", subject=PERSON)
-    erased = Erased(own)
+def test_a_hold_that_comes_in_between_is_seen_and_a_crash_half_way_is_made_good(either: Yard) -> None:
+    either.use_case("credit")
+    with either.writing() as log:
+        either.decide(log, "credit", subject=PERSON)
+    erased = Erased(either)
     asked = erased.recorded()
-    hold = own.do("rita", "/holds", {"matter": "just now", "use_case": "credit"})
+    hold = either.do("rita", "/holds", {"matter": "just now", "use_case": "credit"})
     with pytest.raises(WrongState, match=hold["id"]):
         erased.judge(asked, considered=())
-    own.do("rita", f"/holds/{hold['id']}/lift", {})
+    either.do("rita", f"/holds/{hold['id']}/lift", {})
     assert erased.judge(asked, considered=(hold["id"],)).state == "hidden"
-    assert len(about(own, PERSON)) == 1, "the process died before it told the readers"
-    own.work()
-    assert about(own, PERSON) == []
-    done = own.ask("rita", "GET", f"/erasures/{asked}").json()
+    assert len(about(either, PERSON)) == 1, "the process died before it told the readers"
+    either.work()
+    assert about(either, PERSON) == []
+    done = either.ask("rita", "GET", f"/erasures/{asked}").json()
     assert (done["state"], done["decisions"]) == ("done", 1)
-    late = own.do("rita", "/holds", {"matter": "too late", "subject": PERSON})
+    late = either.do("rita", "/holds", {"matter": "too late", "subject": PERSON})
     assert late["too_late_for"] == [], "what is done is not under way"
     with pytest.raises(WrongState):
         erased.judge(asked, considered=())

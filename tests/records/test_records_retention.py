@@ -31,83 +31,83 @@ def apply(yard: Yard, use_case: str) -> dict[str, Any]:
     return found
 
 
-def test_what_is_old_goes_and_the_run_tells_it(shared: Yard) -> None:
-    shared.use_case("mortgages", tier="medium")
-    old, new = old_and_new(shared, "mortgages")
-    shared.outcome([old[0], new[0]])
-    assert apply(shared, "mortgages")["removed"] == [], "without a rule everything is kept for ever"
-    rule = shared.do("rita", "/retentions", {"use_case": "mortgages", "days": 200})
+def test_what_is_old_goes_and_the_run_tells_it(either: Yard) -> None:
+    either.use_case("mortgages", tier="medium")
+    old, new = old_and_new(either, "mortgages")
+    either.outcome([old[0], new[0]])
+    assert apply(either, "mortgages")["removed"] == [], "without a rule everything is kept for ever"
+    rule = either.do("rita", "/retentions", {"use_case": "mortgages", "days": 200})
     assert (rule["days"], rule["reason"]) == (200, "ticket 12")
-    due = shared.ask("omar", "GET", "/retention/due", params={"use_case": "mortgages"}).json()["items"]
+    due = either.ask("omar", "GET", "/retention/due", params={"use_case": "mortgages"}).json()["items"]
     assert [(d["rows"], d["held"], d["days"]) for d in due] == [(3, 0, 200)]
-    assert ids(shared, "mortgages") == {*old, *new}, "counting removes nothing"
+    assert ids(either, "mortgages") == {*old, *new}, "counting removes nothing"
 
-    run = apply(shared, "mortgages")
+    run = apply(either, "mortgages")
     assert (run["state"], run["rows"]) == ("done", 3)
     assert run["removed"][0]["policy"].startswith("sha256:")
     assert abs(datetime.fromisoformat(run["removed"][0]["before"]) - (NOW - 200 * DAY)) < DAY
-    assert ids(shared, "mortgages") == set(new)
+    assert ids(either, "mortgages") == set(new)
     for decision in old:
-        kept = [p for p in shared.files_with(decision) if "_delta_log" not in p.parts and not p.name.startswith("modelyard.db")]
+        kept = [p for p in either.files_with(decision) if "_delta_log" not in p.parts and not p.name.startswith("modelyard.db")]
         assert kept == [], "an id may stay in the table's own history, a decision does not"
-    assert apply(shared, "mortgages")["rows"] == 0
-    events = shared.ask("omar", "GET", "/audit", params={"action": "governance.record_retention"}).json()["items"]
+    assert apply(either, "mortgages")["rows"] == 0
+    events = either.ask("omar", "GET", "/audit", params={"action": "governance.record_retention"}).json()["items"]
     assert run["id"] in {e["subject_id"] for e in events}
 
 
-def test_a_hold_beats_retention_by_time_and_by_person(shared: Yard) -> None:
-    shared.use_case("claims")
-    with shared.writing("runtime-claims") as log:
-        early = shared.decide(log, "claims", decision_time=NOW - 400 * DAY)
-        late = shared.decide(log, "claims", decision_time=NOW - 300 * DAY)
-        person = shared.decide(log, "claims", decision_time=NOW - 300 * DAY, subject="held one")
+def test_a_hold_beats_retention_by_time_and_by_person(either: Yard) -> None:
+    either.use_case("claims")
+    with either.writing("runtime-claims") as log:
+        early = either.decide(log, "claims", decision_time=NOW - 400 * DAY)
+        late = either.decide(log, "claims", decision_time=NOW - 300 * DAY)
+        person = either.decide(log, "claims", decision_time=NOW - 300 * DAY, subject="held one")
     window = {"since": (NOW - 410 * DAY).isoformat(), "until": (NOW - 390 * DAY).isoformat()}
-    by_time = shared.do("rita", "/holds", {"matter": "audit of 2025", "use_case": "claims"} | window)
-    by_person = shared.do("rita", "/holds", {"matter": "a dispute", "subject": "held one"})
-    shared.do("rita", "/retentions", {"use_case": "claims", "days": 30})
-    due = shared.ask("omar", "GET", "/retention/due", params={"use_case": "claims"}).json()["items"][0]
+    by_time = either.do("rita", "/holds", {"matter": "audit of 2025", "use_case": "claims"} | window)
+    by_person = either.do("rita", "/holds", {"matter": "a dispute", "subject": "held one"})
+    either.do("rita", "/retentions", {"use_case": "claims", "days": 30})
+    due = either.ask("omar", "GET", "/retention/due", params={"use_case": "claims"}).json()["items"][0]
     assert (due["rows"], due["held"], set(due["holds"])) == (1, 2, {by_time["id"], by_person["id"]})
-    run = apply(shared, "claims")
+    run = apply(either, "claims")
     assert run["rows"] == 1
-    assert ids(shared, "claims") == {*early, *person}
-    assert late[0] not in ids(shared, "claims")
-    shared.do("rita", f"/holds/{by_time['id']}/lift", {})
-    shared.do("rita", f"/holds/{by_person['id']}/lift", {})
-    assert apply(shared, "claims")["rows"] == 2
-    assert ids(shared, "claims") == set()
+    assert ids(either, "claims") == {*early, *person}
+    assert late[0] not in ids(either, "claims")
+    either.do("rita", f"/holds/{by_time['id']}/lift", {})
+    either.do("rita", f"/holds/{by_person['id']}/lift", {})
+    assert apply(either, "claims")["rows"] == 2
+    assert ids(either, "claims") == set()
 
 
-def test_a_tier_has_a_rule_for_those_without_their_own(own: Yard) -> None:
-    own.use_case("first", tier="low")
-    own.use_case("second", tier="low")
-    own.do("rita", "/retentions", {"tier": "low", "days": 10})
-    own.do("rita", "/retentions", {"use_case": "second"})
+def test_a_tier_has_a_rule_for_those_without_their_own(either: Yard) -> None:
+    either.use_case("first", tier="low")
+    either.use_case("second", tier="low")
+    either.do("rita", "/retentions", {"tier": "low", "days": 10})
+    either.do("rita", "/retentions", {"use_case": "second"})
 
     def days() -> dict[str, Any]:
-        items = own.ask("omar", "GET", "/retention/due").json()["items"]
+        items = either.ask("omar", "GET", "/retention/due").json()["items"]
         return {d["use_case"]: (d["days"], (d["source"] or "").split(":")[0]) for d in items if d["use_case"] != "modelyard"}
 
     assert {name: days()[name] for name in ("first", "second")} == {"first": (10, "tier"), "second": (None, "use_case")}
-    own.do("rita", "/retentions", {"use_case": "second", "by_tier": True})
+    either.do("rita", "/retentions", {"use_case": "second", "by_tier": True})
     assert days()["second"] == (10, "tier")
-    own.do("rita", "/retentions", {"use_case": "second", "days": 20})
+    either.do("rita", "/retentions", {"use_case": "second", "days": 20})
     assert days()["second"] == (20, "use_case")
 
 
-def test_the_platform_applies_it_once_a_day(own: Yard) -> None:
-    own.use_case("daily")
-    _, new = old_and_new(own, "daily")
-    own.platform.custodian.ask_daily()
-    own.work()
-    assert own.ask("omar", "GET", "/retention-runs").json()["items"] == [], "there is no rule by which anything ends"
-    own.do("rita", "/retentions", {"use_case": "daily", "days": 100})
+def test_the_platform_applies_it_once_a_day(either: Yard) -> None:
+    either.use_case("daily")
+    _, new = old_and_new(either, "daily")
+    either.platform.custodian.ask_daily()
+    either.work()
+    assert either.ask("omar", "GET", "/retention-runs").json()["items"] == [], "there is no rule by which anything ends"
+    either.do("rita", "/retentions", {"use_case": "daily", "days": 100})
     for _ in range(3):
-        own.platform.custodian._asked = ""  # as another worker would: it has not asked yet
-        own.platform.custodian.ask_daily()
-        own.work()
-    runs = own.ask("omar", "GET", "/retention-runs").json()["items"]
+        either.platform.custodian._asked = ""  # as another worker would: it has not asked yet
+        either.platform.custodian.ask_daily()
+        either.work()
+    runs = either.ask("omar", "GET", "/retention-runs").json()["items"]
     assert [(r["state"], r["rows"], r["asked_by"]) for r in runs] == [("done", 3, "system")]
-    assert ids(own, "daily") == set(new)
+    assert ids(either, "daily") == set(new)
 
 
 @pytest.mark.parametrize(
