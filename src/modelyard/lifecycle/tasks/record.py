@@ -98,54 +98,81 @@ def keep_decision(
     work: Work, task: Task, word: Word, earlier: Sequence[TaskDecision], *, approval: str | None, ticket: str
 ) -> TaskDecision:
     """Add the record, chained to the instance's one before. `approval` is the governed one that was decided with it."""
+    governed = work.get(APPROVALS, approval) if approval is not None else None
+    fields = (
+        work.new("tdc")
+        | _asked_of(task)
+        | _decided_by(work, task, earlier)
+        | _about(work, task, governed)
+        | _seen(work, task, governed)
+        | _chained(work, task.instance)
+        | {"approval": approval, "ticket": ticket or (governed.ticket if governed is not None else "")}
+        | {"verdict": word.verdict, "comments": word.comments, "conditions": word.conditions, "form": word.form}
+    )
+    return work.add(TASK_DECISIONS, TaskDecision(**fields))
+
+
+def _asked_of(task: Task) -> dict[str, Any]:
+    """What the task asked for, of whom and by when."""
+    return {
+        "task": task.id,
+        "instance": task.instance,
+        "process": task.process,
+        "number": task.number,
+        "step": task.element,
+        "action": task.operation or task.element,
+        "quorum": task.quorum,
+        "rule": task.rule,
+        "roles": task.roles,
+        "assignee": task.assignee,
+        "delegated_by": task.delegated_by,
+        "requester": task.requester,
+        "requested_at": task.created_at,
+        "assigned_at": task.claimed_at,
+        "expires_at": task.expires_at,
+        "on_timeout": _on_timeout(task),
+    }
+
+
+def _decided_by(work: Work, task: Task, earlier: Sequence[TaskDecision]) -> dict[str, Any]:
+    """Who decides, in which role, under which policies."""
     role = role_for(work, task, earlier)
+    return {
+        "approver": work.actor.id,
+        "role": role,
+        "second_line": role in SECOND_LINE if role is not None else bool(work.actor.roles & SECOND_LINE),
+        "policy_set": CedarAuthorizer().policy_set(work.tx),
+    }
+
+
+def _about(work: Work, task: Task, approval: Approval | None) -> dict[str, Any]:
+    """What it is about, as it stands at this moment; the instance itself where the task is about nothing else."""
     about = subjects.find(work.tx, work.organisation, task.about) if task.about is not None else None
     kind, _, subject = (task.about or f"instance:{task.instance}").partition(":")
-    governed = work.get(APPROVALS, approval) if approval is not None else None
-    before = _before(work, task.instance)
-    from_stage, to_stage, number = _stages(work, task, governed)
-    decision = TaskDecision(
-        **work.new("tdc"),
-        task=task.id,
-        instance=task.instance,
-        process=task.process,
-        number=task.number,
-        step=task.element,
-        sequence=before.sequence + 1 if before else 1,
-        subject_type=kind,
-        subject_id=subject,
-        subject_version=number,
-        subject_digest=about.digest if about is not None else None,
-        action=task.operation or task.element,
-        from_stage=from_stage,
-        to_stage=to_stage,
-        quorum=task.quorum,
-        rule=task.rule,
-        roles=task.roles,
-        role=role,
-        assignee=task.assignee,
-        delegated_by=task.delegated_by,
-        requester=task.requester,
-        approver=work.actor.id,
-        second_line=role in SECOND_LINE if role is not None else bool(work.actor.roles & SECOND_LINE),
-        verdict=word.verdict,
-        comments=word.comments,
-        conditions=word.conditions,
-        evidence=_evidence(work, task, governed),
-        findings=_findings(work, task),
-        policy_set=CedarAuthorizer().policy_set(work.tx),
-        tier=(about.tier if about is not None else None) or task.tier,
-        ticket=ticket or (governed.ticket if governed is not None else ""),
-        requested_at=task.created_at,
-        assigned_at=task.claimed_at,
-        expires_at=task.expires_at,
-        on_timeout=_on_timeout(task),
-        approval=approval,
-        form=word.form,
-        shown=digest_of({"name": task.name, "about": task.about, "data": task.data, "form": task.form}),
-        previous=before.digest() if before else None,
-    )
-    return work.add(TASK_DECISIONS, decision)
+    from_stage, to_stage, number = _stages(work, task, approval)
+    return {
+        "subject_type": kind,
+        "subject_id": subject,
+        "subject_version": number,
+        "subject_digest": about.digest if about is not None else None,
+        "tier": (about.tier if about is not None else None) or task.tier,
+        "from_stage": from_stage,
+        "to_stage": to_stage,
+    }
+
+
+def _seen(work: Work, task: Task, approval: Approval | None) -> dict[str, Any]:
+    """What lay before who decided."""
+    return {
+        "evidence": _evidence(work, task, approval),
+        "findings": _findings(work, task),
+        "shown": digest_of({"name": task.name, "about": task.about, "data": task.data, "form": task.form}),
+    }
+
+
+def _chained(work: Work, instance: str) -> dict[str, Any]:
+    before = _before(work, instance)
+    return {"sequence": before.sequence + 1 if before else 1, "previous": before.digest() if before else None}
 
 
 def _before(work: Work, instance: str) -> TaskDecision | None:
