@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -19,8 +20,9 @@ from modelyard.trust.dsse import Envelope
 from modelyard.trust.statements import RouteSnapshot, Statement
 
 HISTORY = 50
-"""Different states of the arms that are kept after newer ones came: where an operator's order may lead. Routes that were only
-signed again are no state of their own."""
+"""Different states of the arms of each endpoint that are kept after newer ones came: where an operator's order may lead. Routes
+that were only signed again are no state of their own, and what happens to other endpoints neither."""
+_ALL = ""
 
 
 class Highest(msgspec.Struct, frozen=True):
@@ -38,7 +40,7 @@ class Cache:
         self._blobs = home / "blobs"
         self._releases = home / "releases"
         self._history = home / "history"
-        self._states: dict[str, str] = {}
+        self._states: dict[str, dict[str, str]] = {}
         for folder in (home, self._blobs, self._releases, self._history):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -67,16 +69,13 @@ class Cache:
         return found
 
     def _prune(self) -> None:
-        """Of each run of equal states the first stays, which says since when, and the last, whose key is the newest."""
-        runs: list[list[Path]] = []
+        """Let go of what is more than `HISTORY` states old, for all endpoints together and for each that is still there: one that
+        changes often does not push out where a quiet one came from."""
         paths = sorted(self._history.glob("*.dsse.json"))
-        self._states = {path.name: self._states.get(path.name) or _state(path.read_bytes()) for path in paths}
-        for path in paths:
-            if runs and self._states[runs[-1][0].name] == self._states[path.name]:
-                runs[-1].append(path)
-            else:
-                runs.append([path])
-        kept = {path for run in runs[-HISTORY:] for path in (run[0], run[-1])}
+        self._states = {path.name: self._states.get(path.name) or _states(path.read_bytes()) for path in paths}
+        kept: set[Path] = set()
+        for name in self._states[paths[-1].name]:
+            kept.update(_ends([path for path in paths if name in self._states[path.name]], self._states, name))
         for path in paths:
             if path not in kept:
                 path.unlink(missing_ok=True)
@@ -130,15 +129,22 @@ class Cache:
             temporary.unlink(missing_ok=True)
 
 
-def _state(envelope: bytes) -> str:
-    """Equal for snapshots whose endpoints have the same arms. What cannot be read is a state of its own."""
+def _ends(paths: list[Path], states: dict[str, dict[str, str]], name: str) -> list[Path]:
+    """Of each of the last runs of equal states the first, which says since when, and the last, whose key is the newest."""
+    runs = [list(run) for _, run in groupby(paths, key=lambda path: states[path.name][name])]
+    return [path for run in runs[-HISTORY:] for path in (run[0], run[-1])]
+
+
+def _states(envelope: bytes) -> dict[str, str]:
+    """By endpoint, and for all together: equal for snapshots with the same arms. What cannot be read is a state of its own."""
     try:
         told = Statement.model_validate_json(Envelope.from_json(envelope).payload_bytes()).predicate
         snapshot = RouteSnapshot.model_validate(told)
     except (ValueError, Untrusted):
-        return digest(envelope)
+        return {_ALL: digest(envelope)}
     arms = {endpoint.name: [arm.model_dump(mode="json") for arm in endpoint.arms] for endpoint in snapshot.endpoints}
-    return digest_of([snapshot.organisation, arms])
+    organisation = snapshot.organisation
+    return {name: digest_of([organisation, name, of]) for name, of in arms.items()} | {_ALL: digest_of([organisation, arms])}
 
 
 def _limited(pieces: Iterator[bytes], wanted: str, largest: int) -> Iterator[bytes]:
