@@ -366,7 +366,7 @@ ODD_POLICIES: tuple[dict[str, Any], ...] = (
     {"protect": {"a": Protection.MASK, "role:predictor": Protection.HASH}},
     {"rules": (RoutingRule(when="1 = 1", arm="champion 0 100%s"),)},
     {"concurrency": 4},
-    {"timeout": 0.001},
+    {"queue": 3},
 )
 
 
