@@ -36,7 +36,7 @@ GREATEST_READ = 10_000
 NOWHERE = "nowhere"
 NO_IDENTIFIERS = "a pseudonym; send identifiers in the body of POST /decisions/search, as addresses end up in logs"
 WHY = "Why: kept in the audit log; `reveal` needs it"
-routes = APIRouter(tags=["decisions"])
+routes = APIRouter(tags=["decisions"], responses=FAULTS)
 
 
 class DecisionRows(BaseModel):
@@ -119,7 +119,6 @@ class Summary(BaseModel):
 
 
 FILES: dict[int | str, dict[str, Any]] = {
-    **FAULTS,
     200: {
         "description": "Decisions",
         "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in list(MEDIA_TYPES.values())[1:]},
@@ -155,7 +154,7 @@ def search_decisions(here: PlatformHere, asker: Asker, wanted: Search, reason: R
     return _answer(here, asker, wanted, who, reason, accept)
 
 
-@routes.get("/decisions/summary", responses=FAULTS, operation_id="summarise_decisions", summary="Count decisions and outcomes")
+@routes.get("/decisions/summary", operation_id="summarise_decisions", summary="Count decisions and outcomes")
 def summarise_decisions(here: PlatformHere, asker: Asker, wanted: Annotated[WantedByAddress, Query()]) -> Summary:
     """By day, arm, version and role; how many have an outcome; which outcomes came late."""
     require_read(here, asker, "decisions")
@@ -181,7 +180,7 @@ def summarise_decisions(here: PlatformHere, asker: Asker, wanted: Annotated[Want
     )
 
 
-@routes.get("/decisions/{id}", responses=FAULTS, operation_id="get_decision", summary="Show one decision")
+@routes.get("/decisions/{id}", operation_id="get_decision", summary="Show one decision")
 def get_decision(
     here: PlatformHere,
     asker: Asker,

@@ -19,12 +19,11 @@ from modelyard.lifecycle.times import ProcessTimes, TimeToDecision, process_time
 from modelyard.lifecycle.views import InstanceView, TaskView, history, inbox, view_instance, view_task
 
 Reference = Annotated[str, Path(min_length=1, max_length=300)]
-routes = APIRouter()
+routes = APIRouter(responses=FAULTS)
 
 
 @routes.get(
     "/process-instances/{instance}/view",
-    responses=FAULTS,
     tags=["life cycles"],
     operation_id="view_instance",
     summary="Where an instance stands and what it waits for",
@@ -37,7 +36,6 @@ def show_instance(here: PlatformHere, asker: Asker, instance: Reference) -> Inst
 
 @routes.get(
     "/process-instances/{instance}/history",
-    responses=FAULTS,
     tags=["life cycles"],
     operation_id="instance_history",
     summary="The steps of an instance; `wait` holds the answer until there is a newer one",
@@ -62,7 +60,6 @@ def show_history(
 
 @routes.get(
     "/process-definitions/{definition}/source",
-    responses=FAULTS,
     tags=["life cycles"],
     operation_id="definition_source",
     summary="The BPMN file of a definition",
@@ -77,7 +74,6 @@ def show_source(here: PlatformHere, asker: Asker, definition: Reference) -> Resp
 
 @routes.get(
     "/processes/{process}/times",
-    responses=FAULTS,
     tags=["life cycles"],
     operation_id="process_times",
     summary="Waiting against working, by step and role",
@@ -90,7 +86,6 @@ def show_times(here: PlatformHere, asker: Asker, process: Reference) -> ProcessT
 
 @routes.get(
     "/use-cases/{use_case}/time-to-decision",
-    responses=FAULTS,
     tags=["life cycles"],
     operation_id="time_to_decision",
     summary="From intake to the first decision in production",
@@ -115,9 +110,7 @@ def _first_decision(here: Platform, use_case: str, since: datetime) -> datetime 
     return None
 
 
-@routes.get(
-    "/tasks/inbox", responses=FAULTS, tags=["tasks"], operation_id="task_inbox", summary="The tasks that I could do, urgent first"
-)
+@routes.get("/tasks/inbox", tags=["tasks"], operation_id="task_inbox", summary="The tasks that I could do, urgent first")
 def show_inbox(here: PlatformHere, asker: Asker, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> list[Task]:
     require_read(here, asker, TASKS.name)
     with here.storage.reading() as tx:
@@ -126,7 +119,6 @@ def show_inbox(here: PlatformHere, asker: Asker, limit: Annotated[int, Query(ge=
 
 @routes.get(
     "/tasks/{task}/view",
-    responses=FAULTS,
     tags=["tasks"],
     operation_id="view_task",
     summary="A task with its decisions, comments and documents",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from modelyard.api.access import Asker, PlatformHere, require_read, require_scope
 from modelyard.api.commands import FAULTS
+from modelyard.bootstrap import Platform
 from modelyard.catalog.model import VERSIONS
 from modelyard.core.bus import Request
 from modelyard.core.digests import DIGEST
 from modelyard.core.errors import InvalidInput, NotFound, Untrusted
+from modelyard.core.messages import Actor, Command
 from modelyard.core.records import equals, first
 from modelyard.delivery import OrdersTaken, take_in
 from modelyard.delivery.commands import FallbackReport, OrderBrought, RecordFallbacks, RefuseOrder
@@ -22,13 +25,14 @@ from modelyard.governance.releases.commands import RecordRefusals, RuntimeRefusa
 from modelyard.governance.releases.model import RELEASES, RefusalsTaken
 
 GREATEST_WAIT = 5.0
+T = TypeVar("T")
 ENVELOPE = "application/vnd.in-toto+json"
-routes = APIRouter(tags=["runtime"])
+routes = APIRouter(tags=["runtime"], responses=FAULTS)
 
 
 @routes.get(
     "/runtime/routes",
-    responses={**FAULTS, 304: {"description": "Nothing newer"}, 200: {"content": {ENVELOPE: {}}}},
+    responses={304: {"description": "Nothing newer"}, 200: {"content": {ENVELOPE: {}}}},
     response_class=Response,
     operation_id="pull_routes",
     summary="Pull the signed routes, waiting for newer ones",
@@ -55,7 +59,7 @@ def pull_routes(
 
 @routes.get(
     "/runtime/releases/{digest}",
-    responses={**FAULTS, 200: {"content": {ENVELOPE: {}}}},
+    responses={200: {"content": {ENVELOPE: {}}}},
     response_class=Response,
     operation_id="pull_release",
     summary="Pull a signed release by the digest of its payload",
@@ -72,7 +76,7 @@ def pull_release(here: PlatformHere, asker: Asker, digest: Annotated[str, Path(p
 
 @routes.get(
     "/runtime/blobs/{digest}",
-    responses={**FAULTS, 200: {"content": {"application/octet-stream": {}}}},
+    responses={200: {"content": {"application/octet-stream": {}}}},
     response_class=Response,
     operation_id="pull_blob",
     summary="Pull an artifact or a manifest by its digest",
@@ -90,36 +94,25 @@ def pull_blob(here: PlatformHere, asker: Asker, digest: Annotated[str, Path(patt
     return StreamingResponse(here.blobs.open(digest), media_type="application/octet-stream")
 
 
-@routes.post(
-    "/runtime/refusals", responses=FAULTS, operation_id="bring_refusals", summary="Bring what a runtime refused to serve"
-)
+@routes.post("/runtime/refusals", operation_id="bring_refusals", summary="Bring what a runtime refused to serve")
 def bring_refusals(here: PlatformHere, asker: Asker, refusals: list[RuntimeRefusal]) -> RefusalsTaken:
     """Taken in once each, however often they are brought."""
-    if len(refusals) > 1000:
-        raise InvalidInput("more than 1,000 refusals at once", field="refusals", hint="bring them in parts")
-    command = RecordRefusals(refusals=tuple(refusals))
-    taken = here.bus.handle(Request(command=command, actor=asker, organisation=here.settings.organisation))
-    assert isinstance(taken, RefusalsTaken)
-    return taken
+    _require_few(refusals, 1000, "refusals", "refusals")
+    return _taken_in(here, asker, RecordRefusals(refusals=tuple(refusals)), RefusalsTaken)
 
 
-@routes.post("/runtime/fallbacks", responses=FAULTS, operation_id="bring_fallbacks", summary="Bring how often fallbacks answered")
+@routes.post("/runtime/fallbacks", operation_id="bring_fallbacks", summary="Bring how often fallbacks answered")
 def bring_fallbacks(here: PlatformHere, asker: Asker, uses: list[FallbackReport]) -> UsesTaken:
     """Taken in once each, however often they are brought."""
-    if len(uses) > 1000:
-        raise InvalidInput("more than 1,000 reports at once", field="uses", hint="bring them in parts")
-    command = RecordFallbacks(uses=tuple(uses))
-    taken = here.bus.handle(Request(command=command, actor=asker, organisation=here.settings.organisation))
-    assert isinstance(taken, UsesTaken)
-    return taken
+    _require_few(uses, 1000, "reports", "uses")
+    return _taken_in(here, asker, RecordFallbacks(uses=tuple(uses)), UsesTaken)
 
 
-@routes.post("/runtime/orders", responses=FAULTS, operation_id="bring_orders", summary="Bring orders that a runtime acts on")
+@routes.post("/runtime/orders", operation_id="bring_orders", summary="Bring orders that a runtime acts on")
 def bring_orders(here: PlatformHere, asker: Asker, orders: list[OrderBrought]) -> OrdersTaken:
     """Each is done once, in the name of the operator who signed it; what became of it is in the answer and in the audit log. What
     no key for orders signed is left out of the answer, and refused when nothing else came with it."""
-    if len(orders) > 100:
-        raise InvalidInput("more than 100 orders at once", field="orders", hint="bring them in parts")
+    _require_few(orders, 100, "orders", "orders")
     require_scope(asker, RefuseOrder.action)
     organisation, now = here.settings.organisation, here.clock.now()
     outcomes, refused = {}, None
@@ -131,3 +124,15 @@ def bring_orders(here: PlatformHere, asker: Asker, orders: list[OrderBrought]) -
     if refused is not None and not outcomes:
         raise refused
     return OrdersTaken(outcomes=outcomes)
+
+
+def _require_few(brought: Sequence[object], most: int, what: str, field: str) -> None:
+    """Raises InvalidInput for more than one request may bring."""
+    if len(brought) > most:
+        raise InvalidInput(f"more than {most:,} {what} at once", field=field, hint="bring them in parts")
+
+
+def _taken_in(here: Platform, asker: Actor, command: Command, kind: type[T]) -> T:
+    taken = here.bus.handle(Request(command=command, actor=asker, organisation=here.settings.organisation))
+    assert isinstance(taken, kind)
+    return taken

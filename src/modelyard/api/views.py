@@ -26,7 +26,7 @@ from modelyard.governance.audit import Finding, Report, prove, verify, verify_re
 from modelyard.governance.identity.model import IDENTITIES
 
 Reference = Annotated[str, Path(min_length=1, max_length=300)]
-routes = APIRouter()
+routes = APIRouter(responses=FAULTS)
 _VERIFYING = threading.Lock()
 
 
@@ -58,7 +58,7 @@ class AuditCheck(BaseModel):
     records: list[Finding]
 
 
-@routes.get("/me", responses=FAULTS, tags=["identity"], operation_id="who_am_i", summary="Who am I")
+@routes.get("/me", tags=["identity"], operation_id="who_am_i", summary="Who am I")
 def me(here: PlatformHere, asker: Asker) -> Me:
     with here.storage.reading() as tx:
         identity = first(tx, IDENTITIES, equals("id", asker.id))
@@ -73,7 +73,7 @@ def me(here: PlatformHere, asker: Asker) -> Me:
     )
 
 
-@routes.get("/versions/diff", responses=FAULTS, tags=["catalog"], operation_id="diff_versions", summary="Compare two versions")
+@routes.get("/versions/diff", tags=["catalog"], operation_id="diff_versions", summary="Compare two versions")
 def diff_versions(
     here: PlatformHere,
     asker: Asker,
@@ -94,9 +94,7 @@ def _lock(here: Platform, version: Version) -> str | None:
     return b"".join(here.blobs.open(digest)).decode("utf-8", "replace")
 
 
-@routes.get(
-    "/versions/{version}/detail", responses=FAULTS, tags=["catalog"], operation_id="show_version", summary="A version in full"
-)
+@routes.get("/versions/{version}/detail", tags=["catalog"], operation_id="show_version", summary="A version in full")
 def show_version(here: PlatformHere, asker: Asker, version: Reference) -> Version:
     """By id, `model@number`, `model@latest` or digest."""
     require_read(here, asker, "versions")
@@ -106,7 +104,6 @@ def show_version(here: PlatformHere, asker: Asker, version: Reference) -> Versio
 
 @routes.get(
     "/versions/{version}/inventory",
-    responses=FAULTS,
     tags=["catalog"],
     operation_id="show_inventory",
     summary="A version's inventory record, each field with its provenance",
@@ -120,7 +117,6 @@ def show_inventory(here: PlatformHere, asker: Asker, version: Reference) -> Inve
 
 @routes.get(
     "/models/{model}/history",
-    responses=FAULTS,
     tags=["catalog"],
     operation_id="model_history",
     summary="What happened to a model",
@@ -133,7 +129,6 @@ def model_history(here: PlatformHere, asker: Asker, model: Reference) -> list[Hi
 
 @routes.get(
     "/models/{model}/served",
-    responses=FAULTS,
     tags=["delivery"],
     operation_id="served_on",
     summary="What of a model was meant to answer at a moment",
@@ -154,7 +149,7 @@ def served_on(
     return found
 
 
-@routes.get("/audit/verify", responses=FAULTS, tags=["audit"], operation_id="verify_audit", summary="Verify the audit log")
+@routes.get("/audit/verify", tags=["audit"], operation_id="verify_audit", summary="Verify the audit log")
 def verify_audit(here: PlatformHere, asker: Asker) -> AuditCheck:
     """Any altered, removed, reordered or truncated record is named."""
     require_read(here, asker, "audit")
@@ -175,7 +170,6 @@ def _verified(here: Platform) -> AuditCheck:
 
 @routes.get(
     "/audit/{record}/proof",
-    responses=FAULTS,
     tags=["audit"],
     operation_id="prove_audit",
     summary="A bundle that proves one record offline",
