@@ -23,6 +23,7 @@ from modelyard.api.subjects import Identifier, pseudonym
 from modelyard.bootstrap import Platform
 from modelyard.catalog.lookup import find_model, find_version
 from modelyard.catalog.model import VERSIONS
+from modelyard.client.decision_forms import DecisionGroup, LateTold, Summary
 from modelyard.core.bus import Request
 from modelyard.core.digests import DIGEST
 from modelyard.core.errors import InvalidInput, NotFound
@@ -87,37 +88,6 @@ class Search(Wanted):
     subject: Identifier | None = None
 
 
-class DecisionGroup(BaseModel):
-    """Decisions of one day (UTC) that one arm answered; `outcomes` of them have one."""
-
-    day: str | None
-    arm: str | None
-    version: str | None
-    role: str | None
-    decisions: int
-    outcomes: int
-
-
-class LateTold(BaseModel):
-    """Of the outcomes recorded in the window that say how long they take to settle: those that became known only after that, and
-    those about decisions that are not in the log."""
-
-    outcomes: int
-    late: int
-    unknown: int
-    by_endpoint: dict[str, int]
-
-
-class Summary(BaseModel):
-    """Counts of a window. `coverage` is the share of decisions with an outcome, absent where there are no decisions."""
-
-    decisions: int
-    outcomes: int
-    coverage: float | None
-    groups: list[DecisionGroup]
-    late: LateTold
-
-
 FILES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Decisions",
@@ -172,10 +142,10 @@ def summarise_decisions(here: PlatformHere, asker: Asker, wanted: Annotated[Want
         decisions=total,
         outcomes=known,
         coverage=known / total if total else None,
-        groups=[
+        groups=tuple(
             DecisionGroup(day=g[0], arm=g[1], version=g[2], role=g[3], decisions=n, outcomes=with_outcome[g])
             for g, n in sorted(groups.items(), key=lambda item: tuple(str(part) for part in item[0]))
-        ],
+        ),
         late=LateTold(outcomes=late.outcomes, late=late.late, unknown=late.unknown, by_endpoint=late.by_endpoint),
     )
 

@@ -11,47 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from modelyard.client.decision_forms import MEDIA_TYPES, Summary
 from modelyard.client.http import Connection
 from modelyard.core.errors import InvalidInput, StorageFull
 
-MEDIA_TYPES = {
-    "arrow": "application/vnd.apache.arrow.stream",
-    "parquet": "application/vnd.apache.parquet",
-    "csv": "text/csv",
-    "jsonl": "application/x-ndjson",
-}
+__all__ = ["FILES_TIME", "MEDIA_TYPES", "Backfill", "Summary", "asked", "content_of", "fetch"]
+
 PIECE = 1 << 20
 FILES_TIME = 3600.0
-
-
-class Group(BaseModel):
-    """Decisions of one day (UTC) that one arm answered; `outcomes` of them have one."""
-
-    day: str | None
-    arm: str | None
-    version: str | None
-    role: str | None
-    decisions: int
-    outcomes: int
-
-
-class Late(BaseModel):
-    """Of outcomes that say how long they take to settle: those known only later, and those about no decision of the log."""
-
-    outcomes: int
-    late: int
-    unknown: int
-    by_endpoint: dict[str, int]
-
-
-class Summary(BaseModel):
-    """Counts of a window; `coverage` is the share of decisions with an outcome."""
-
-    decisions: int
-    outcomes: int
-    coverage: float | None
-    groups: tuple[Group, ...]
-    late: Late
 
 
 class Backfill(BaseModel):
