@@ -68,10 +68,10 @@ def test_a_copy_holds_no_lock_of_the_batch(stage: Stage, monkeypatch: pytest.Mon
 
     def told(progress: Progress) -> None:
         if progress.parts == 1:  # the copy is at another part now
-            (child,) = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+            (child,) = _children() - before
             held.append((_open_files("self"), _open_files(child)))
 
-    made = Made(monkeypatch)
+    made, before = Made(monkeypatch), _children()
     beside = threading.active_count() - 1
     Batches(stage.place, Processes(1, beside=beside), told=told).run(stage.order(stage.write(rows(1500))))
     assert made.ways == ["copied"]
@@ -79,6 +79,10 @@ def test_a_copy_holds_no_lock_of_the_batch(stage: Stage, monkeypatch: pytest.Mon
     assert lock in ours
     assert copys
     assert lock not in copys
+
+
+def _children() -> set[str]:
+    return set(Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split())
 
 
 def _open_files(process: str) -> set[Path]:
