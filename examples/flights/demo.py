@@ -28,12 +28,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from examples.flights.data import FEATURES, LABEL, ROOT, load
-from examples.flights.life import Life, folder_of, reference_of
+from examples.flights.life import Life, folder_of
 from examples.flights.money import Books
 from examples.flights.people import Cast, hire
 from examples.flights.replay import Replay
 from examples.flights.summary import Ending, finish
 from examples.flights.train import Trained, costs, train
+from examples.life import reference_of
 from examples.stage import alone, free_port, teller
 from modelyard.bootstrap import Settings
 from modelyard.catalog import Version

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
-
-import httpx
+from typing import Any
 
 from examples.flights.data import LABEL
-from examples.flights.people import Cast, Person
+from examples.flights.people import Cast
 from examples.flights.train import ENDPOINT, USE_CASE, Trained
+from examples.life import PATIENCE, command_line, moved, until
+from examples.people import Person
 from examples.stage import Say
 from modelyard.catalog import Version
-from modelyard.client import Client
-from modelyard.core.errors import NotFound, Refused, TimedOut, Unavailable
+from modelyard.core.errors import Refused, TimedOut, Unavailable
 from modelyard.delivery.commands import CreateEndpoint
-from modelyard.delivery.model import ENDPOINTS, ROUTES, Endpoint
+from modelyard.delivery.model import ENDPOINTS, Endpoint
 from modelyard.evaluation.commands import RecordComparison
-from modelyard.governance.assurance.model import APPROVALS, EVIDENCE, Evidence
+from modelyard.governance.assurance.model import APPROVALS, Evidence
 from modelyard.lifecycle.commands import StartProcess
 from modelyard.lifecycle.model import INSTANCES, Instance, InstanceStatus
 from modelyard.lifecycle.tasks.commands import CompleteTask
@@ -34,9 +26,6 @@ from modelyard.measures import Interval, Moments
 from modelyard.monitoring import ALERTS, MONITORS, Alert, CreateMonitor, Monitor, Severity, Watch, WindowKind, WindowSpec
 from modelyard.trust.statements import ArmRole
 
-T = TypeVar("T")
-
-PATIENCE = 120.0
 PROCESS = "model-release"
 """The life cycle that every version goes through."""
 
@@ -44,37 +33,6 @@ GUARDED = {"inputs.visibility": 5.0, "inputs.recent_delay": 3.0}
 """Fields that the guard of a fresh version watches by the day, and the PSI against its test data from which it calls. No day
 from June to August comes further than 3.2 and 1.6 from that season; values in another unit pass the lines at once. Temperature
 is not among them: a cool day alone reaches 8."""
-
-
-def until(what: str, look: Callable[[], T | None], patience: float = PATIENCE) -> T:
-    """What `look` gives as soon as it is not None. Raises TimedOut."""
-    pause, end = threading.Event(), time.monotonic() + patience
-    while True:
-        found = look()
-        if found is not None:
-            return found
-        if time.monotonic() > end:
-            raise TimedOut(f"waited {patience:.0f} s for {what}")
-        pause.wait(0.2)
-
-
-def command_line(person: Person, *words: str) -> Any:
-    """The JSON that `modelyard …` prints when this person types it. Raises Unavailable with what it said when it fails."""
-    environment = os.environ | {
-        "MODELYARD_URL": person.url,
-        "MODELYARD_TOKEN": person.token,
-        "MODELYARD_RUNTIME_URL": person.runtime_url,
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "modelyard.cli", *words, "-o", "json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise Unavailable(f"`modelyard {' '.join(words)}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout)
 
 
 class Life:
@@ -194,17 +152,7 @@ class Life:
         return until(f"{instance.title} to end", look)
 
     def _moved(self, endpoint: Endpoint) -> Endpoint:
-        """Wait until the runtime serves what was signed."""
-        newest = next(iter(self.cast.omar.client.find(ROUTES, sort="-epoch", limit=1)))
-        until(f"the runtime to take up epoch {newest.epoch}", lambda: self._serves(newest.epoch))
-        arms = ", ".join(f"{arm.name} {arm.share:.0%}" for arm in endpoint.arms)
-        self.say(f"the runtime serves epoch {newest.epoch}: {arms}")
-        return endpoint
-
-    def _serves(self, epoch: int) -> bool | None:
-        told = httpx.get(f"{self.cast.omar.runtime_url}/status", timeout=10.0).json()
-        there = (told["epoch"] or 0) >= epoch
-        return True if there and ENDPOINT in str(told["endpoints"]) else None
+        return moved(self.cast.omar, endpoint, self.say)
 
     def compare(
         self, version: Version, champion: Version, period: tuple[datetime, datetime], found: Interval, of: Any
@@ -264,15 +212,6 @@ class Life:
             return until("an alert", look, patience)
         except TimedOut:
             return None
-
-
-def reference_of(client: Client, version: Version) -> str:
-    """The digest of the profile of the test data that the version's checks made. Raises NotFound."""
-    for evidence in client.find(EVIDENCE, where={"version": version.id, "type": "test_report"}):
-        found = evidence.facts.get("reference_profile")
-        if found:
-            return str(found)
-    raise NotFound(f"version {version.number} has no reference profile")
 
 
 def folder_of(home: Path, number: int) -> Path:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from examples.flights.life import PROCESS, Life, until
+from examples.flights.life import PROCESS, Life
 from examples.flights.money import Books
 from examples.flights.replay import Replay
 from examples.flights.train import ENDPOINT, USE_CASE
+from examples.life import until
 from modelyard.core.messages import AUDIT
 from modelyard.lifecycle.model import Instance
 from modelyard.measures import Interval

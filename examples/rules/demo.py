@@ -27,14 +27,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from examples.life import reference_of
 from examples.rules.data import APPLICATIONS_A_DAY, LEARNT_FROM, ROOT, ROWS, load
-from examples.rules.life import Life, Say, reference_of
+from examples.rules.life import Life
 from examples.rules.payoff import Payoff
 from examples.rules.people import Cast, hire
 from examples.rules.replay import Replay, Rows
 from examples.rules.summary import Ending, finish
 from examples.rules.versions import WEEK, Built, build, compiled, decide
-from examples.stage import alone, free_port, teller
+from examples.stage import Say, alone, free_port, teller
 from modelyard.bootstrap import Settings
 from modelyard.catalog import Version
 from modelyard.core.errors import ModelyardError, Refused, Unavailable
@@ -228,7 +229,7 @@ def _lost_zero(stage: Stage) -> None:
     version = stage.life.register(built)
     _must_pass(stage, version, built)
     release = stage.life.release(stage.life.approve(version))
-    reference = reference_of(stage.life, stage.versions[2])
+    reference = reference_of(stage.life.cast.omar.client, stage.versions[2])
     stage.life.deploy(release, ArmRole.CHAMPION, None, "the product's limit, looked at again")
     guard = stage.life.guard(version, reference)
     days = stage.replay.days(MISTAKES, ROWS // WEEK + 1)

@@ -8,20 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow.parquet as pq
 
-from examples.flights.life import command_line, until
-from examples.flights.people import Person
+from examples.life import command_line, moved, until
+from examples.people import Person
 from examples.rules.data import LABEL
 from examples.rules.people import Cast
 from examples.rules.versions import DECISION, ENDPOINT, USE_CASE, Built, compiled, granted_by_age
 from examples.stage import Say
 from modelyard.catalog import Version
 from modelyard.catalog.profile import Automation
-from modelyard.core.errors import NotFound, Refused, TimedOut, Unavailable
+from modelyard.core.errors import Refused, TimedOut, Unavailable
 from modelyard.delivery.commands import CreateEndpoint, Deploy, Promote
-from modelyard.delivery.model import ROUTES, Endpoint
+from modelyard.delivery.model import Endpoint
 from modelyard.evaluation.commands import RecordComparison, RunChecks
 from modelyard.governance.assurance.commands import DecideApproval, EvaluateGate, RecordEvidence, RequestApproval
 from modelyard.governance.assurance.model import APPROVALS, EVIDENCE, Approval, Evidence, EvidenceType, Scope
@@ -190,17 +189,7 @@ class Life:
         return self._moved(Endpoint.model_validate(told))
 
     def _moved(self, endpoint: Endpoint) -> Endpoint:
-        """Wait until the runtime serves what was signed."""
-        newest = next(iter(self.cast.omar.client.find(ROUTES, sort="-epoch", limit=1)))
-        until(f"the runtime to take up epoch {newest.epoch}", lambda: self._serves(newest.epoch))
-        arms = ", ".join(f"{arm.name} {arm.share:.0%}" for arm in endpoint.arms)
-        self.say(f"the runtime serves epoch {newest.epoch}: {arms}")
-        return endpoint
-
-    def _serves(self, epoch: int) -> bool | None:
-        told = httpx.get(f"{self.cast.omar.runtime_url}/status", timeout=10.0).json()
-        there = (told["epoch"] or 0) >= epoch
-        return True if there and ENDPOINT in str(told["endpoints"]) else None
+        return moved(self.cast.omar, endpoint, self.say)
 
     def compare(
         self,
@@ -279,15 +268,6 @@ class Life:
         files = [str(path) for path in built.files if path.suffix == ".dmn"]
         told = command_line(self.cast.guest, "dmn", "explain", *files, "--decision", DECISION, "--data", str(row))
         return list(_because(told))
-
-
-def reference_of(life: Life, version: Version) -> str:
-    """The digest of the profile of the test data that the version's checks made. Raises NotFound."""
-    for evidence in life.cast.omar.client.find(EVIDENCE, where={"version": version.id, "type": "test_report"}):
-        found = evidence.facts.get("reference_profile")
-        if found:
-            return str(found)
-    raise NotFound(f"version {version.number} has no reference profile")
 
 
 def _guarding(path: str) -> Watch:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.flights.life import until
+from examples.life import until
 from examples.rules.data import LEARNT_FROM, ROWS
 from examples.rules.life import Life
 from examples.rules.payoff import ACCEPT, REFER, REVIEW, Payoff
