@@ -104,13 +104,17 @@ class OrderBook:
 
 class OrderDesk:
     """Takes orders in, and says what they make of a snapshot. `refused` is told of every order that is not taken in, `again` acts
-    anew on the snapshot in force. Safe for several threads."""
+    anew on the snapshot in force. Who only `follows` the orders of a runtime marks none as ended: it may trust other keys than
+    the runtime does. Safe for several threads."""
 
-    def __init__(self, home: Path, name: str, roots_file: Path, cache: Cache, clock: Clock) -> None:
+    def __init__(self, home: Path, name: str, roots_file: Path, cache: Cache, clock: Clock, follows: bool = False) -> None:
         self._name, self._roots_file, self._cache, self._clock = name, roots_file, cache, clock
+        self._follows = follows
         self.book = OrderBook(home)
-        self.book.forget(clock.now() - _KEPT_FOR)
+        if not follows:
+            self.book.forget(clock.now() - _KEPT_FOR)
         self._considered: object = _NOTHING
+        self._active: tuple[VerifiedOrder, ...] = ()
         self.refused: Callable[[ModelyardError, str], None] = _unheard
         self.again: Callable[[], None] = _unheard
 
@@ -144,19 +148,28 @@ class OrderDesk:
         now = self._clock.now()
         self._considered = self._candidates(now)
         current = self._verified(now)
+        self._active = ()
         if not current or routes.snapshot.epoch < self._cache.highest().epoch:
             return routes
         found = overlaid(routes, list(current.values()), self._history(now), now)
         for digest, why in found.ended.items():
-            self.book.end(digest, why, now)
-            _log.warning("order ended", order=digest, why=why)
+            self._end(digest, why, now)
+        self._active = tuple(current[digest] for digest in found.active)
         return found.routes
+
+    def reasons(self, endpoint: str) -> list[str]:
+        """Why operators took something back there, of the orders that were laid over the routes last."""
+        return [found.order.reason for found in self._active if found.order.endpoint == endpoint]
+
+    def changed(self) -> bool:
+        """Whether other orders are in force here than were last asked for."""
+        return self._candidates(self._clock.now()) != self._considered
 
     def tend(self) -> bool:
         """Take in what was dropped into the folder; says whether other orders are in force than were last asked for."""
         for path in sorted(self.book.incoming.glob(f"*{_SUFFIX}")):
             self._dropped(path)
-        return self._candidates(self._clock.now()) != self._considered
+        return self.changed()
 
     def hand_over(self, source: Source) -> None:
         """Report to the control plane what it does not know of yet. Whoever does not take it is asked again."""
@@ -238,8 +251,13 @@ class OrderDesk:
             try:
                 found[digest] = read_order(envelope, self._roots(), now)
             except Untrusted as error:
-                self.book.end(digest, error.detail, now)
+                self._end(digest, error.detail, now)
         return found
+
+    def _end(self, digest: str, why: str, now: datetime) -> None:
+        _log.warning("order does not hold here" if self._follows else "order ended", order=digest, why=why)
+        if not self._follows:
+            self.book.end(digest, why, now)
 
     def _candidates(self, now: datetime) -> object:
         """What the orders in force depend on, besides the snapshot."""

@@ -16,8 +16,9 @@ from modelyard.decisions import exclusive, write_atomically
 from modelyard.kinds.contract import Policy, Predictor
 from modelyard.runtime.batch.model import Order, Pin, Place, Plan
 from modelyard.runtime.cache import Cache, Highest
-from modelyard.runtime.errors import NoAnswer
+from modelyard.runtime.errors import NoAnswer, SourceDown
 from modelyard.runtime.loading import Models
+from modelyard.runtime.orders import OrderDesk
 from modelyard.runtime.ports import Source
 from modelyard.runtime.sources import FolderSource, HttpSource
 from modelyard.trust import AllowedArm, AllowedEndpoint, RoutesCheck, TrustRoots, check_routes, verify_releases, verify_routes
@@ -28,12 +29,14 @@ from modelyard.trust.statements import ArmRole, Stale
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a verified snapshot lets an endpoint do. `envelope` is the snapshot as it was signed."""
+    """What a verified snapshot lets an endpoint do, after operators' orders. `envelope` is the snapshot as it was signed;
+    `orders` are the reasons of the orders that are in force on the endpoint."""
 
     envelope: bytes
     check: RoutesCheck
     organisation: str
     endpoint: AllowedEndpoint
+    orders: tuple[str, ...] = ()
 
     def arm(self, name: str) -> AllowedArm:
         """The arm of that name. Raises NotApproved saying why it may not serve."""
@@ -41,7 +44,9 @@ class Allowed:
             if allowed.arm.name == name:
                 return allowed
         why = [r.detail for r in self.check.refusals if r.endpoint == self.endpoint.routes.name and r.arm == name]
-        raise NotApproved(f"arm {name!r} may not serve: {why[0] if why else 'it is not among the routes'}", field="arm")
+        ordered = [f"an operator's order took it back: {reason}" for reason in self.orders]
+        cause = (*why, *ordered, "it is not among the routes")[0]
+        raise NotApproved(f"arm {name!r} may not serve: {cause}", field="arm")
 
     def require_fresh(self, now: datetime) -> None:
         """Raises NoAnswer when the snapshot is too old for the endpoint's tier: a batch can wait, so it never falls back."""
@@ -58,6 +63,7 @@ class Plane:
         self._clock = clock
         self._roots = TrustRoots.from_json(place.trust_roots.read_bytes())
         self.cache = Cache(place.home / "cache")
+        self._orders = OrderDesk(place.home, "batch", place.trust_roots, self.cache, clock, follows=True)
         self.source = _source(place)
         self._policy = Policy() if place.policy_file is None else Policy.model_validate_json(place.policy_file.read_bytes())
 
@@ -80,16 +86,26 @@ class Plane:
             return self.now(endpoint)
 
     def newer(self, than: Allowed) -> Allowed | None:
-        """What a newer snapshot lets the endpoint do, None while there is none. Raises as `now`."""
-        envelope = self.source.routes(than.check.epoch, 0.0)
-        if envelope is None or envelope == than.envelope:
-            return None
-        return self.verified(envelope, than.endpoint.routes.name)
+        """What the endpoint may do by a newer snapshot, or by other orders of operators than before; None while nothing changed.
+        Orders are looked at without the control plane too: that is what they are for. Raises as `now`."""
+        try:
+            envelope = self.source.routes(than.check.epoch, 0.0)
+        except SourceDown:
+            if not self.ordered():
+                raise
+            envelope = None
+        if envelope is not None and envelope != than.envelope:
+            return self.verified(envelope, than.endpoint.routes.name)
+        return self.verified(self.cache.routes() or than.envelope, than.endpoint.routes.name) if self.ordered() else None
+
+    def ordered(self) -> bool:
+        """Whether other orders of operators are in force at this place than were last asked for."""
+        return self._orders.changed()
 
     def verified(self, envelope: bytes, endpoint: str) -> Allowed:
         """A snapshot judged against trust roots, releases and the highest epoch seen here."""
         now = self._clock.now()
-        verified = verify_routes(envelope, self._roots, now)
+        verified = self._orders.overlaid(verify_routes(envelope, self._roots, now))
         wanted = [arm.release for e in verified.snapshot.endpoints if e.name == endpoint for arm in e.arms]
         releases = verify_releases(self._envelopes(wanted), self._roots, now)
         highest = self.cache.highest()
@@ -102,7 +118,7 @@ class Plane:
             if refused:
                 raise NoAnswer(f"endpoint {endpoint!r} is refused: {refused[0]}")
             raise NotFound(f"there is no endpoint {endpoint!r:.80}", field="endpoint")
-        return Allowed(envelope, check, verified.snapshot.organisation, found)
+        return Allowed(envelope, check, verified.snapshot.organisation, found, tuple(self._orders.reasons(endpoint)))
 
     def predictors(self, arms: Sequence[AllowedArm]) -> tuple[Models, dict[str, Predictor]]:
         """The models of these arms, loaded here; every byte is checked against its digest. Close the first when done."""

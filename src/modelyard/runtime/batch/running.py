@@ -176,7 +176,7 @@ class _Watch:
 
     def look(self) -> None:
         """Raises NotApproved or NoAnswer when the batch has to end."""
-        if monotonic() < self._next:
+        if monotonic() < self._next and not self._plane.ordered():
             return
         self._next = monotonic() + LOOK_EVERY
         try:
