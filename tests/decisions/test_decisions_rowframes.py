@@ -6,13 +6,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.core.errors import InvalidInput
-from modelyard.decisions import DecisionLog, DecisionReader, LogDamaged, Rows, Window, rowframes
+from modelyard.decisions import DecisionLog, DecisionReader, LogDamaged, Objects, Rows, Window, rowframes
 from modelyard.decisions.framing import FRAME
 from modelyard.decisions.schema import DECISION_TABLE, DECISIONS, Stamp, frame_meta, to_batch
 from tests.conftest import examples
@@ -71,6 +72,41 @@ def test_rows_read_as_arrow_would_have_them(asked: list[Rows]) -> None:
     assert read.schema == DECISIONS
     order = [("id", "ascending")]
     assert pa.Table.from_batches([read]).sort_by(order).equals(pa.Table.from_batches([batch]).sort_by(order))
+
+
+VALUES = st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | _TEXT
+NAMES = st.lists(_TEXT, max_size=3, unique=True)
+
+
+@settings(max_examples=examples(60, hunt=5_000))
+@given(
+    NAMES.flatmap(
+        lambda names: st.tuples(
+            st.just(names), st.lists(st.tuples(*[VALUES | st.lists(VALUES, max_size=2)] * len(names)), max_size=3)
+        )
+    )
+)
+def test_objects_read_as_their_text(asked: tuple[list[str], list[tuple[Any, ...]]]) -> None:
+    names, rows = asked
+    objects = Objects(tuple(names), rows)
+    expected = [msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows]
+    assert list(objects) == expected
+    found = rowframes.encoded([usual(len(rows), inputs=objects)])
+    if found is None:
+        assert not rows
+        return
+    read = rowframes.decoded([memoryview(found[0])], DECISIONS, ["inputs"])["inputs"].to_pylist()
+    assert [text.encode() for text in read] == expected
+
+
+def test_objects_that_have_no_text_are_refused(tmp_path: Path) -> None:
+    with DecisionLog(tmp_path, "w") as log:
+        wrong, right = log.commit(
+            [usual(1, inputs=Objects(("x",), [("\ud800",)])), usual(1, inputs=Objects(("x",), [(1 << 63,)]))]
+        )
+        assert isinstance(wrong, InvalidInput)
+        assert right is None
+        assert DecisionReader(tmp_path).scan(Window())["inputs"].to_pylist() == ['{"x":9223372036854775808}']
 
 
 def usual(count: int, **more: Any) -> Rows:

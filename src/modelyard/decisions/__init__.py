@@ -18,6 +18,7 @@ from modelyard.decisions.journal import Limits
 from modelyard.decisions.keeping import Erased, Erasures, Expired, Hold, Keeper
 from modelyard.decisions.log import DecisionLog
 from modelyard.decisions.minting import DecisionIds
+from modelyard.decisions.objects import Objects
 from modelyard.decisions.outcomes import Outcome, OutcomeLog, OutcomeReader, Receipt, join
 from modelyard.decisions.pseudonyms import Pseudonyms
 from modelyard.decisions.reader import DecisionReader, Time, Window
@@ -44,6 +45,7 @@ __all__ = [
     "Limits",
     "LogDamaged",
     "LogUnwritable",
+    "Objects",
     "Outcome",
     "OutcomeLog",
     "OutcomeReader",

@@ -4,6 +4,7 @@ so a commit of a few rows is written like this and becomes columns when somebody
     payload  = KIND, msgpack [group…]                            or, where that is shorter,
                PACKED, u32 length of the msgpack, the same compressed (LZ4 block)
     group    = [rows, common values of the stamp, common values, values by column]
+    values   = [value…], or for JSON objects that are not text yet {"names": […], "rows": [[value…]…]}
 
 An Arrow IPC message starts with 0xFFFFFFFF, so that the first byte tells the forms apart. What is written here has passed the
 checks that Arrow's columns would have made; whatever does not pass them at a glance is left to Arrow, which says what is wrong.
@@ -20,22 +21,29 @@ import msgspec
 import pyarrow as pa
 
 from modelyard.decisions.framing import FrameMeta
+from modelyard.decisions.objects import Objects
 from modelyard.decisions.schema import DECISION_TABLE, SCHEMA_VERSION, Rows
 
 MOST_ROWS = 1024
 _KIND, _PACKED = b"\x01", b"\x02"
 _LENGTH = struct.Struct("<I")
 _COMPRESS_FROM = 8192
-_encoder = msgspec.msgpack.Encoder()
+
+
+def _plain(objects: Any) -> dict[str, Any]:
+    if type(objects) is Objects:
+        return {"names": objects.names, "rows": objects.rows}
+    raise NotImplementedError
 
 
 class _Group(msgspec.Struct, array_like=True, gc=False):
     rows: int
     stamp: Any
     shared: Mapping[str, Any]
-    columns: Mapping[str, Sequence[Any]]
+    columns: Mapping[str, Any]
 
 
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
 _groups = msgspec.msgpack.Decoder(list[_Group])
 
 
@@ -47,7 +55,7 @@ def encoded(groups: Sequence[Rows]) -> tuple[bytes, FrameMeta] | None:
         return None
     try:
         body = _encoder.encode([_Group(g.count, g.stamp and g.stamp.packed, g.shared, g.rows) for g in groups])
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, OverflowError, TypeError):
         return None
     payload = _KIND + body
     if len(body) >= _COMPRESS_FROM:
@@ -83,7 +91,10 @@ def _unpacked(payload: memoryview) -> memoryview | bytes:
 def _column(name: str, groups: Sequence[_Group]) -> list[Any]:
     values: list[Any] = []
     for group in groups:
-        values.extend(group.columns[name] if name in group.columns else repeat(group.shared.get(name), group.rows))
+        given = group.columns.get(name)
+        if isinstance(given, dict):
+            given = Objects(tuple(given["names"]), given["rows"]).texts()
+        values.extend(repeat(group.shared.get(name), group.rows) if given is None else given)
     return values
 
 
@@ -138,6 +149,8 @@ def _checking(kind: Any, nullable: bool) -> Callable[[Sequence[Any]], bool]:
     within = _are_texts if texts else _are_small if int in allowed else None
 
     def fits(values: Sequence[Any]) -> bool:
+        if type(values) is Objects:
+            return bool(texts)
         kinds = set(map(type, values))
         return kinds <= allowed and (within is None or within(values, kinds))
 
