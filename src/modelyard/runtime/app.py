@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from math import isnan
 from time import perf_counter, time
 from typing import Any, Protocol
@@ -87,14 +88,17 @@ class App:
         for lane in self._quick.values():
             lane.left = True
 
-    async def __call__(self, scope: Scope, proto: Any) -> None:
+    def __call__(self, scope: Scope, proto: Any) -> Coroutine[Any, Any, None]:
         """One request."""
         started = perf_counter()
         path = scope.path
         lane = self._quick.get(path)
         if lane is not None and lane.open and scope.method == "POST":
-            await self._quickly(lane, scope, proto, path, started)
-            return
+            return self._quickly(lane, scope, proto, path, started)
+        return self._answer(scope, proto, path, started)
+
+    async def _answer(self, scope: Scope, proto: Any, path: str, started: float) -> None:
+        """A request to any path, the general way."""
         if is_door(path):
             await self._infer(scope, proto, path, started)
             return

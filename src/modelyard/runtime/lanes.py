@@ -61,68 +61,73 @@ class Lanes:
         (None, None) means: not answered, body unread; the ticket alone: answered.
         """
         headers, admission = scope.headers, self.admission
-        length = headers.get("content-length")
-        if length is None or not length.isdigit() or int(length) > _LARGEST or headers.get("content-type") != "application/json":
-            return None, None
-        if admission.full or headers.get(DEADLINE) is not None or EVENTS in (headers.get("accept") or ""):
-            return None, None
-        if headers.get(LENGTH) is not None or headers.get("content-encoding") is not None:  # the body is not all JSON as it is
+        if admission.full or not _usual(headers):
             return None, None
         admission.open += 1
-        try:
-            return await self._answered(lane, headers, proto, started)
+        try:  # one coroutine for all of it: each further one would be resumed with every step
+            task = self._reads(started)
+            try:
+                body: bytes = await proto()
+            except asyncio.CancelledError as error:
+                if task in self._reading:
+                    raise
+                task.uncancel()
+                raise BodyLate(f"the body did not come within {self._read_seconds:g} s") from error
+            except ProtocolClosed as error:
+                raise BodyLate("the caller left before the body was whole") from error
+            finally:
+                self._reading.pop(task, None)
+            ticket = self._queued(lane, headers, body, started)
+            if ticket is None:
+                return body, None
+            answer = await ticket.future
+            if answer is None:
+                return body, ticket
+            if type(answer) is not bytes:
+                answer = self._unlogged(lane, ticket, answer)
+            reply = JSON
+            if len(answer) > encodings.WORTH:
+                reply, answer = await encodings.packed(JSON, answer, headers)
+            proto.response_bytes(200, reply, answer)
         finally:
             admission.open -= 1
+        self._count(lane, ticket, started)
+        return None, ticket
 
-    async def _answered(self, lane: Lane, headers: Headers, proto: Any, started: float) -> tuple[bytes | None, Ticket | None]:
-        body = await self._body(proto, started)
+    def _queued(self, lane: Lane, headers: Headers, body: bytes, started: float) -> Ticket | None:
+        """The request in its model's queue; None when it is not the usual one after all."""
         if not lane.open:  # a body may take its time: what was in force when it began may be so no more
-            return body, None
+            return None
         ticket = lane.ticket(body, started, asyncio.get_running_loop())
         if ticket is None:
-            return body, None
+            return None
         trace = headers.get("traceparent")
         if trace is not None:
             ticket.trace = trace_of(trace)
-        way = ticket.quick
-        way.server.put(ticket)
-        answer = await ticket.future
-        metrics, name = self._metrics, lane.name
-        if type(answer) is not bytes:
-            if answer is None:
-                return body, ticket
-            if not (lane.unlogged and isinstance(answer, (StorageFull, LogUnwritable))):
-                raise answer
-            metrics.unlogged[name] += 1
-            answer = way.answer(ticket, unlogged=True)
-        reply = JSON
-        if len(answer) > encodings.WORTH:
-            reply, answer = await encodings.packed(JSON, answer, headers)
-        proto.response_bytes(200, reply, answer)
+        ticket.quick.server.put(ticket)
+        return ticket
+
+    def _unlogged(self, lane: Lane, ticket: Ticket, error: Any) -> bytes:
+        """The answer though it could not be logged, where the endpoint allows that. Raises the error otherwise."""
+        if not (lane.unlogged and isinstance(error, (StorageFull, LogUnwritable))):
+            raise error
+        self._metrics.unlogged[lane.name] += 1
+        return ticket.quick.answer(ticket, unlogged=True)
+
+    def _count(self, lane: Lane, ticket: Ticket, started: float) -> None:
+        metrics, name, way = self._metrics, lane.name, ticket.quick
         metrics.requests[name, 200] += 1
         metrics.decisions[name, way.arm.name, way.role] += 1
         metrics.latency[name].observe(perf_counter() - started)
-        return None, ticket
 
-    async def _body(self, proto: Any, started: float) -> bytes:
-        """The body. Raises BodyLate. One timer looks after all that are read: one for each would cost as much as the reading."""
+    def _reads(self, started: float) -> asyncio.Task[None]:
+        """Notes that the task reads a body. One timer looks after all of them: one for each would cost as much as the reading."""
         task: Any = asyncio.current_task()
         self._reading[task] = started
         if not self._sweeping:
             self._sweeping = True
             asyncio.get_running_loop().call_later(self._read_seconds / 4, self._sweep)
-        try:
-            body: bytes = await proto()
-        except asyncio.CancelledError as error:
-            if task in self._reading:
-                raise
-            task.uncancel()
-            raise BodyLate(f"the body did not come within {self._read_seconds:g} s") from error
-        except ProtocolClosed as error:
-            raise BodyLate("the caller left before the body was whole") from error
-        finally:
-            self._reading.pop(task, None)
-        return body
+        return task  # type: ignore[no-any-return]
 
     def _sweep(self) -> None:
         latest = perf_counter() - self._read_seconds
@@ -133,6 +138,16 @@ class Lanes:
         self._sweeping = bool(self._reading)
         if self._sweeping:
             asyncio.get_running_loop().call_later(self._read_seconds / 4, self._sweep)
+
+
+def _usual(headers: Headers) -> bool:
+    """Whether nothing in the headers asks for more than the quick way does."""
+    length = headers.get("content-length")
+    if length is None or not length.isdigit() or int(length) > _LARGEST or headers.get("content-type") != "application/json":
+        return False
+    if headers.get(DEADLINE) is not None or EVENTS in (headers.get("accept") or ""):
+        return False
+    return headers.get(LENGTH) is None and headers.get("content-encoding") is None  # else the body is not all JSON as it is
 
 
 def trace_of(header: str) -> str | None:
