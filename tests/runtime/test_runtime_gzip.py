@@ -47,12 +47,16 @@ def test_encodings_on_top_of_each_other_and_members_one_after_another(served: Se
     assert response.status_code == 200
 
 
+ZIPPED = gzip.compress(BODY, mtime=0)
+"""Without the time: what names a test is the same wherever it is collected."""
+
+
 @pytest.mark.parametrize(
     ("body", "name", "status", "told"),
     [
-        (gzip.compress(BODY)[:-3], "gzip", 400, "ends within its gzip data"),
-        (gzip.compress(BODY) + b"x" * 20, "gzip", 400, "not gzip"),
-        (gzip.compress(BODY), "deflate", 400, "not deflate"),
+        (ZIPPED[:-3], "gzip", 400, "ends within its gzip data"),
+        (ZIPPED + b"x" * 20, "gzip", 400, "not gzip"),
+        (ZIPPED, "deflate", 400, "not deflate"),
         (BODY, "gzip", 400, "not gzip"),
         (b"", "gzip", 400, "ends within its gzip data"),
         (squeezed("zstd", BODY)[:-3], "zstd", 400, "not zstd"),

@@ -44,6 +44,7 @@ from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.sources import FolderSource, HttpSource
 from modelyard.runtime.spool import RefusalSpool, UseSpool
 from modelyard.runtime.table import ServedEndpoint, ServingArm, Table
+from modelyard.runtime.turns import Turn
 from modelyard.runtime.uses import FallbackUses
 from modelyard.runtime.writer import LogWriter
 from modelyard.trust import TrustRoots
@@ -103,7 +104,8 @@ class Runtime:
         self._decisions = _decision_log(settings)
         ids, metrics = DecisionIds(clock), Metrics()
         hidden = Hidden(Pseudonyms(_pseudonym_key(settings)), Cipher.from_text(_data_key(settings)))
-        writer = self._writer = LogWriter(self._decisions)
+        turn = Turn()
+        writer = self._writer = LogWriter(self._decisions, turn)
         self._shadows = Shadows(writer, ids, hidden, metrics, settings.shadow_capacity)
         self._uses = FallbackUses(settings.name, UseSpool(settings.home / "fallbacks" / f"{settings.name}.jsonl"), clock)
         admission = Admission(settings.most_requests, settings.most_bytes)
@@ -117,7 +119,7 @@ class Runtime:
         weights = settings.home / "cache" / "weights" if settings.map_weights else None
         environments = _environments(settings)
         models = self._models = Models(
-            cache, source, self._predicting, _policy(settings), environments=environments, weights=weights
+            cache, source, self._predicting, _policy(settings), environments=environments, weights=weights, turn=turn
         )
         desk = self._orders = OrderDesk(settings.home, settings.name, settings.trust_roots, cache, clock)
         self._reconciler = Reconciler(

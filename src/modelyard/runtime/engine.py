@@ -18,6 +18,7 @@ from modelyard.kinds.contract import Batch, Predictor
 from modelyard.kinds.sandbox import HostedPredictor
 from modelyard.runtime.costs import Cost
 from modelyard.runtime.inputs import Columns, InputPlan, Row, merged
+from modelyard.runtime.turns import Turn
 
 _MOST_ROWS_A_CALL = 4096
 _INLINE_ROWS = 256
@@ -98,8 +99,11 @@ class ModelServer:
     any more.
     """
 
-    def __init__(self, predictor: Predictor, plan: InputPlan, executor: Executor, *, inline: bool = True) -> None:
+    def __init__(
+        self, predictor: Predictor, plan: InputPlan, executor: Executor, *, inline: bool = True, turn: Turn | None = None
+    ) -> None:
         self.predictor, self.plan = predictor, plan
+        self._turn = turn or Turn()
         self._executor, self._inline = executor, inline
         # The plan has checked and cast every value already: predictors that offer `answer` need not do it again.
         self._ask: Callable[[Batch], Batch] = getattr(predictor, "answer", predictor.predict)
@@ -139,13 +143,11 @@ class ModelServer:
         self._queue.append(waiting)
         if not self._busy:
             self._busy = True
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._next, loop)
+            self._turn.soon(self._next, asyncio.get_running_loop())
         elif self._timer is not None and (waiting.due is None or len(self._queue) >= self.cost.enough):
             self._timer.cancel()
             self._timer = None
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._next, loop)
+            self._turn.soon(self._next, asyncio.get_running_loop())
 
     def status(self) -> dict[str, Any]:
         """What the queue does, for people and probes; seconds."""
@@ -181,7 +183,9 @@ class ModelServer:
         started = perf_counter()
         if self.quick and sum([w.rows for w in group]) <= _INLINE_ROWS:
             self._finish(self._answers(group), started)
-            loop.call_soon(self._next, loop)
+            self._busy = bool(self._queue)
+            if self._busy:
+                self._turn.soon(self._next, loop)
         else:
             call = loop.run_in_executor(self._executor, self._answers, group)
             call.add_done_callback(lambda done: self._came_back(loop, group, started, done))

@@ -24,6 +24,7 @@ from modelyard.runtime.cache import Cache
 from modelyard.runtime.engine import ModelServer
 from modelyard.runtime.inputs import InputPlan
 from modelyard.runtime.ports import Source
+from modelyard.runtime.turns import Turn
 from modelyard.trust import AllowedArm
 
 _LARGEST_MANIFEST = 16 << 20
@@ -70,11 +71,13 @@ class Models:
         environments: Environments | None = None,
         limits: Limits = SERVING,
         weights: Path | None = None,
+        turn: Turn | None = None,
     ) -> None:
         """`environments` are kept beside the cache's blobs unless given; `limits` bound a model in a process of its own.
-        `weights` is where models in this process find large weights that they share with the neighbours."""
+        `weights` is where models in this process find large weights that they share with the neighbours. `turn` is the one that
+        the log's writer has too."""
         self._cache, self._source, self._executor, self._warm = cache, source, executor, warm
-        self._environments, self._limits = environments, limits
+        self._environments, self._limits, self._turn = environments, limits, turn or Turn()
         self._policy = policy.model_copy(update={"shared_weights": None})  # a model's own process could not reach them
         self._here = policy.model_copy(update={"shared_weights": weights})
         self._loaded: OrderedDict[tuple[str, bool], _Loaded] = OrderedDict()
@@ -142,7 +145,9 @@ class Models:
             predictor = self._in_process(manifest, path)
         # One that hangs holds up a thread of its own, and so nobody else's answers.
         thread = None if place is Place.HERE else ThreadPoolExecutor(1, "predict-apart")
-        server = ModelServer(predictor, InputPlan(manifest.signature), thread or self._executor, inline=place is Place.HERE)
+        server = ModelServer(
+            predictor, InputPlan(manifest.signature), thread or self._executor, inline=place is Place.HERE, turn=self._turn
+        )
         return _Loaded(server, manifest, place, thread)
 
     def _place(self, manifest: VersionManifest, lock: Path | None) -> Place:

@@ -14,6 +14,7 @@ import structlog
 from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.decisions import DecisionLog, Rows
 from modelyard.runtime.aside import MANY
+from modelyard.runtime.turns import Turn
 
 _log = structlog.get_logger("modelyard.runtime")
 _INLINE_SECONDS = 0.002
@@ -93,9 +94,9 @@ class LogWriter:
     """Logs entries, durable before they are told so. `put` and `append` belong to the event loop. `unwritten` counts entries
     that the log did not take."""
 
-    def __init__(self, log: DecisionLog) -> None:
-        self._log = log
-        self._turn: list[Entry] = []
+    def __init__(self, log: DecisionLog, turn: Turn | None = None) -> None:
+        self._log, self._turn = log, turn or Turn()
+        self._waiting: list[Entry] = []
         self._queue: SimpleQueue[tuple[asyncio.AbstractEventLoop, list[Entry]] | None] = SimpleQueue()
         self._thread: Thread | None = None
         self._closed = False
@@ -122,10 +123,9 @@ class LogWriter:
 
     def put(self, entry: Entry) -> None:
         """Log an entry; what is put in one turn of the loop is handed to the thread together."""
-        if not self._turn:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._hand_over, loop)
-        self._turn.append(entry)
+        if not self._waiting:
+            self._turn.last(self._hand_over, asyncio.get_running_loop())
+        self._waiting.append(entry)
 
     def close(self) -> None:
         """Finish what was handed over, then end the thread. Idempotent."""
@@ -136,7 +136,7 @@ class LogWriter:
             self._thread = None
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        entries, self._turn = self._turn, []
+        entries, self._waiting = self._waiting, []
         if self._closed:
             self._tell([(entry, Unavailable(_STOPPING)) for entry in entries])
             return
