@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
+import pytest
 from runtime_stage import ControlPlane
+from test_runtime_orders import HOUR, Desk, order_of
 
+from modelyard.core.errors import ModelyardError
 from modelyard.runtime.cache import HISTORY, Cache, Highest
+from modelyard.runtime.errors import SourceDown, TokenRefused
 from modelyard.runtime.orders import at_home
+from modelyard.runtime.ports import OrderReport
 from modelyard.trust import sign_routes
+from modelyard.trust.errors import UnknownKey
 from modelyard.trust.statements import EndpointRoutes
 
 
@@ -36,3 +45,52 @@ def test_a_busy_endpoint_does_not_push_out_where_a_quiet_one_came_from(tmp_path:
     for turn in range(HISTORY + 1):
         accept(cache, plane, plane.endpoint(arms[turn % 2], name="busy"))
     assert len(cache.history()) <= 2 * HISTORY
+
+
+class Deaf:
+    """A control plane that answers, and takes no order; `error` is what it says instead."""
+
+    def __init__(self) -> None:
+        self.asked, self.takes = 0, False
+        self.error: ModelyardError | None = None
+
+    def report_orders(self, orders: Sequence[OrderReport]) -> set[str]:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return {order.digest for order in orders} if self.takes else set()
+
+
+@pytest.mark.parametrize("error", [None, UnknownKey("no trust root"), TokenRefused("the control plane answered 403")])
+def test_what_is_not_taken_is_brought_again_ever_more_seldom(tmp_path: Path, error: ModelyardError | None) -> None:
+    desk, plane = Desk(tmp_path), cast("Any", Deaf())
+    plane.error = error
+    desk.accept(desk.arms[1])
+    desk.desk.take(order_of(desk.accept(desk.arms[2])))
+    for _ in range(2 * 3600 // 2):  # two hours of turns
+        desk.desk.hand_over(plane)
+        desk.clock.advance(timedelta(seconds=2))
+    assert plane.asked == 12  # at once, then 2 s later, 4 s, … and 2048 s, at 4094 s; the next rest would end after the two hours
+    [told] = desk.desk.present()["orders"]
+    assert timedelta(0) < datetime.fromisoformat(told["next_attempt"]) - desk.clock.now() <= HOUR
+    # A clock that was stepped back keeps nothing waiting for longer than its rest.
+    desk.clock.advance(-2 * HOUR)
+    desk.desk.hand_over(plane)
+    assert plane.asked == 13
+    plane.takes, plane.error = True, None
+    desk.clock.advance(HOUR)
+    desk.desk.hand_over(plane)
+    desk.desk.hand_over(plane)
+    assert plane.asked == 14
+    assert desk.desk.present()["orders"][0]["next_attempt"] is None
+
+
+def test_where_nobody_answers_no_order_rests(tmp_path: Path) -> None:
+    """What comes back must hear of the order before it tells of routes."""
+    desk, plane = Desk(tmp_path), cast("Any", Deaf())
+    plane.error = SourceDown("away")
+    desk.accept(desk.arms[1])
+    desk.desk.take(order_of(desk.accept(desk.arms[2])))
+    for _ in range(20):
+        desk.desk.hand_over(plane)
+    assert plane.asked == 20

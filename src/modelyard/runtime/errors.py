@@ -17,6 +17,10 @@ class SourceDown(Unavailable):
     code = "source_down"
 
 
+class TokenRefused(SourceDown):
+    """The control plane answers, and does not take this runtime's token for what was asked."""
+
+
 class BodyLate(InvalidInput):
     """A body that does not come."""
 

@@ -18,6 +18,7 @@ from modelyard.core.clock import Clock
 from modelyard.core.errors import ModelyardError, NotApproved, NotFound, Unavailable, Untrusted
 from modelyard.decisions import exclusive, write_atomically
 from modelyard.runtime.cache import Cache
+from modelyard.runtime.errors import SourceDown, TokenRefused
 from modelyard.runtime.ports import OrderReport, Source
 from modelyard.trust import TrustRoots, VerifiedRoutes, check_routes, verify_order, verify_releases, verify_routes
 from modelyard.trust.dsse import Envelope
@@ -30,6 +31,8 @@ _log = structlog.get_logger("modelyard.runtime")
 _SUFFIX = ".dsse.json"
 _NOTHING = (0,)
 _KEPT_FOR = timedelta(days=2)
+_FIRST_REST, _LONGEST_REST = timedelta(seconds=2), timedelta(hours=1)
+_ORDERS_AT_ONCE = 100
 INCOMING = "incoming"
 
 
@@ -102,6 +105,34 @@ class OrderBook:
         return self.folder / (digest.removeprefix("sha256:") + suffix)
 
 
+class Rests:
+    """When what was not taken is brought again: after 2 s, then twice as long each time, an hour at most. Known to this process
+    alone: a restart asks at once."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, tuple[datetime, timedelta]] = {}
+
+    def due(self, digest: str, now: datetime) -> bool:
+        """Also where the clock was stepped back: nobody waits longer than the rest that was given."""
+        at, rest = self._next.get(digest, (now, timedelta()))
+        return now >= at or at - now > rest
+
+    def put_off(self, digest: str, now: datetime) -> None:
+        """It was not taken."""
+        _, last = self._next.get(digest, (now, timedelta()))
+        rest = min(2 * last, _LONGEST_REST) if last else _FIRST_REST
+        self._next[digest] = (now + rest, rest)
+
+    def over(self, digest: str) -> None:
+        """It was taken."""
+        self._next.pop(digest, None)
+
+    def until(self, digest: str) -> datetime | None:
+        """The next attempt, or None where nothing was put off."""
+        found = self._next.get(digest)
+        return found[0] if found else None
+
+
 class OrderDesk:
     """Takes orders in, and says what they make of a snapshot. `refused` is told of every order that is not taken in, `again` acts
     anew on the snapshot in force. Who only `follows` the orders of a runtime marks none as ended: it may trust other keys than
@@ -115,6 +146,7 @@ class OrderDesk:
             self.book.forget(clock.now() - _KEPT_FOR)
         self._considered: object = _NOTHING
         self._active: tuple[VerifiedOrder, ...] = ()
+        self._rests = Rests()
         self.refused: Callable[[ModelyardError, str], None] = _unheard
         self.again: Callable[[], None] = _unheard
 
@@ -172,16 +204,28 @@ class OrderDesk:
         return self.changed()
 
     def hand_over(self, source: Source) -> None:
-        """Report to the control plane what it does not know of yet. Whoever does not take it is asked again."""
-        epoch = self._cache.highest().epoch
-        untold = [OrderReport(digest, self._name, envelope, at, epoch) for digest, envelope, at in self.book.untold()]
-        if not untold:
+        """Report to the control plane what it does not know of yet, what is at rest left out. What it does not take rests, longer
+        each time; where nobody answers nothing does, so that orders are there before routes are pulled again."""
+        epoch, now = self._cache.highest().epoch, self._clock.now()
+        due = [told for told in self.book.untold() if self._rests.due(told[0], now)][:_ORDERS_AT_ONCE]
+        if not due:
             return
+        taken: set[str] = set()
         try:
-            for digest in source.report_orders(untold):
-                self.book.tell(digest)
+            taken = source.report_orders([OrderReport(digest, self._name, envelope, at, epoch) for digest, envelope, at in due])
         except ModelyardError as error:
-            _log.warning("orders were not taken", waiting=len(untold), detail=error.detail)
+            _log.warning("orders were not taken", waiting=len(due), detail=error.detail)
+            if isinstance(error, SourceDown) and not isinstance(error, TokenRefused):
+                return
+        for digest, _, _ in due:
+            self._settle(digest, digest in taken, now)
+
+    def _settle(self, digest: str, taken: bool, now: datetime) -> None:
+        if taken:
+            self.book.tell(digest)
+            self._rests.over(digest)
+        else:
+            self._rests.put_off(digest, now)
 
     def present(self) -> dict[str, Any]:
         """What an operator needs to know for an order: epoch, arms, where a rollback leads, and the orders there are."""
@@ -194,10 +238,11 @@ class OrderDesk:
         listed = []
         for digest, envelope in self.book.known().items():
             ended = self.book.ended(digest)
-            order = _unverified(envelope, "order")
+            order, rest = _unverified(envelope, "order"), self._rests.until(digest)
             listed.append(
                 {name: order.get(name) for name in ("endpoint", "action", "base_epoch", "issued_by", "until", "reason")}
                 | {"order": digest, "active": digest in found.active, "ended": ended.why if ended else None}
+                | {"next_attempt": rest.isoformat() if rest else None}
             )
         return listed
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelyard.core.errors import NotFound, Untrusted
-from modelyard.runtime.errors import SourceDown
+from modelyard.runtime.errors import SourceDown, TokenRefused
 from modelyard.runtime.ports import FallbackUse, OrderReport, RefusalRecord
 
 if TYPE_CHECKING:
@@ -149,9 +149,10 @@ def _check(answer: httpx.Response) -> None:
         raise NotFound(f"the control plane has no {answer.request.url.path}")
     if status == 403 and b'"untrusted"' in answer.content:
         raise Untrusted(f"the control plane's own {answer.request.url.path} is damaged", field="digest")
+    if status in {401, 403}:
+        raise TokenRefused(f"the control plane answered {status}", hint="check the runtime's token")
     if status not in {200, 201, 202, 204, 304}:
-        hint = "check the runtime's token" if status in {401, 403} else None
-        raise SourceDown(f"the control plane answered {status}", hint=hint)
+        raise SourceDown(f"the control plane answered {status}")
 
 
 def _hex(digest: str) -> str:
