@@ -84,9 +84,9 @@ class Yard:
         }
         return sign_order(Order.model_validate(terms | changes), signer or self.signer).envelope
 
-    def bring(self, envelope: bytes, at: datetime | None = None) -> OrderOutcome:
+    def bring(self, envelope: bytes, at: datetime | None = None, runtime: str = "runtime-1") -> OrderOutcome:
         platform, now = self.house.platform, self.house.clock.now()
-        brought = OrderBrought(digest="", runtime="runtime-1", envelope=envelope.decode(), taken_at=at or now, epoch=1)
+        brought = OrderBrought(digest="", runtime=runtime, envelope=envelope.decode(), taken_at=at or now, epoch=1)
         return take_in(platform.bus, platform.storage, platform.keys.roots(), RUNTIME, "default", brought, now)
 
     def names(self) -> list[str]:
@@ -222,6 +222,28 @@ def test_a_broken_copy_settles_nothing(yard: Yard) -> None:
         refused = every(tx, AUDIT, equals("outcome", AuditOutcome.REFUSED), equals("action", "delivery.refuse_order"))
     assert [r.actor for r in refused] == [RUNTIME.id] * 2
     assert yard.bring(envelope) is OrderOutcome.FOLLOWED
+
+
+def test_the_same_refusal_is_in_the_audit_log_once(yard: Yard) -> None:
+    """A runtime brings what it was refused again and again. Another runtime, order or reason is worth a line of its own."""
+    stranger, second = Ed25519Signer.generate(), Ed25519Signer.generate()
+    envelope, other = yard.order(stranger), yard.order(second, id="other")
+
+    def refused(envelope: bytes, runtime: str = "runtime-1") -> int:
+        with pytest.raises(Untrusted) as error:
+            yard.bring(envelope, runtime=runtime)
+        assert error.value.recorded  # so that the API adds none of its own
+        yard.house.later(seconds=2)
+        with yard.house.platform.storage.reading() as tx:
+            return len(every(tx, AUDIT, equals("outcome", AuditOutcome.REFUSED), equals("action", "delivery.refuse_order")))
+
+    assert [refused(envelope) for _ in range(3)] == [1, 1, 1]
+    assert refused(envelope, "runtime-2") == 2
+    assert [refused(other), refused(other)] == [3, 3]
+    altered = json.loads(envelope)
+    altered["signatures"][0]["keyid"] = second.key_id
+    assert [refused(json.dumps(altered).encode()) for _ in range(2)] == [4, 4]
+    assert [refused(envelope), refused(envelope)] == [5, 5]  # what changed back is news too
 
 
 @pytest.mark.parametrize("loss", ["revoked", "deactivated", "another's name", "release revoked"])

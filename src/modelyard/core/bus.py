@@ -299,15 +299,18 @@ class Bus:
                 Idempotency(**fields, command_digest=request.command_digest, result=result.model_dump(mode="json")),
             )
 
-    def record_refusal(self, actor: Actor, organisation: str, action: str, subject: Subject, refusal: Refused) -> None:
-        """Put a refusal into the audit log that no command led to (a denied read, an upload), in a transaction of its own."""
+    def record_refusal(
+        self, actor: Actor, organisation: str, action: str, subject: Subject, refusal: Refused, about: str | None = None
+    ) -> None:
+        """Put a refusal into the audit log that no command led to (a denied read, an upload), in a transaction of its own.
+        `about` is the digest of what was refused, where the action and the subject do not say it all."""
         told = {
             "actor": actor.id,
             "actor_kind": actor.kind,
             "action": action,
             "subject_type": subject.type,
             "subject_id": subject.id,
-            "command_digest": digest_of({"action": action, "subject": subject.id}),
+            "command_digest": about or digest_of({"action": action, "subject": subject.id}),
         }
         self._retried(partial(self._add_refusal, organisation, lambda _: told, refusal))
         refusal.recorded = True

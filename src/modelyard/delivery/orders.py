@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from modelyard.core.bus import Bus, Request, Work
 from modelyard.core.digests import digest as digest_of_bytes
+from modelyard.core.digests import digest_of
 from modelyard.core.errors import IdempotencyMismatch, InvalidInput, ModelyardError, NotFound, Refused, Untrusted
-from modelyard.core.messages import Actor, ActorKind, Subject
+from modelyard.core.messages import AUDIT, Actor, ActorKind, AuditOutcome, Subject
 from modelyard.core.records import Query, Storage, Transaction, equals, first
 from modelyard.delivery.changing import change, endpoint_named, latest_routes, publish, require_sound
 from modelyard.delivery.commands import OrderBrought, ReconcileOrder, RefuseOrder
@@ -30,6 +31,9 @@ from modelyard.trust.orders import GREATEST_ORDER, VerifiedOrder, read_order
 from modelyard.trust.statements import ArmRole, Order, OrderAction, OrderArm, Statement
 from modelyard.trust.strict import read_model, read_predicate
 
+_LOOK_BACK = 200
+"""Refusals of orders on an endpoint among which the same one is looked for."""
+
 
 class OrdersTaken(BaseModel):
     """What became of orders that a runtime brought: what each is known as here, by its digest."""
@@ -43,7 +47,8 @@ def take_in(bus: Bus, storage: Storage, roots: TrustRoots, bringer: Actor, organ
             now: datetime) -> OrderOutcome:  # fmt: skip
     """Act on an order that a runtime brought, or keep why not. The order's signature says whose it is, as a token would: the
     bringer only carries it. A repeat gives what became of it the first time. Raises InvalidInput for what is no order at all, and
-    Untrusted for what no key for orders signed: that is audited and settles nothing, since the genuine order may still come."""
+    Untrusted for what no key for orders signed: that settles nothing, since the genuine order may still come, and is audited once
+    for the runtime and the order, and anew when the reason is another one."""
     digest, order = _unverified(brought.envelope)
     known = _known(storage, organisation, digest)
     if known is not None:
@@ -51,7 +56,11 @@ def take_in(bus: Bus, storage: Storage, roots: TrustRoots, bringer: Actor, organ
     try:
         found = read_order(brought.envelope.encode(), roots, now)
     except Untrusted as refusal:
-        bus.record_refusal(bringer, organisation, RefuseOrder.action, Subject(type="endpoint", id=order.endpoint), refusal)
+        what = digest_of({"order": digest, "runtime": brought.runtime})
+        if not _told_before(storage, organisation, bringer, order.endpoint, what, refusal):
+            subject = Subject(type="endpoint", id=order.endpoint)
+            bus.record_refusal(bringer, organisation, RefuseOrder.action, subject, refusal, what)
+        refusal.recorded = True
         raise
     about: dict[str, Any] = {
         "endpoint": order.endpoint,
@@ -78,6 +87,16 @@ def take_in(bus: Bus, storage: Storage, roots: TrustRoots, bringer: Actor, organ
 def _known(storage: Storage, organisation: str, digest: str) -> TakenOrder | None:
     with storage.reading() as tx:
         return first(tx, ORDERS, equals("organisation", organisation), equals("payload", digest))
+
+
+def _told_before(storage: Storage, organisation: str, bringer: Actor, endpoint: str, what: str, refusal: Untrusted) -> bool:
+    """Whether the audit log's newest word about this order from that runtime is this very refusal."""
+    wanted = {"organisation": organisation, "subject_type": "endpoint", "subject_id": endpoint, "actor": bringer.id}
+    wanted |= {"action": RefuseOrder.action, "outcome": AuditOutcome.REFUSED}
+    query = Query(where=tuple(equals(*pair) for pair in wanted.items()), descending=True, limit=_LOOK_BACK)
+    with storage.reading() as tx:
+        last = next((record for record in tx.find(AUDIT, query).items if record.command_digest == what), None)
+    return last is not None and (last.error_code, last.error_detail) == (refusal.code, str(refusal))
 
 
 def operator_of(tx: Transaction, found: VerifiedOrder) -> Actor:
