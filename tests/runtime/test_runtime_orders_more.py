@@ -11,12 +11,12 @@ import pytest
 from runtime_stage import ControlPlane
 from test_runtime_orders import HOUR, Desk, order_of
 
-from modelyard.core.errors import ModelyardError
+from modelyard.core.errors import ModelyardError, NotApproved
 from modelyard.runtime.cache import HISTORY, Cache, Highest
 from modelyard.runtime.errors import SourceDown, TokenRefused
 from modelyard.runtime.orders import at_home
 from modelyard.runtime.ports import OrderReport
-from modelyard.trust import sign_routes
+from modelyard.trust import TrustRoots, sign_routes, verify_routes
 from modelyard.trust.errors import UnknownKey
 from modelyard.trust.statements import EndpointRoutes
 
@@ -94,3 +94,41 @@ def test_where_nobody_answers_no_order_rests(tmp_path: Path) -> None:
     for _ in range(20):
         desk.desk.hand_over(plane)
     assert plane.asked == 20
+
+
+def test_a_clock_that_is_stepped_back_brings_no_order_back(tmp_path: Path) -> None:
+    """Not even where the marks of its end are gone and the arms are what they were: a signed snapshot says how late it is."""
+    desk = Desk(tmp_path)
+    desk.accept(desk.arms[1])
+    epoch = desk.accept(desk.arms[2])
+    envelope = order_of(epoch)
+    digest = desk.desk.take(envelope)["order"]
+    assert desk.serves() == ["v1"]
+    desk.clock.advance(HOUR + timedelta(minutes=1))
+    desk.accept(desk.arms[2], issued_at=desk.clock.now())
+    assert desk.serves() == ["v2"]
+    for path in desk.desk.book.folder.glob("*.*"):
+        path.unlink()
+    desk.clock.advance(timedelta(minutes=-3))  # two minutes before the order's end; the snapshot is within what clocks may differ
+    for again in (desk.desk, desk.opened()):
+        desk.desk = again
+        with pytest.raises(NotApproved, match="ran out"):
+            again.take(envelope)
+        assert again.book.known() == {}
+        assert desk.serves() == ["v2"]
+    desk.desk = desk.opened()
+    desk.desk.book.add(digest, envelope, desk.clock.now())  # as if only the mark of its end were gone
+    assert desk.serves() == ["v2"]
+    assert [o["active"] for o in desk.desk.present()["orders"]] == [False]
+
+
+def test_a_damaged_snapshot_at_home_keeps_no_newer_one_out(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.accept(desk.arms[1])
+    desk.desk.take(order_of(desk.accept(desk.arms[2]), reason="held"))
+    newest = desk.cache.routes()
+    assert newest is not None
+    (desk.home / "cache" / "routes.dsse.json").write_bytes(newest[:100])
+    roots = TrustRoots.from_json(desk.plane.roots.read_bytes())
+    routes = desk.opened().overlaid(verify_routes(newest, roots, desk.clock.now()))
+    assert [arm.name for arm in routes.snapshot.endpoints[0].arms] == ["v1"]

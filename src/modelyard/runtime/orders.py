@@ -7,7 +7,7 @@ order that ended leaves a mark, so that it does not come back.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ _NOTHING = (0,)
 _KEPT_FOR = timedelta(days=2)
 _FIRST_REST, _LONGEST_REST = timedelta(seconds=2), timedelta(hours=1)
 _ORDERS_AT_ONCE = 100
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 INCOMING = "incoming"
 
 
@@ -147,6 +148,7 @@ class OrderDesk:
         self._considered: object = _NOTHING
         self._active: tuple[VerifiedOrder, ...] = ()
         self._rests = Rests()
+        self._issued: tuple[bytes | None, datetime] = (None, _LONG_AGO)
         self.refused: Callable[[ModelyardError, str], None] = _unheard
         self.again: Callable[[], None] = _unheard
 
@@ -157,7 +159,7 @@ class OrderDesk:
         try:
             if len(envelope) > GREATEST_ORDER:
                 raise Malformed(f"an order has at most {GREATEST_ORDER} bytes")
-            found = verify_order(envelope, self._roots(), self._clock.now())
+            found = verify_order(envelope, self._roots(), self._now())
             endpoint = found.order.endpoint
             with exclusive(self.book.folder / ".taking"):
                 arms = self._require_safe(found)
@@ -177,7 +179,7 @@ class OrderDesk:
     def overlaid(self, routes: VerifiedRoutes) -> VerifiedRoutes:
         """The routes as the orders in force want them. Orders that ended for good are marked so, unless the snapshot is an older
         one than was seen: it says nothing of the present."""
-        now = self._clock.now()
+        now = max(self._now(), routes.snapshot.issued_at)
         self._considered = self._candidates(now)
         current = self._verified(now)
         self._active = ()
@@ -195,7 +197,8 @@ class OrderDesk:
 
     def changed(self) -> bool:
         """Whether other orders are in force here than were last asked for."""
-        return self._candidates(self._clock.now()) != self._considered
+        now = self._now() if self.book.current() else self._clock.now()
+        return self._candidates(now) != self._considered
 
     def tend(self) -> bool:
         """Take in what was dropped into the folder; says whether other orders are in force than were last asked for."""
@@ -229,8 +232,8 @@ class OrderDesk:
 
     def present(self) -> dict[str, Any]:
         """What an operator needs to know for an order: epoch, arms, where a rollback leads, and the orders there are."""
-        now = self._clock.now()
-        routes, history = self._in_force(now), self._history(now)
+        now = self._now()
+        routes, history = self._in_force(), self._history(now)
         found = overlaid(routes, list(self._verified(now).values()), history, now)
         return described(found.routes.snapshot, history) | {"runtime": self._name, "orders": self._orders(found)}
 
@@ -251,8 +254,8 @@ class OrderDesk:
         ended = self.book.ended(found.digest)
         if ended is not None:
             raise NotApproved(f"the order ended: {ended.why}", field="id", hint="sign a new one")
-        now = self._clock.now()
-        routes = self._in_force(now)
+        now = self._now()
+        routes = self._in_force()
         orders = self._verified(now) | {found.digest: found}
         result = overlaid(routes, list(orders.values()), self._history(now), now)
         if found.digest in result.ended:
@@ -274,11 +277,19 @@ class OrderDesk:
             if arm.role in LIVE and self._cache.blob(arm.manifest) is None:
                 raise NotFound(f"{arm.name} is not on this machine any more", field="to", hint="name another arm")
 
-    def _in_force(self, now: datetime) -> VerifiedRoutes:
+    def _now(self) -> datetime:
+        """What orders are judged by: the clock, but never before the newest snapshot accepted here was issued. A clock that is
+        stepped back brings no order back whose end has been seen to pass."""
+        envelope = self._cache.routes()
+        if envelope is not None and envelope != self._issued[0]:
+            self._issued = (envelope, max(self._issued[1], _issued_at(envelope)))
+        return max(self._clock.now(), self._issued[1])
+
+    def _in_force(self) -> VerifiedRoutes:
         envelope = self._cache.routes()
         if envelope is None:
             raise Unavailable("no route snapshot has been accepted yet")
-        return verify_routes(envelope, self._roots(), now)
+        return verify_routes(envelope, self._roots(), self._clock.now())
 
     def _history(self, now: datetime) -> list[RouteSnapshot]:
         found, roots = [], self._roots()
@@ -378,6 +389,15 @@ def _arm(arm: Arm) -> dict[str, Any]:
 
 def _until(envelope: bytes) -> datetime:
     return datetime.fromisoformat(_unverified(envelope, "order")["until"])
+
+
+def _issued_at(envelope: bytes) -> datetime:
+    """Of a snapshot that was accepted. One that was damaged since says nothing of the time, and must not keep newer ones out."""
+    try:
+        return RouteSnapshot.model_validate(_unverified(envelope, "routes")).issued_at
+    except (Untrusted, ValueError) as error:
+        _log.warning("the kept snapshot cannot be read", detail=str(error))
+        return _LONG_AGO
 
 
 def _unverified(envelope: bytes, what: str) -> dict[str, Any]:
