@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from runtime_stage import SIGNATURE, ControlPlane, RunningRuntime, onnx_model
+from structlog.testing import capture_logs
 
 from modelyard.core.clock import SystemClock
 from modelyard.decisions import Compactor, DecisionIds, DecisionLog, DecisionReader, Erasures, Keeper, Pseudonyms, Rows, Window
@@ -27,6 +28,7 @@ from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.protocol import Parameters
 from modelyard.runtime.replay import Replayed, replay
+from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.spool import UseSpool
 from modelyard.runtime.uses import FallbackUses
 from modelyard.runtime.writer import LogWriter
@@ -213,17 +215,69 @@ def test_replayed_rows_are_the_same_persons_and_go_with_them(tmp_path: Path, whe
         assert not [p.name for p in files if erika.encode() in p.read_bytes()]
 
 
-def served(folder: Path) -> Runtime:
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_slow_shadow_s_rows_go_with_the_decision_that_they_stand_beside(tmp_path: Path, when: str) -> None:
+    root, runtime = tmp_path / "log", served(tmp_path)
+    hidden = Hidden(Pseudonyms(b"k" * 32), Cipher([b"c" * 32]))
+    erika, reader = hidden.pseudonyms.of("subject", "Erika"), DecisionReader(root)
+    with DecisionLog(root, "shadowing") as log:
+        writer, erasing = LogWriter(log), Erasing(log, root, when, erika)
+        ids = asyncio.run(mirrored(runtime, writer, erasing, hidden, Metrics(), tmp_path))
+        writer.close()
+        erasing.close()
+    runtime.stop()
+    first, shadow = reader.scan(Window(endpoint="private", shadows=True)).to_pylist()
+    assert (first["id"], shadow["shadow_of"]) == (ids[1], ids[1]), "one row of the other person's is left, with its shadow's"
+    assert shadow["decision_time"] == first["decision_time"]
+    Compactor(root).run()
+    assert Keeper(root).verify_erased([erika]) == 0
+
+
+def test_a_failing_shadow_does_not_quote_what_is_protected(tmp_path: Path) -> None:
+    runtime, metrics = served(tmp_path, rooms_model()), Metrics()
+    with DecisionLog(tmp_path / "log", "shadowing") as log, capture_logs() as told:
+        writer = LogWriter(log)
+        asyncio.run(mirrored(runtime, writer, writer, Hidden(Pseudonyms(b"k" * 32), Cipher([b"c" * 32])), metrics, tmp_path))
+        writer.close()
+    runtime.stop()
+    assert metrics.shadow_failed == 1
+    (warning,) = [each for each in told if each["event"] == "shadow failed"]
+    assert warning["arm"] == "shadow"
+    assert warning["detail"] != ""
+    assert not [secret for secret in SECRETS if secret in str(told)], told
+
+
+async def mirrored(
+    runtime: Runtime, writer: LogWriter, shadow_log: LogWriter, hidden: Hidden, metrics: Metrics, folder: Path
+) -> list[str]:
+    """Two persons' decisions, and what the shadow makes of them; the ids of the decisions."""
+    table, ids = runtime.app.table, DecisionIds()
+    assert table is not None
+    uses = FallbackUses("test", UseSpool(folder / "uses.jsonl"), SystemClock())
+    answering = Answering(writer, ids, hidden, metrics, lambda *_: None, 1000, Admission(10, 1 << 20), uses)
+    shadows = Shadows(shadow_log, ids, hidden, metrics, 1000)
+    named = Parameters(subject=["Erika", "somebody else"])
+    asked = Asked({"room": [88123, 88123], "income": [99456.0, 99456.0]}, 2, parameters=named)
+    said, call = await answering.answer(table, table.endpoints["private"], asked, perf_counter())
+    shadows.mirror(call, said.ids)
+    async with asyncio.timeout(20):
+        while not metrics.shadow_failed and not metrics.decisions["private", "shadow", "shadow"]:
+            await asyncio.sleep(0)
+    await shadows.stop()
+    return said.ids
+
+
+def served(folder: Path, shadow: bytes | None = None) -> Runtime:
     """An endpoint with a shadow, that encrypts an input that may be missing and hashes the answer."""
     plane = ControlPlane(folder)
     income = FieldSpec(name="income", type=DataType.FP32, nullable=True)
     signature = ROOMS.model_copy(update={"inputs": (ROOMS.inputs[0], income)})
     protect = {"income": Protection.ENCRYPT, "prediction": Protection.HASH}
     arms = []
-    for role, share, bias in ((ArmRole.CHAMPION, 1.0, 0.0), (ArmRole.SHADOW, 1.0, 1.0)):
-        manifest = plane.version(onnx_model(bias), signature)
+    for role, data in ((ArmRole.CHAMPION, onnx_model(0.0)), (ArmRole.SHADOW, shadow or onnx_model(1.0))):
+        manifest = plane.version(data, signature)
         release = plane.release(manifest, role.value, endpoints=("private",))
-        arms.append(Arm(name=role.value, role=role, release=release, manifest=manifest.digest(), share=share))
+        arms.append(Arm(name=role.value, role=role, release=release, manifest=manifest.digest(), share=1.0))
     plane.publish(plane.endpoint(*arms, name="private", policy=EndpointPolicy(protect=protect)))
     runtime = Runtime(Settings(folder / "home", str(plane.published), plane.roots, "replaying"))
     runtime.step()

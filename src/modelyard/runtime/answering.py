@@ -12,7 +12,7 @@ from modelyard.kinds.signature import DataType
 from modelyard.runtime import inputs, protocol
 from modelyard.runtime.aside import aside
 from modelyard.runtime.asked import Asked, Column, Said
-from modelyard.runtime.calls import Call, Draft, Hidden, Part, Reasons, decision_rows, picked
+from modelyard.runtime.calls import Call, Draft, Hidden, Part, Reasons, decision_rows, fault, picked
 from modelyard.runtime.drawing import drafts, sticky
 from modelyard.runtime.engine import Answer
 from modelyard.runtime.errors import NoAnswer
@@ -141,7 +141,7 @@ class Answering:
         elif slot.arm is None:
             reasons.add("refused", f"{slot.name}: {slot.refused}")
         elif draft.wrong is not None:
-            reasons.add("invalid", f"{slot.name}: {draft.wrong.detail}", f"{slot.name}: {_fault(call, draft.wrong)}")
+            reasons.add("invalid", f"{slot.name}: {draft.wrong.detail}", f"{slot.name}: {fault(call, draft.wrong)}")
             reasons.invalid = draft.wrong
         else:
             candidates.insert(0, slot.arm)
@@ -173,7 +173,7 @@ class Answering:
         except InvalidInput as error:
             if drawn and policy.invalid is OnInvalid.REJECT:
                 raise
-            reasons.add("invalid", f"{arm.name}: {error.detail}", f"{arm.name}: {_fault(call, error)}")
+            reasons.add("invalid", f"{arm.name}: {error.detail}", f"{arm.name}: {fault(call, error)}")
             reasons.invalid = reasons.invalid or error
             return None
         except TimedOut as error:
@@ -181,11 +181,11 @@ class Answering:
             if _over(call):
                 raise TimedOut("; ".join([late.detail, *reasons.told])) from error
             self._metrics.arm_timeouts[call.endpoint.routes.name, arm.name] += 1
-            reasons.add("timeout", f"{arm.name}: {late.detail}", f"{arm.name}: {_fault(call, error)}")
+            reasons.add("timeout", f"{arm.name}: {late.detail}", f"{arm.name}: {fault(call, error)}")
             return None
         except Exception as error:  # noqa: BLE001 - whatever a model raises, somebody must still answer
             self._metrics.arm_failures[call.endpoint.routes.name, arm.name] += 1
-            reasons.add("failed", f"{arm.name} failed: {_told(error)}", f"{arm.name} failed: {_fault(call, error)}")
+            reasons.add("failed", f"{arm.name} failed: {_told(error)}", f"{arm.name} failed: {fault(call, error)}")
             return None
         if call.asked.listener is not None:
             for reason in call.asked.listener.reasons:
@@ -323,13 +323,6 @@ def _datatype(value: Any) -> str:
     if isinstance(value, int):
         return DataType.INT64.value
     return DataType.FP64.value if isinstance(value, float) else DataType.BYTES.value
-
-
-def _fault(call: Call, error: Exception) -> str:
-    """The field and the kind of fault, never a value: an error's own text may quote what is protected."""
-    if not isinstance(error, ModelyardError):
-        return type(error).__name__
-    return f"{error.code} at {error.field}" if error.field in call.endpoint.specs else error.code
 
 
 def _told(error: Exception) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter, time
 from typing import Any
 
-from modelyard.core.errors import InvalidInput
+from modelyard.core.errors import InvalidInput, ModelyardError
 from modelyard.decisions import Pseudonyms, Rows
 from modelyard.decisions.protection import Cipher
 from modelyard.runtime import inputs, protocol
@@ -94,6 +94,8 @@ class Call:
     started: float
     read: dict[int, tuple[int, Columns]]
     sifted: dict[int, Bad] = field(default_factory=dict)
+    decided: int | None = None
+    """When it was decided, in microseconds of the epoch: all rows of the log that are made of it bear this one time."""
 
     def key(self, place: int) -> str | None:
         """The sticky key of a row."""
@@ -144,9 +146,12 @@ class Call:
 
 
 def decision_rows(call: Call, part: Part, ids: Sequence[str], hidden: Hidden, shadow_of: Sequence[str] | None = None) -> Rows:
-    """Rows of the decision log for one part of a request."""
+    """Rows of the decision log for one part of a request. The first ones set its time; what comes later, as a shadow's answer
+    does, bears it too: an erasure in between must not leave it behind."""
+    if call.decided is None:
+        call.decided = int(time() * 1_000_000)
     said: dict[str, Any] = {
-        "decision_time": int(time() * 1_000_000),
+        "decision_time": call.decided,
         "reason": part.kept if part.kept is not None and call.endpoint.routes.policy.protect else part.reason,
         "latency": perf_counter() - call.started,
         "queue_time": part.queue_time,
@@ -179,6 +184,13 @@ def decision_rows(call: Call, part: Part, ids: Sequence[str], hidden: Hidden, sh
     if call.event_times is not None:
         rows["event_time"] = picked(call.event_times, part.places)
     return Rows(part.count, rows, shared, call.endpoint.stamp(call.table, part.slot, part.arm, part.probability))
+
+
+def fault(call: Call, error: Exception) -> str:
+    """The field and the kind of fault, never a value: an error's own text may quote what is protected."""
+    if not isinstance(error, ModelyardError):
+        return type(error).__name__
+    return f"{error.code} at {error.field}" if error.field in call.endpoint.specs else error.code
 
 
 def picked(values: Sequence[Any], places: list[int] | None) -> Sequence[Any]:

@@ -1,4 +1,8 @@
-"""Shadow arms answer after the caller has its answer, from a queue bounded in rows; what does not fit is dropped, and counted."""
+"""Shadow arms answer after the caller has its answer, from a queue bounded in rows; what does not fit is dropped, and counted.
+
+A shadow's rows bear the time of the decision that they were made beside, however late the shadow answers: who is erased in
+between is erased from both.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import structlog
 
 from modelyard.decisions import DecisionIds
 from modelyard.runtime.aside import aside
-from modelyard.runtime.calls import Call, Hidden, Part, decision_rows
+from modelyard.runtime.calls import Call, Hidden, Part, decision_rows, fault
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.routing import draw
 from modelyard.runtime.table import ServingArm
@@ -71,7 +75,8 @@ class Shadows:
                 await self._answer(call, arm, ids)
             except Exception as error:  # noqa: BLE001  a shadow never hurts anybody: its failure is counted and told
                 self._metrics.shadow_failed += 1
-                _LOGGER.warning("shadow failed", arm=arm.name, detail=str(error))
+                detail = fault(call, error) if call.endpoint.routes.policy.protect else str(error)
+                _LOGGER.warning("shadow failed", arm=arm.name, detail=detail)
 
     async def _answer(self, call: Call, arm: ServingArm, ids: Sequence[str]) -> None:
         now = time()
