@@ -118,8 +118,10 @@ def test_an_order_is_followed_once_in_the_operator_s_name(yard: Yard) -> None:
     with yard.house.platform.storage.reading() as tx:
         done = every(tx, AUDIT, equals("action", "delivery.reconcile_order"))
         told = [e for e in every(tx, OUTBOX) if e.type == "delivery.order_taken"]
+        conflicts = [e for e in every(tx, OUTBOX) if e.type == "delivery.order_conflict"]
     assert [(r.actor, r.reason, r.subject_id) for r in done] == [(yard.olga, "it answers nonsense", "credit")]
     assert [e.payload["outcome"] for e in told] == ["followed"]
+    assert not conflicts
     assert (yard.kept().issued_by, yard.kept().key_id, yard.kept().runtime) == (yard.olga, yard.signer.key_id, "runtime-1")
 
 
@@ -152,6 +154,21 @@ def test_what_moved_on_meanwhile_is_left_to_a_person(yard: Yard) -> None:
     assert "the endpoint changed at epoch" in yard.kept().detail
     assert yard.snapshot().settled == (yard.kept().payload,)
     assert yard.bring(envelope) is OrderOutcome.CONFLICT
+    with yard.house.platform.storage.reading() as tx:
+        [told] = [e for e in every(tx, OUTBOX) if e.type == "delivery.order_conflict"]
+    assert (told.aggregate_type, told.aggregate_id) == ("endpoint", "credit")
+    assert told.payload == {
+        "endpoint": "credit",
+        "order": yard.kept().id,
+        "digest": yard.kept().payload,
+        "asked": "rollback",
+        "by": yard.olga,
+        "reason": "it answers nonsense",
+        "detail": yard.kept().detail,
+        "runtime": "runtime-1",
+        "arms": ["v3 (champion, 1)"],
+        "epoch": yard.endpoint().epoch,
+    }
 
 
 def test_routes_that_were_only_signed_again_have_not_moved_on(yard: Yard) -> None:

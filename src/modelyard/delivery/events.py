@@ -66,4 +66,30 @@ class OrderTaken(Event):
     issued_by: str
 
 
-EVENTS: tuple[type[Event], ...] = (EndpointCreated, EndpointUpdated, ArmsChanged, RoutesPublished, FallbackUsed, OrderTaken)
+class OrderConflict(Event):
+    """Runtimes acted on an order that the desired state does not follow: somebody must choose. `digest` is that of the order,
+    `by` who signed it, `reason` why; `detail` says why nothing followed, `arms` and `epoch` what the control plane has now."""
+
+    type: ClassVar[str] = "delivery.order_conflict"
+
+    endpoint: str
+    order: str
+    digest: str
+    asked: str
+    by: str
+    reason: str
+    detail: str
+    runtime: str
+    arms: tuple[str, ...]
+    epoch: int
+
+
+EVENTS: tuple[type[Event], ...] = (
+    EndpointCreated,
+    EndpointUpdated,
+    ArmsChanged,
+    RoutesPublished,
+    FallbackUsed,
+    OrderTaken,
+    OrderConflict,
+)

@@ -16,7 +16,7 @@ from modelyard.core.messages import AUDIT, Actor, ActorKind, AuditOutcome, Subje
 from modelyard.core.records import Query, Storage, Transaction, equals, first
 from modelyard.delivery.changing import change, endpoint_named, latest_routes, publish, require_sound
 from modelyard.delivery.commands import OrderBrought, ReconcileOrder, RefuseOrder
-from modelyard.delivery.events import OrderTaken
+from modelyard.delivery.events import OrderConflict, OrderTaken
 from modelyard.delivery.genuine import require_genuine
 from modelyard.delivery.model import DEPLOYMENTS, LIVE, ORDERS, Endpoint, EndpointArm, OrderOutcome, TakenOrder
 from modelyard.delivery.ports import Roots
@@ -128,6 +128,8 @@ def reconcile_order(work: Work, command: ReconcileOrder, signing: Signing, roots
     arms, conflict = _following(work, endpoint, found.order)
     outcome = OrderOutcome.CONFLICT if conflict else OrderOutcome.FOLLOWED
     taken = _keep(work, command, found.order, found.digest, found.key_ids[0], outcome, conflict)
+    if conflict:
+        work.emit(_conflicting(taken, endpoint), f"endpoint:{endpoint.name}")
     if arms is not None:
         change(work, signing, endpoint, f"order_{found.order.action.value}", arms)
     else:
@@ -180,6 +182,21 @@ def _keep(
     )
     work.emit(event, f"endpoint:{order.endpoint}")
     return taken
+
+
+def _conflicting(taken: TakenOrder, endpoint: Endpoint) -> OrderConflict:
+    return OrderConflict(
+        endpoint=endpoint.name,
+        order=taken.id,
+        digest=taken.payload,
+        asked=taken.action.value,
+        by=taken.issued_by,
+        reason=taken.reason,
+        detail=taken.detail,
+        runtime=taken.runtime,
+        arms=tuple(f"{arm.name} ({arm.role.value}, {arm.share:g})" for arm in endpoint.arms),
+        epoch=endpoint.epoch,
+    )
 
 
 def _following(work: Work, endpoint: Endpoint, order: Order) -> tuple[tuple[EndpointArm, ...] | None, str]:
