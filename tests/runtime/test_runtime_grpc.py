@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import grpc
@@ -145,7 +146,8 @@ def test_more_than_the_usual_four_megabytes(served: Served) -> None:
         (lambda r: setattr(r.inputs[0], "datatype", "FP16"), "INVALID_ARGUMENT", "raw_input_contents"),
         (lambda r: r.inputs[0].shape.__setitem__(0, 5), "INVALID_ARGUMENT", "asks for 15"),
         (lambda r: r.inputs[0].shape.__setitem__(0, -1), "INVALID_ARGUMENT", "at least one"),
-        (lambda r: r.inputs[0].shape.__setitem__(0, 1 << 62), "INVALID_ARGUMENT", "its shape asks for"),
+        (lambda r: r.inputs[0].shape.__setitem__(0, 1 << 62), "INVALID_ARGUMENT", "1 to 100000 are answered at once"),
+        (lambda r: r.inputs[0].shape.__setitem__(1, 1 << 62), "INVALID_ARGUMENT", "its shape asks for"),
         (lambda r: r.raw_input_contents.append(b"123"), "INVALID_ARGUMENT", "beside raw"),
         (lambda r: r.inputs.add().CopyFrom(r.inputs[0]), "INVALID_ARGUMENT", "given twice"),
         (lambda r: r.outputs.add(name="nothing"), "INVALID_ARGUMENT", "no output 'nothing'"),
@@ -192,6 +194,25 @@ def test_the_health_service(served: Served) -> None:
     assert [status(""), status(SERVICE), status("hold"), status("empty")] == [1, 1, 1, 2]
     with pytest.raises(grpc.RpcError, match="NOT_FOUND"):
         status("nobody")
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [([1_000_000], "1 to 100000 are answered at once"), ([1], "more values than the 1"), ([1, 999_999], "more values than the")],
+)
+def test_a_million_empty_texts_are_refused_before_they_are_read(served: Served, shape: list[int], words: str) -> None:
+    request = messages()["ModelInferRequest"](model_name="vector")
+    request.inputs.add(name="x", datatype="BYTES", shape=shape)
+    request.raw_input_contents.append(bytes(4_000_000))
+    assert requests.many(request) is (shape != [1])
+    with pytest.raises(grpc.RpcError, match=words) as raised:
+        served.call("ModelInfer", request, "ModelInferResponse")
+    assert raised.value.code().name == "INVALID_ARGUMENT"
+    if shape != [1, 999_999]:
+        began = process_time()
+        with pytest.raises(InvalidInput, match=words):
+            requests.read(request)
+        assert process_time() - began < 0.05, "half a second is what a million texts take"
 
 
 def test_a_body_that_is_no_message(served: Served) -> None:

@@ -16,7 +16,7 @@ from modelyard.core.errors import InvalidInput
 from modelyard.kinds.signature import DataType
 
 _LENGTH = struct.Struct("<I")
-_MOST_AXES = 32
+MOST_AXES = 32
 _CONTENTS = {
     "BOOL": "bool_contents",
     "INT8": "int_contents",
@@ -41,7 +41,7 @@ def from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Arra
     """The values behind raw bytes, first axis the rows. Raises InvalidInput naming the input."""
     count = _count(name, shape)
     if datatype == "BYTES":
-        return _shaped_texts(name, _texts(name, raw), shape)
+        return _shaped_texts(name, _texts(name, raw, count), shape)
     dtype = _dtype(name, datatype).newbyteorder("<")
     if len(raw) != count * dtype.itemsize:
         raise InvalidInput(
@@ -103,9 +103,9 @@ def _encoded(value: Any) -> bytes:
 
 
 def _count(name: str, shape: Sequence[int]) -> int:
-    if not shape or min(shape) < 1 or len(shape) > _MOST_AXES:
+    if not shape or min(shape) < 1 or len(shape) > MOST_AXES:
         detail = (
-            f"input {name!r:.80} has shape {list(shape)[:8]}: it needs rows first, at least one, and at most {_MOST_AXES} axes"
+            f"input {name!r:.80} has shape {list(shape)[:8]}: it needs rows first, at least one, and at most {MOST_AXES} axes"
         )
         raise InvalidInput(detail, field=name[:200])
     return prod(shape)
@@ -133,9 +133,11 @@ def _fitted(name: str, wide: Array, dtype: np.dtype[Any]) -> Array:
     return cast
 
 
-def _texts(name: str, raw: bytes) -> list[str]:
+def _texts(name: str, raw: bytes, count: int) -> list[str]:
     found, place = [], 0
     while place < len(raw):
+        if len(found) == count:
+            raise InvalidInput(f"input {name!r:.80} has more values than the {count} its shape asks for", field=name[:200])
         if place + 4 > len(raw):
             raise InvalidInput(f"input {name!r:.80}: its bytes end within a length", field=name[:200])
         (length,) = _LENGTH.unpack_from(raw, place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import msgspec
@@ -10,7 +11,9 @@ import numpy as np
 
 from modelyard.core.errors import InvalidInput
 from modelyard.runtime import tensors
-from modelyard.runtime.asked import Asked, Given, Said
+from modelyard.runtime.aside import MANY
+from modelyard.runtime.asked import MOST_ROWS, Asked, Given, Said
+from modelyard.runtime.forms.limits import few_enough
 from modelyard.runtime.forms.numbers import finite
 from modelyard.runtime.grpc.messages import messages
 from modelyard.runtime.protocol import Parameters
@@ -21,10 +24,19 @@ _NAMED = 20
 """So many decisions are named in an error: it travels in a header."""
 
 
-def read(request: Any) -> Asked:
-    """What a ModelInferRequest asks. Raises InvalidInput that says what is wrong and where."""
+def many(request: Any) -> bool:
+    """Whether its tensors say that they have more values than should be gone through in the event loop."""
+    given = request.inputs
+    return len(given) > MANY or sum(abs(prod(tensor.shape[: tensors.MOST_AXES])) for tensor in given) > MANY
+
+
+def read(request: Any, most_rows: int = MOST_ROWS) -> Asked:
+    """What a ModelInferRequest asks. More rows than `most_rows` are refused before any value is made of them. Raises InvalidInput
+    that says what is wrong and where."""
     if not request.inputs:
         raise InvalidInput("no inputs", field="inputs")
+    for tensor in request.inputs:
+        few_enough(tensor.shape[0] if tensor.shape else 0, most_rows, tensor.name[:200])
     shape = request.inputs[0].shape
     return Asked(
         given=_given(request),

@@ -13,6 +13,7 @@ import structlog
 
 from modelyard.core.errors import ModelyardError, NotFound, Unavailable
 from modelyard.runtime.answering import Answering, endpoint_of
+from modelyard.runtime.aside import MANY, aside
 from modelyard.runtime.grpc import requests
 from modelyard.runtime.grpc.crossing import Crossing, Method
 from modelyard.runtime.grpc.messages import HEALTH_SERVICE, METHODS, SERVICE, messages
@@ -123,10 +124,10 @@ class GrpcServer:
         known = name if name in table.endpoints else ""
         status = 500
         try:
-            asked = requests.read(request)
+            asked = await aside(requests.many(request), requests.read, request, self.answering.most_rows)
             asked.deadline, asked.trace = _deadline(context, started), _trace(context)
             said, call = await self.answering.answer(table, endpoint_of(table, name), asked, started)
-            response = requests.write(said, raw=bool(request.raw_input_contents))
+            response = await aside(said.rows > MANY, requests.write, said, bool(request.raw_input_contents))
             status = 200
         except ModelyardError as error:
             status = error.status
