@@ -19,7 +19,7 @@ from tritonclient.utils import InferenceServerException
 
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds.signature import DataType
-from modelyard.runtime.asked import Column
+from modelyard.runtime.asked import Column, Said
 from modelyard.runtime.forms import binary
 from modelyard.runtime.forms.oip import OpenInference
 from tests.conftest import examples
@@ -261,6 +261,19 @@ def test_whatever_is_encoded_is_read_the_same(tensors: list[np.ndarray[Any, Any]
         assert flat == values.reshape(-1).tolist()
         column = Column(f"t{place}", head["inputs"][place]["datatype"], values.shape[1:], values.tolist())
         assert binary.to_bytes(column) == pieces[place]
+
+
+@pytest.mark.parametrize(("kind", "value"), [("INT32", 1.5), ("FP32", 1e300), ("BOOL", 2), ("INT64", "3")])
+@pytest.mark.filterwarnings("error")
+def test_what_is_not_of_its_type_stays_in_json(kind: str, value: Any) -> None:
+    said = Said("hold", "1", "r", ["dec_1"], [], 7, 1, [Column("odd", kind, (), [value]), Column("even", "FP32", (), [1.5])])
+    ask = {"inputs": [{"name": "a", "shape": [1], "datatype": "FP32", "data": [1]}], "parameters": {"binary_data_output": True}}
+    form = OpenInference()
+    headers, body = form.write(said, form.read(json.dumps(ask).encode(), Bare(), {}))
+    length = int(dict(headers)[LENGTH])
+    odd, even = json.loads(body[:length])["outputs"]
+    assert odd["data"] == [value]
+    assert (even["parameters"], body[length:]) == ({"binary_data_size": 4}, struct.pack("<f", 1.5))
 
 
 @given(data=st.data())

@@ -266,3 +266,36 @@ def test_whole_numbers_that_are_missing_are_told_with_the_decisions_that_were_lo
         requests.write(said, raw)
     assert caught.value.hint == "ask over HTTP in JSON"
     assert "HTTP" in str(caught.value)
+
+
+_NOT_OF_THEIR_TYPE = [
+    ("INT32", [1.5]), ("INT32", [1 << 31]), ("INT64", [float(1 << 63)]), ("UINT8", [-1]), ("INT64", ["3"]), ("BOOL", [2]),
+    ("BOOL", ["no"]), ("FP32", [1e300]), ("FP16", [7e4]), ("FP32", ["1.5"]), ("FP64", [10**400]), ("FP32", [{}]),
+    ("INT32", np.array([1.5])), ("INT32", np.array([np.nan])), ("UINT32", np.array([-1])), ("FP32", np.array([1e300])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "values"), _NOT_OF_THEIR_TYPE)
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.filterwarnings("error")
+def test_what_a_model_says_is_never_cut_to_its_type(kind: str, values: Any, raw: bool) -> None:
+    said = Said("hold", "1", "mine", ["dec_1"], [], 1, 1, [Column("count", kind, (), values)])
+    with pytest.raises(InvalidInput, match=rf"the model answered what an output of {kind} cannot carry.*dec_1") as caught:
+        requests.write(said, raw)
+    assert caught.value.hint == "ask over HTTP in JSON"
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "carried"),
+    [
+        ("INT32", [2.0, -3], [2, -3]),
+        ("FP32", [0.1, 7, None, float("inf")], [np.float32(0.1), 7, np.nan, np.inf]),
+        ("UINT64", [(1 << 64) - 1], [(1 << 64) - 1]),
+        ("BOOL", [1, False], [True, False]),
+        ("FP32", np.array([0.1, -np.inf]), [np.float32(0.1), -np.inf]),
+        ("INT8", np.array([-128.0, 127.0]), [-128, 127]),
+    ],
+)
+def test_the_same_number_may_be_written_otherwise(kind: str, values: Any, carried: list[Any]) -> None:
+    sent = tensors.from_raw("x", kind, [len(carried)], tensors.to_raw(kind, values))
+    np.testing.assert_array_equal(sent, np.array(carried, DataType(kind).numpy))

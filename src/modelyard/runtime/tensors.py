@@ -6,7 +6,7 @@ BYTES travel raw as a four-byte little-endian length before each value.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from modelyard.core.errors import InvalidInput
 from modelyard.kinds.signature import DataType
 
+_IN_JSON = "ask over HTTP in JSON"
 _LENGTH = struct.Struct("<I")
 MOST_AXES = 32
 _CONTENTS = {
@@ -65,14 +66,16 @@ def from_contents(name: str, datatype: str, shape: Sequence[int], contents: Any)
 
 
 def to_raw(datatype: str, values: Any) -> bytes:
-    """The bytes of an output's values; a missing number is NaN. Raises InvalidInput when a type has no missing values."""
+    """The bytes of an output's values; a missing number is NaN. Raises InvalidInput when a type has no missing
+    values, and when the model said what is not of the type: nothing is cut to fit."""
     if datatype == "BYTES":
         return b"".join(_LENGTH.pack(len(one)) + one for one in map(_encoded, _flat(values)))
     return _numbers(datatype, values).tobytes()
 
 
 def into_contents(datatype: str, values: Any, contents: Any) -> None:
-    """Put an output's values, of one of the types in `TYPED`, into the contents' field for it."""
+    """Put an output's values, of one of the types in `TYPED`, into the contents' field for it. Raises as
+    `to_raw` does."""
     if datatype == "BYTES":
         contents.bytes_contents.extend(map(_encoded, _flat(values)))
     else:
@@ -81,14 +84,50 @@ def into_contents(datatype: str, values: Any, contents: Any) -> None:
 
 def _numbers(datatype: str, values: Any) -> Array:
     dtype = DataType(datatype).numpy.newbyteorder("<")
-    if isinstance(values, np.ndarray):
-        return np.ascontiguousarray(values, dtype).reshape(-1)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        wide = values.reshape(-1)
+        if wide.dtype == dtype:
+            return np.ascontiguousarray(wide)
+        return _carried(datatype, np.array_equal, wide, _cast(datatype, wide, dtype))
     flat = _flat(values)
     if dtype.kind == "f":
         flat = [np.nan if value is None else value for value in flat]
     elif None in flat:
-        raise InvalidInput(f"an output of {datatype} has missing values, which it cannot carry", hint="ask over HTTP in JSON")
-    return np.array(flat, dtype)
+        raise InvalidInput(f"an output of {datatype} has missing values, which it cannot carry", hint=_IN_JSON)
+    return _carried(datatype, _same, flat, _cast(datatype, flat, dtype))
+
+
+def _cast(datatype: str, values: Any, dtype: np.dtype[Any]) -> Array:
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found by comparing
+            return np.array(values, dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _not_of(datatype) from error
+
+
+def _carried(datatype: str, same: Callable[[Any, Array], bool], values: Any, cast: Array) -> Array:
+    """The cast values, if they are those that the model said: a real number may be rounded to its type, nothing else changes."""
+    fits = _in_range(values, cast) if cast.dtype.kind == "f" else same(values, cast)
+    if not fits:
+        raise _not_of(datatype)
+    return cast
+
+
+def _in_range(values: Any, cast: Array) -> bool:
+    """Whether all are numbers, and none became infinite."""
+    if isinstance(values, list) and any(isinstance(value, (str, bytes)) for value in values):
+        return False
+    return bool(np.array_equal(np.isinf(cast), np.isinf(np.asarray(values, np.float64))))
+
+
+def _same(values: list[Any], cast: Array) -> bool:
+    """Compared as Python's numbers, which are exact."""
+    plain: list[Any] = cast.tolist()
+    return plain == values
+
+
+def _not_of(datatype: str) -> InvalidInput:
+    return InvalidInput(f"the model answered what an output of {datatype} cannot carry", hint=_IN_JSON)
 
 
 def _flat(values: Any) -> list[Any]:
@@ -134,7 +173,8 @@ def _fitted(name: str, wide: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _texts(name: str, raw: bytes, count: int) -> list[str]:
-    found, place = [], 0
+    found: list[str] = []
+    place = 0
     while place < len(raw):
         if len(found) == count:
             raise InvalidInput(f"input {name!r:.80} has more values than the {count} its shape asks for", field=name[:200])

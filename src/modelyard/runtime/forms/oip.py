@@ -192,7 +192,7 @@ def _raw(column: Column) -> bytes | None:
     """The bytes; None when values are missing, or not of their type: the decision is logged by now, so it must be told."""
     try:
         return binary.to_bytes(column)
-    except (TypeError, ValueError, OverflowError):
+    except (InvalidInput, TypeError, ValueError, OverflowError):
         return None
 
 
