@@ -58,6 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("modelyard.runtime", description="Serves released model versions.")
+    for add in (_serving, _isolation, _limits, _shipped):  # in the order of the help
+        add(parser)
+    return parser.parse_args(arguments)
+
+
+def _serving(parser: argparse.ArgumentParser) -> None:
+    """Where it is, what it serves, and what it keeps."""
     parser.add_argument("--home", type=Path, required=True, help="where cache, spool and decision log are kept")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument(
@@ -72,6 +79,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data-key-file", type=Path, help="keys for protected fields, the current one first (default: made in <home>)"
     )
+
+
+def _isolation(parser: argparse.ArgumentParser) -> None:
+    """How models are loaded, and what keeps them apart."""
     parser.add_argument("--environments", type=Path, help="where versions' environments are kept (default: <home>/environments)")
     parser.add_argument("--python", type=Path, action="append", default=[], help="an interpreter for versions (may be repeated)")
     parser.add_argument("--policy-file", type=Path, help="JSON of what kinds may load (default: nothing risky)")
@@ -80,6 +91,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="hold large weights of ONNX models once for all workers: saves memory and loading, batches take up to twice as long",
     )
+
+
+def _limits(parser: argparse.ArgumentParser) -> None:
+    """What it takes on at once, and how long anything may take."""
     parser.add_argument("--name", help="name of this runtime in logs and refusals (default: runtime-<port>)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--largest-body", type=int, default=64 << 20, help="largest request in bytes")
@@ -100,6 +115,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         default=60,
         help="after that: how long requests under way, and streams, may hold up the end",
     )
+
+
+def _shipped(parser: argparse.ArgumentParser) -> None:
+    """Where the decision log goes, and when."""
     parser.add_argument(
         "--segments", help="where sealed segments of the decision log are shipped to: s3://bucket/prefix, a folder"
     )
@@ -115,7 +134,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--keep-shipped", type=_not_negative, default=24.0, help="hours that a shipped segment stays on this machine"
     )
-    return parser.parse_args(arguments)
 
 
 def _not_negative(text: str) -> float:

@@ -136,9 +136,16 @@ class Reference(_Part):
 
 def references(target: Target, *, control_plane: bool = True) -> tuple[Reference, ...]:
     """Everything that must be there before pods can start."""
-    space = f"kubectl -n {target.namespace}"
+    found = _of_runtimes(target)
+    if target.control_plane is not None and control_plane:
+        found = (_database(target, target.control_plane.database_secret), *found)
+    return found if target.store_secret is None else (*found, _store(target, target.store_secret))
+
+
+def _of_runtimes(target: Target) -> tuple[Reference, ...]:
+    space = _kubectl(target)
     api = f"{space} exec deploy/{target.api} --"
-    found = [
+    return (
         Reference(
             kind="ConfigMap",
             name=target.trust_roots,
@@ -162,29 +169,31 @@ def references(target: Target, *, control_plane: bool = True) -> tuple[Reference
             what="the key of pseudonyms: the same on all runtimes, kept as long as the decision log",
             how=f"openssl rand -hex 32 > key && {space} create secret generic {target.pseudonym_secret} --from-file=key",
         ),
-    ]
-    if target.control_plane is not None and control_plane:
-        found.insert(
-            0,
-            Reference(
-                kind="Secret",
-                name=target.control_plane.database_secret,
-                keys=("url",),
-                what="PostgreSQL's address: postgresql://user:password@host/database",
-                how=f"{space} create secret generic {target.control_plane.database_secret} --from-file=url",
-            ),
-        )
-    if target.store_secret is not None:
-        found.append(
-            Reference(
-                kind="Secret",
-                name=target.store_secret,
-                keys=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT"),
-                what="credentials of the object store, as environment variables (better: a role of the service account)",
-                how=f"{space} create secret generic {target.store_secret} --from-env-file=store.env",
-            )
-        )
-    return tuple(found)
+    )
+
+
+def _database(target: Target, secret: str) -> Reference:
+    return Reference(
+        kind="Secret",
+        name=secret,
+        keys=("url",),
+        what="PostgreSQL's address: postgresql://user:password@host/database",
+        how=f"{_kubectl(target)} create secret generic {secret} --from-file=url",
+    )
+
+
+def _store(target: Target, secret: str) -> Reference:
+    return Reference(
+        kind="Secret",
+        name=secret,
+        keys=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT"),
+        what="credentials of the object store, as environment variables (better: a role of the service account)",
+        how=f"{_kubectl(target)} create secret generic {secret} --from-env-file=store.env",
+    )
+
+
+def _kubectl(target: Target) -> str:
+    return f"kubectl -n {target.namespace}"
 
 
 def read_target(text: str, **given: Any) -> Target:

@@ -71,18 +71,7 @@ def begin(endpoint: str, options: Options) -> tuple[Beginning, Scorer]:
     """Verify what may answer and decide who does. Raises as `Batches.run` does before it reads anything."""
     place = _place(options)
     place.home.mkdir(parents=True, exist_ok=True)
-    order = Order(
-        endpoint=endpoint,
-        inputs=(FILE,),
-        out=str(place.home / "frames"),
-        keep=options.keep,
-        arm=options.arm,
-        shares=options.shares,
-        key=options.key,
-        subject=options.subject,
-        invalid=Invalid(options.invalid),
-        log=0.0 if options.log is None else 1.0,
-    )
+    order = _order(endpoint, options, place.home)
     order.check()
     clock = SystemClock()
     plane = Plane(place, clock)
@@ -119,6 +108,21 @@ def begin(endpoint: str, options: Options) -> tuple[Beginning, Scorer]:
         data=data_key(place) if Protection.ENCRYPT in scorer.protected.values() else None,
     )
     return beginning, scorer
+
+
+def _order(endpoint: str, options: Options, home: Path) -> Order:
+    return Order(
+        endpoint=endpoint,
+        inputs=(FILE,),
+        out=str(home / "frames"),
+        keep=options.keep,
+        arm=options.arm,
+        shares=options.shares,
+        key=options.key,
+        subject=options.subject,
+        invalid=Invalid(options.invalid),
+        log=0.0 if options.log is None else 1.0,
+    )
 
 
 def answers(beginning: bytes, partition: int, first: int, table: Any) -> Iterator[Any]:
