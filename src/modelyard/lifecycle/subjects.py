@@ -135,11 +135,6 @@ def of_payload(tx: Transaction, organisation: str, payload: dict[str, Any]) -> A
     return None
 
 
-def digest_of_subject(tx: Transaction, organisation: str, about: str | None) -> str | None:
-    """The digest of what it is about as it is now."""
-    return find(tx, organisation, about).digest if about else None
-
-
 def developers_of(tx: Transaction, organisation: str, about: str | None) -> tuple[str, ...]:
     """Who built it: they are kept from deciding on it, whatever the process says."""
     return find(tx, organisation, about).developers if about else ()

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel
-
 from modelyard.dmn import plain
 
 
@@ -24,11 +22,6 @@ def _json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_json(item) for item in value]
     return value
-
-
-def as_data(result: BaseModel) -> dict[str, Any]:
-    """A command's result as variables."""
-    return result.model_dump(mode="json")
 
 
 def texts(value: Any) -> tuple[str, ...]:
