@@ -56,6 +56,8 @@ def serving(method: Any) -> Iterator[Callable[..., Any]]:
 class Holding:
     """Answers no inference until it is told to, which ends them all as not found."""
 
+    most_rows = 100
+
     def __init__(self, most: int) -> None:
         self.admission, self.free = SimpleNamespace(most=most), asyncio.Event()
 
