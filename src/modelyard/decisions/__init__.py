@@ -18,7 +18,7 @@ from modelyard.decisions.journal import Limits
 from modelyard.decisions.keeping import Erased, Erasures, Expired, Hold, Keeper
 from modelyard.decisions.log import DecisionLog
 from modelyard.decisions.minting import DecisionIds
-from modelyard.decisions.objects import Objects
+from modelyard.decisions.objects import Objects, json_lines
 from modelyard.decisions.outcomes import Outcome, OutcomeLog, OutcomeReader, Receipt, join
 from modelyard.decisions.pseudonyms import Pseudonyms
 from modelyard.decisions.reader import DecisionReader, Time, Window
@@ -60,6 +60,7 @@ __all__ = [
     "fields",
     "join",
     "joined",
+    "json_lines",
     "late_outcomes",
     "try_lock",
     "write_atomically",

@@ -36,10 +36,15 @@ class Objects(Sequence[bytes]):
         if self._texts is None:
             line = _line(self.names)
             try:
-                self._texts = _encoder.encode_lines([line(*row) for row in self.rows]).split(b"\n")[:-1]
+                self._texts = json_lines([line(*row) for row in self.rows])
             except (UnicodeEncodeError, OverflowError, TypeError) as error:
                 raise InvalidInput(f"a value cannot be written as JSON: {error}") from error
         return self._texts
+
+
+def json_lines(values: Sequence[Any]) -> list[bytes]:
+    """Each value as JSON, written in one call."""
+    return _encoder.encode_lines(values).split(b"\n")[:-1]
 
 
 @lru_cache(maxsize=1024)

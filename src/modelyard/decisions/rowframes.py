@@ -112,17 +112,11 @@ def _meta(groups: Sequence[Rows], total: int) -> FrameMeta:
 
 def _all(name: str, groups: Sequence[Rows]) -> list[Any]:
     """The values of a column; one that a group's rows have in common is told once."""
-    return list(chain.from_iterable([g.rows.get(name) or (_common(name, g),) for g in groups]))
+    return list(chain.from_iterable([g.rows.get(name) or (g.common(name),) for g in groups]))
 
 
 def _given(name: str, group: Rows) -> Sequence[Any]:
-    return group.rows.get(name) or (_common(name, group),) * group.count
-
-
-def _common(name: str, group: Rows) -> Any:
-    if name in group.shared or group.stamp is None:
-        return group.shared.get(name)
-    return group.stamp.shared.get(name)
+    return group.rows.get(name) or (group.common(name),) * group.count
 
 
 def _fits(group: Rows) -> bool:
@@ -142,8 +136,10 @@ def _fits(group: Rows) -> bool:
     return True
 
 
-def _checking(kind: Any, nullable: bool) -> Callable[[Sequence[Any]], bool]:
+def _checking(name: str, kind: Any, nullable: bool) -> Callable[[Sequence[Any]], bool]:
     """What tells at a glance that values are fine for a column."""
+    if name in (DECISION_TABLE.id_column, DECISION_TABLE.endpoint_column):
+        return lambda values: set(map(type, values)) == {str}  # the frame's meta compares and counts these
     texts, empty = pa.types.is_string(kind), {type(None)} if nullable else set()
     allowed = frozenset(({str, bytes} if texts else {float} if pa.types.is_floating(kind) else {int}) | empty)
     within = _are_texts if texts else _are_small if int in allowed else None
@@ -178,7 +174,5 @@ def _are_small(values: Sequence[Any], kinds: set[type]) -> bool:
 _LIMIT = 1 << 63
 _OWN = "schema_version"
 _REQUIRED = frozenset(name for name, _, nullable in DECISION_TABLE.columns if not nullable and name != _OWN)
-_FITTING = {name: _checking(kind, nullable) for name, kind, nullable in DECISION_TABLE.columns if name != _OWN}
+_FITTING = {name: _checking(name, kind, nullable) for name, kind, nullable in DECISION_TABLE.columns if name != _OWN}
 """All whole numbers and times of the table have 64 bits, but for the version, which nobody gives."""
-for _name in (DECISION_TABLE.id_column, DECISION_TABLE.endpoint_column):
-    _FITTING[str(_name)] = lambda values: set(map(type, values)) == {str}  # readers compare these with text

@@ -154,6 +154,12 @@ class Rows:
     def __len__(self) -> int:
         return self.count
 
+    def common(self, name: str) -> Any:
+        """The value of a column that all rows have in common; None where there is none."""
+        if name in self.shared or self.stamp is None:
+            return self.shared.get(name)
+        return self.stamp.shared.get(name)
+
 
 def to_batch(table: TableSpec, groups: Sequence[Rows]) -> Any:
     """One Arrow batch of all groups in order, those of one stamp together. Raises InvalidInput when a column is unknown, missing
@@ -210,17 +216,11 @@ def _values(name: str, groups: Sequence[Rows], total: int) -> list[Any]:
     if name == "schema_version":
         return [SCHEMA_VERSION] * total
     if len(groups) == total and all(group.count == 1 for group in groups):
-        return [g.rows[name][0] if name in g.rows else _common(name, g) for g in groups]
+        return [g.rows[name][0] if name in g.rows else g.common(name) for g in groups]
     values: list[Any] = []
     for group in groups:
-        values.extend(group.rows[name] if name in group.rows else repeat(_common(name, group), group.count))
+        values.extend(group.rows[name] if name in group.rows else repeat(group.common(name), group.count))
     return values
-
-
-def _common(name: str, group: Rows) -> Any:
-    if name in group.shared or group.stamp is None:
-        return group.shared.get(name)
-    return group.stamp.shared.get(name)
 
 
 def frame_meta(table: TableSpec, batch: Any, ends: tuple[str, str] | None = None) -> FrameMeta:

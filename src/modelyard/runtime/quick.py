@@ -16,7 +16,7 @@ from typing import Any, Literal, Union
 import msgspec
 
 from modelyard.core.errors import InvalidInput, ModelyardError
-from modelyard.decisions import DecisionIds, Objects, Pseudonyms, Rows
+from modelyard.decisions import DecisionIds, Objects, Pseudonyms, Rows, json_lines
 from modelyard.runtime import protocol
 from modelyard.runtime.asked import Asked, Column, ReplyHeaders, Said
 from modelyard.runtime.engine import MARGIN, Outputs
@@ -33,7 +33,6 @@ _HEADERS = {"content-type": "application/json"}
 _SHORTEST_TIMEOUT = 0.01
 """The quick way has no clock: it is for models that answer in far less."""
 _RANDOM = 1 << 53
-_ENCODER = msgspec.json.Encoder()
 JSON: ReplyHeaders = [("content-type", "application/json")]
 
 
@@ -164,7 +163,7 @@ class QuickWay:
         """See `Way`. Called in the log's thread."""
         tickets: Sequence[Ticket] = entries
         now = perf_counter()
-        found = [_encoded([t.outputs[name][t.place] for t in tickets]) for name in self.given]
+        found = [json_lines([t.outputs[name][t.place] for t in tickets]) for name in self.given]
         ids = self._ids.mint(len(tickets))
         output = []
         for ticket, decision, texts in zip(tickets, ids, zip(*found, strict=True), strict=True):
@@ -274,11 +273,6 @@ def usual_request(endpoint: ServedEndpoint) -> Asked:
 def _some(values: list[str | None]) -> bool:
     """Whether anything was given; an empty text was."""
     return any(value is not None for value in values)
-
-
-def _encoded(values: list[Any]) -> list[bytes]:
-    """Each value as JSON."""
-    return _ENCODER.encode_lines(values).split(b"\n")[:-1]
 
 
 def _place(tensor: Any) -> int:
