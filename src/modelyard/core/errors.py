@@ -29,9 +29,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+LONGEST_FIELD = 200
+
 
 class ModelyardError(Exception):
-    """The root. `detail` is a sentence, `field` a dotted path into the input, `hint` what to do next."""
+    """The root. `detail` is a sentence, `field` a dotted path into the input, `hint` what to do next. Of a field that somebody
+    named at length the beginning is told."""
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
@@ -39,7 +42,7 @@ class ModelyardError(Exception):
     def __init__(self, detail: str, *, field: str | None = None, hint: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.field = field
+        self.field = field and field[:LONGEST_FIELD]
         self.hint = hint
 
     def __str__(self) -> str:

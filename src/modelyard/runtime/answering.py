@@ -74,7 +74,7 @@ class Answering:
     def _call(self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float) -> Call:
         rows = asked.rows
         if not 0 < rows <= self.most_rows:
-            where = next(iter(asked.given), "")[:200] or None
+            where = next(iter(asked.given), None)
             raise InvalidInput(f"{rows} rows; 1 to {self.most_rows} are answered at once", field=where)
         if asked.id is not None and len(asked.id) > protocol.LONGEST_TEXT:
             raise InvalidInput(f"the request's id has more than {protocol.LONGEST_TEXT} characters", field="id")

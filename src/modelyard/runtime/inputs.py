@@ -280,7 +280,7 @@ def untyped(given: Mapping[str, Given]) -> tuple[int, list[str], Columns]:
     for name, value in given.items():
         count, values = _untyped(name, value)
         if len(values) != count or not count or (columns and count != rows):
-            raise InvalidInput(f"input {name!r:.80}: shape and data do not fit", field=name[:200], hint="one value a row")
+            raise InvalidInput(f"input {name!r:.80}: shape and data do not fit", field=name, hint="one value a row")
         rows = count
         columns.append(values)
     return rows, list(given), columns
@@ -301,7 +301,7 @@ def _untyped(name: str, value: Given) -> tuple[int, list[Any]]:
     try:
         values = msgspec.json.decode(value.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"input {name!r:.80} is not right: {error}", field=name[:200]) from error
+        raise InvalidInput(f"input {name!r:.80} is not right: {error}", field=name) from error
     return (value.shape[0] if value.shape else 0), values if isinstance(values, list) else []
 
 

@@ -166,7 +166,7 @@ class ServedEndpoint:
             for name in names:
                 if name not in self.inputs:
                     known = ", ".join(self.contract.plan.names) if self.contract else ""
-                    raise InvalidInput(f"unknown input {name!r:.80}", field=name[:200], hint=f"the model takes: {known}")
+                    raise InvalidInput(f"unknown input {name!r:.80}", field=name, hint=f"the model takes: {known}")
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,7 @@ def from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Arra
         return _shaped_texts(name, _texts(name, raw, count), shape)
     dtype = _dtype(name, datatype).newbyteorder("<")
     if len(raw) != count * dtype.itemsize:
-        raise InvalidInput(
-            f"input {name!r:.80} has {len(raw)} bytes, its shape asks for {count * dtype.itemsize}", field=name[:200]
-        )
+        raise InvalidInput(f"input {name!r:.80} has {len(raw)} bytes, its shape asks for {count * dtype.itemsize}", field=name)
     return np.frombuffer(raw, dtype).reshape(tuple(shape))
 
 
@@ -56,10 +54,10 @@ def from_contents(name: str, datatype: str, shape: Sequence[int], contents: Any)
     count = _count(name, shape)
     if datatype not in _CONTENTS:
         hint = "send it in `raw_input_contents`" if datatype == "FP16" else None
-        raise InvalidInput(f"input {name!r:.80}: {datatype[:20]!r} has no typed contents", field=name[:200], hint=hint)
+        raise InvalidInput(f"input {name!r:.80}: {datatype[:20]!r} has no typed contents", field=name, hint=hint)
     values = getattr(contents, _CONTENTS[datatype])
     if len(values) != count:
-        raise InvalidInput(f"input {name!r:.80} has {len(values)} values, its shape asks for {count}", field=name[:200])
+        raise InvalidInput(f"input {name!r:.80} has {len(values)} values, its shape asks for {count}", field=name)
     if datatype == "BYTES":
         return _shaped_texts(name, [_text(name, value) for value in values], shape)
     return _fitted(name, np.array(values, _wide(datatype)), _dtype(name, datatype)).reshape(tuple(shape))
@@ -146,7 +144,7 @@ def _count(name: str, shape: Sequence[int]) -> int:
         detail = (
             f"input {name!r:.80} has shape {list(shape)[:8]}: it needs rows first, at least one, and at most {MOST_AXES} axes"
         )
-        raise InvalidInput(detail, field=name[:200])
+        raise InvalidInput(detail, field=name)
     return prod(shape)
 
 
@@ -155,9 +153,7 @@ def _dtype(name: str, datatype: str) -> np.dtype[Any]:
         return DataType(datatype).numpy
     except ValueError as error:
         known = ", ".join(t.value for t in DataType)
-        raise InvalidInput(
-            f"input {name!r:.80}: no data type {datatype[:20]!r} is read here", field=name[:200], hint=known
-        ) from error
+        raise InvalidInput(f"input {name!r:.80}: no data type {datatype[:20]!r} is read here", field=name, hint=known) from error
 
 
 def _wide(datatype: str) -> Any:
@@ -168,7 +164,7 @@ def _fitted(name: str, wide: Array, dtype: np.dtype[Any]) -> Array:
     """Small whole numbers travel in fields of 32 bits: those that do not fit their own type are refused."""
     cast = wide.astype(dtype)
     if dtype.kind in "iu" and not bool(np.array_equal(cast, wide)):
-        raise InvalidInput(f"input {name!r:.80} has numbers that do not fit {dtype}", field=name[:200])
+        raise InvalidInput(f"input {name!r:.80} has numbers that do not fit {dtype}", field=name)
     return cast
 
 
@@ -177,13 +173,13 @@ def _texts(name: str, raw: bytes, count: int) -> list[str]:
     place = 0
     while place < len(raw):
         if len(found) == count:
-            raise InvalidInput(f"input {name!r:.80} has more values than the {count} its shape asks for", field=name[:200])
+            raise InvalidInput(f"input {name!r:.80} has more values than the {count} its shape asks for", field=name)
         if place + 4 > len(raw):
-            raise InvalidInput(f"input {name!r:.80}: its bytes end within a length", field=name[:200])
+            raise InvalidInput(f"input {name!r:.80}: its bytes end within a length", field=name)
         (length,) = _LENGTH.unpack_from(raw, place)
         place += 4
         if place + length > len(raw):
-            raise InvalidInput(f"input {name!r:.80}: its bytes end within a value", field=name[:200])
+            raise InvalidInput(f"input {name!r:.80}: its bytes end within a value", field=name)
         found.append(_text(name, raw[place : place + length]))
         place += length
     return found
@@ -193,11 +189,11 @@ def _text(name: str, value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"input {name!r:.80} is not UTF-8: {error}", field=name[:200]) from error
+        raise InvalidInput(f"input {name!r:.80} is not UTF-8: {error}", field=name) from error
 
 
 def _shaped_texts(name: str, texts: list[str], shape: Sequence[int]) -> list[Any]:
     if len(texts) != prod(shape):
-        raise InvalidInput(f"input {name!r:.80} has {len(texts)} values, its shape asks for {prod(shape)}", field=name[:200])
+        raise InvalidInput(f"input {name!r:.80} has {len(texts)} values, its shape asks for {prod(shape)}", field=name)
     size = prod(shape[1:])
     return texts if len(shape) == 1 else [texts[i : i + size] for i in range(0, len(texts), size)]

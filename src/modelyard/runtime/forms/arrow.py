@@ -46,7 +46,7 @@ def read(body: bytes, inputs: Mapping[str, FieldSpec], most_rows: int = MOST_ROW
     given: dict[str, Given] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if name in given:
-            raise InvalidInput("a column is given twice", field=name[:200])
+            raise InvalidInput("a column is given twice", field=name)
         if name not in named.values() or name in inputs:
             given[name] = _values(name, column)
     if not given:
@@ -305,7 +305,7 @@ def _longest(words: pa.Array) -> int:
 
 def _not_read(name: str, kind: pa.DataType) -> InvalidInput:
     hint = "whole numbers, floats, booleans, text, or lists of them"
-    return InvalidInput(f"column {name!r:.80} holds {str(kind)[:60]}, which is not read here", field=name[:200], hint=hint)
+    return InvalidInput(f"column {name!r:.80} holds {str(kind)[:60]}, which is not read here", field=name, hint=hint)
 
 
 def _first_line(error: Exception) -> str:

@@ -56,8 +56,8 @@ def read(inputs: Sequence[Tensor], tail: memoryview, specs: Mapping[str, FieldSp
     place = 0
     for tensor in inputs:
         if tensor.name in given:
-            raise InvalidInput("an input is given twice", field=tensor.name[:200])
-        few_enough(tensor.shape[0] if tensor.shape else 0, most_rows, tensor.name[:200])
+            raise InvalidInput("an input is given twice", field=tensor.name)
+        few_enough(tensor.shape[0] if tensor.shape else 0, most_rows, tensor.name)
         size = _size(tensor)
         if size is None:
             assert tensor.data is not msgspec.UNSET
@@ -66,7 +66,7 @@ def read(inputs: Sequence[Tensor], tail: memoryview, specs: Mapping[str, FieldSp
         if place + size > len(tail):
             left = len(tail) - place
             raise InvalidInput(
-                f"input {tensor.name!r:.80} should have {size} bytes, {left} are left of the body", field=tensor.name[:200]
+                f"input {tensor.name!r:.80} should have {size} bytes, {left} are left of the body", field=tensor.name
             )
         given[tensor.name] = _values(tensor, tail[place : place + size], specs.get(tensor.name))
         place += size
@@ -79,12 +79,12 @@ def _size(tensor: Tensor) -> int | None:
     """How many bytes of the tail the tensor has; None when its values are in the head."""
     size = tensor.parameters.binary_data_size if tensor.parameters else None
     if tensor.parameters is not None and tensor.parameters.shared_memory_region is not None:
-        raise InvalidInput(f"input {tensor.name!r:.80}: shared memory is not read here", field=tensor.name[:200])
+        raise InvalidInput(f"input {tensor.name!r:.80}: shared memory is not read here", field=tensor.name)
     if (size is None) == (tensor.data is msgspec.UNSET):
         which = "both `data` and" if size is not None else "neither `data` nor"
-        raise InvalidInput(f"input {tensor.name!r:.80} has {which} `binary_data_size`", field=tensor.name[:200])
+        raise InvalidInput(f"input {tensor.name!r:.80} has {which} `binary_data_size`", field=tensor.name)
     if size is not None and size < 0:
-        raise InvalidInput(f"input {tensor.name!r:.80}: binary_data_size is {size}", field=tensor.name[:200])
+        raise InvalidInput(f"input {tensor.name!r:.80}: binary_data_size is {size}", field=tensor.name)
     return size
 
 
@@ -93,7 +93,7 @@ def _values(tensor: Tensor, raw: memoryview, spec: FieldSpec | None) -> Given:
     if tensor.datatype == "BYTES":
         return tensors.from_raw(name, "BYTES", shape, bytes(raw))
     if tensor.datatype == "BOOL" and len(raw) and np.frombuffer(raw, np.uint8).max() > 1:
-        raise InvalidInput(f"input {name!r:.80} has a byte that is no BOOL", field=name[:200], hint="0 or 1")
+        raise InvalidInput(f"input {name!r:.80} has a byte that is no BOOL", field=name, hint="0 or 1")
     if len(shape) > 1 and prod(shape[1:]) == 1 and (spec is None or not spec.shape):
         shape = shape[:1]
     values = tensors.from_raw(name, tensor.datatype, shape, raw)  # type: ignore[arg-type]

@@ -218,7 +218,7 @@ def _look_for_twins(body: bytes) -> None:
         found = dict(pairs)
         if len(found) < len(pairs):
             name = Counter(name for name, _ in pairs).most_common(1)[0][0]
-            raise InvalidInput(f"{name!r:.80} is given twice", field=name[:200])
+            raise InvalidInput(f"{name!r:.80} is given twice", field=name)
         return found
 
     try:
@@ -254,7 +254,7 @@ def _unknown(name: str, records: Sequence[Record], strict: bool) -> Given:
     """A field that the champion does not know: another arm may. Without any model, all records must have the same fields."""
     row = None if strict else next((place for place, record in enumerate(records) if name not in record), None)
     if row is not None:
-        raise InvalidInput(f"input {name!r:.80} is missing in row {row}", field=name[:200])
+        raise InvalidInput(f"input {name!r:.80} is missing in row {row}", field=name)
     return [msgspec.json.decode(record.get(name, _NULL)) for record in records]
 
 

@@ -152,7 +152,7 @@ def _rows(columns: Columns) -> int:
     rows = len(next(iter(columns.values())))
     for name, values in columns.items():
         if len(values) != rows:
-            raise InvalidInput(f"input {name!r:.80} has {len(values)} rows, others have {rows}", field=name[:200])
+            raise InvalidInput(f"input {name!r:.80} has {len(values)} rows, others have {rows}", field=name)
     return rows
 
 

@@ -53,13 +53,13 @@ def fits(rows: int, columns: int, written: int) -> None:
 def known_enough(strangers: int, name: str) -> None:
     """Raises InvalidInput for more unknown fields than anybody could know; `name` is one of them."""
     if strangers > MOST_STRANGE:
-        raise InvalidInput(f"unknown input {name!r:.80}, and {strangers - 1} others", field=name[:200])
+        raise InvalidInput(f"unknown input {name!r:.80}, and {strangers - 1} others", field=name)
 
 
 def lists_fit(name: str, value: bytes | msgspec.Raw, shape: tuple[int, ...]) -> None:
     """Raises InvalidInput when a vector as JSON has far more lists than its shape needs: each costs as much as many numbers."""
     if len(value) > 1000 and bytes(value).count(b"[") > 8 * (prod(shape) + len(shape)):
-        raise InvalidInput(f"input {name!r:.80} has more lists than its shape {list(shape)[:8]} needs", field=name[:200])
+        raise InvalidInput(f"input {name!r:.80} has more lists than its shape {list(shape)[:8]} needs", field=name)
 
 
 def decoded(decode: Callable[[bytes], Any], body: bytes) -> Any:

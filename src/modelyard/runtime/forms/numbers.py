@@ -21,7 +21,7 @@ def finite(name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | li
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argwhere(infinite)[0][0])
-        raise InvalidInput(f"input {name!r:.80} is infinite in row {row}", field=name[:200], hint="send finite numbers")
+        raise InvalidInput(f"input {name!r:.80} is infinite in row {row}", field=name, hint="send finite numbers")
     holed = values.astype(object)
     holed[np.isnan(values)] = None
     plain: list[Any] = (holed if holed.ndim == 1 else holed.reshape(len(holed), -1)).tolist()
