@@ -8,11 +8,12 @@ import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from exchanges import Caller
 from runtime_stage import ControlPlane
 
 from modelyard.core.digests import digest
@@ -66,23 +67,8 @@ class Seen:
     rows: list[dict[str, Any]]
 
 
-@dataclass
-class Exchange:
-    """The server's side of one request."""
-
-    sent: bytes
-    status: int = 0
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    answer: bytes = b""
-
-    async def __call__(self) -> bytes:
-        return self.sent
-
-    async def __aiter__(self) -> Any:
-        yield self.sent
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.status, self.headers, self.answer = status, headers, body
+class Asked(Caller):
+    """A request and what came of it."""
 
     @property
     def plain(self) -> bytes:
@@ -93,15 +79,6 @@ class Exchange:
     @property
     def ids(self) -> list[str]:
         return list(dict.fromkeys(found.decode() for found in _ID.findall(self.plain)))
-
-
-class Scope:
-    """RSGI's scope of a POST."""
-
-    proto, method = "http", "POST"
-
-    def __init__(self, path: str, headers: dict[str, str]) -> None:
-        self.path, self.headers = path, headers
 
 
 class Stage:
@@ -153,8 +130,8 @@ class Stage:
 
     def ask(self, bodies: Sequence[bytes], headers: Mapping[str, str]) -> list[Seen]:
         """What came of these requests, all under way at once. What was counted of them is told with the first."""
-        exchanges = [Exchange(body) for body in bodies]
-        self._loop.run_until_complete(asyncio.wait_for(self._all(exchanges, headers), 5))
+        exchanges = [Asked(body, self._path, headers={**headers} | {"content-length": str(len(body))}) for body in bodies]
+        self._loop.run_until_complete(asyncio.wait_for(self._all(exchanges), 5))
         rows = self._rows([identity for exchange in exchanges for identity in exchange.ids])
         return [
             Seen(one.status, one.headers, _ID.sub(b"dec_", one.plain), [rows[i] for i in one.ids if i in rows])
@@ -173,9 +150,8 @@ class Stage:
         """How many decisions are in the log."""
         return int(self._reader.scan(Window(), ["id"]).num_rows)
 
-    async def _all(self, exchanges: Sequence[Exchange], headers: Mapping[str, str]) -> None:
-        sent = [{**headers} | {"content-length": str(len(exchange.sent))} for exchange in exchanges]
-        await asyncio.gather(*(self.app(Scope(self._path, h), e) for h, e in zip(sent, exchanges, strict=True)))
+    async def _all(self, exchanges: Sequence[Asked]) -> None:
+        await asyncio.gather(*(exchange.ask(self.app) for exchange in exchanges))
 
     def _rows(self, ids: list[str]) -> dict[str, dict[str, Any]]:
         found = self._reader.find(ids).to_pylist() if ids else []
@@ -193,12 +169,16 @@ class Stage:
 
     def _watch(self) -> None:
         """Count what the quick way answered itself."""
-        answer = self.app._lanes.answer
+        lanes = self.app._lanes
+        take, elsewhere = lanes.take, lanes._elsewhere
 
-        async def counted(*given: Any) -> Any:
-            body, ticket = await answer(*given)
+        def taken(*given: Any) -> None:
             self.answered += 1
-            self.quickly += body is None and ticket is not None
-            return body, ticket
+            self.quickly += 1
+            take(*given)
 
-        self.app._lanes.answer = counted  # type: ignore[method-assign]
+        def gone(*given: Any) -> None:
+            self.quickly -= 1
+            elsewhere(*given)
+
+        lanes.take, lanes._elsewhere = taken, gone  # type: ignore[method-assign]

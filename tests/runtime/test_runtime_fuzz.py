@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from exchanges import Caller
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runtime_stage import ControlPlane
@@ -17,41 +18,6 @@ from modelyard.decisions import Rows
 from modelyard.runtime.compose import Runtime, Settings
 from modelyard.runtime.routing import Shares, draw
 from tests.conftest import examples
-
-
-class Headers:
-    def __init__(self, fields: dict[str, str]) -> None:
-        self._fields = fields
-
-    def get(self, name: str) -> str | None:
-        return self._fields.get(name)
-
-
-class Scope:
-    proto = "http"
-
-    def __init__(self, method: str, path: str, headers: dict[str, str]) -> None:
-        self.method, self.path, self.headers = method, path, Headers(headers)
-
-
-class Exchange:
-    """The server's side of one request."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.status, self.answer = 0, b""
-
-    async def __call__(self) -> bytes:
-        return self._body
-
-    async def __aiter__(self) -> Any:
-        yield self._body
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.status, self.answer = status, body
-
-    def response_str(self, status: int, headers: list[tuple[str, str]], body: str) -> None:
-        self.status, self.answer = status, body.encode()
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +31,9 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     made.stop()
 
 
-def ask(runtime: Runtime, body: bytes, path: str = "/v2/models/hold/infer", method: str = "POST") -> Exchange:
-    exchange = Exchange(body)
-    asyncio.run(runtime.app(Scope(method, path, {}), exchange))
+def ask(runtime: Runtime, body: bytes, path: str = "/v2/models/hold/infer", method: str = "POST") -> Caller:
+    exchange = Caller(body, path, method)
+    asyncio.run(exchange.ask(runtime.app))
     return exchange
 
 

@@ -119,13 +119,13 @@ class Wire:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
 
-    def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Wire:
+    def stream(self, status: int, headers: list[tuple[str, str]]) -> Wire:
         return self
 
-    async def send_bytes(self, data: bytes) -> None:
+    async def send(self, data: bytes) -> None:
         self.sent.append(data)
 
-    async def client_disconnect(self) -> None:
+    async def caller_left(self) -> None:
         await asyncio.Event().wait()
 
 

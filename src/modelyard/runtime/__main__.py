@@ -14,10 +14,8 @@ from modelyard.decisions.shipping_log import Acknowledge, Shipping
 from modelyard.decisions.shipping_stores import segments_at
 from modelyard.runtime.asked import MOST_ROWS
 from modelyard.runtime.compose import Settings, hosted
-from modelyard.runtime.leaving import Conductor, Leaving
+from modelyard.runtime.workers import Workers
 from modelyard.trust import TrustRoots
-
-_LARGEST_HEAD = 1 << 16
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,8 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (ModelyardError, OSError) as error:
         sys.stderr.write(f"modelyard runtime: {error}\n")
         return 2
-    _serve(settings, options)
-    return 0
+    try:
+        return Workers(options.workers, options.host, options.port, partial(hosted, settings)).run(
+            drain_seconds=options.drain_seconds, stop_seconds=options.stop_seconds
+        )
+    except OSError as error:
+        sys.stderr.write(f"modelyard runtime: cannot listen on {options.host}, port {options.port}: {error}\n")
+        return 2
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -175,30 +178,6 @@ def _check(settings: Settings) -> None:
         raise InvalidInput("answers cannot be acknowledged after a store that is not named", field="--segments")
     if settings.grpc_port is not None and find_spec("grpc") is None:
         raise Unavailable("gRPC needs grpcio", hint="pip install 'modelyard[grpc]'")
-
-
-def _serve(settings: Settings, options: argparse.Namespace) -> None:
-    from granian import Granian
-    from granian.constants import Interfaces, Loops
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-
-    server = Granian(
-        "modelyard.runtime",
-        address=options.host,
-        port=options.port,
-        interface=Interfaces.RSGI,
-        workers=options.workers,
-        loop=Loops.uvloop,
-        http1_settings=HTTP1Settings(header_read_timeout=int(options.read_seconds * 1000), max_buffer_size=_LARGEST_HEAD),
-        websockets=False,
-        log_level=LogLevels.warning,
-        respawn_failed_workers=True,
-        workers_kill_timeout=options.stop_seconds,
-    )
-    leaving = Leaving()
-    server.on_startup(Conductor(leaving, options.drain_seconds).take_over)
-    server.serve(target_loader=partial(hosted, settings, leaving), wrap_loader=False)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,33 @@
-"""The HTTP face: a bare RSGI application. Every error is `{"error": …}` with the protocol's status."""
+"""The HTTP face. Every error is `{"error": …}` with the protocol's status."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from math import isnan
 from time import perf_counter, time
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
-from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is the documented place
 
 from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, TooLarge, Unavailable
 from modelyard.runtime import metrics as exposition
 from modelyard.runtime import protocol
 from modelyard.runtime.answering import Answering, drawn_as, endpoint_of
 from modelyard.runtime.aside import MANY, aside
-from modelyard.runtime.asked import Headers, ReplyHeaders
+from modelyard.runtime.asked import ReplyHeaders
 from modelyard.runtime.calls import Draft
 from modelyard.runtime.errors import BodyLate, MethodNotAllowed, Overloaded
 from modelyard.runtime.forms import Door, about, door, encodings, form_of, is_door
 from modelyard.runtime.forms.limits import LONG
 from modelyard.runtime.forms.media import wants_events
+from modelyard.runtime.http import CallerGone, Exchange
 from modelyard.runtime.lanes import DEADLINE, Lanes, trace_of
 from modelyard.runtime.leaving import Leaving
 from modelyard.runtime.limits import Held
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.order_door import PATH as ORDERS
 from modelyard.runtime.order_door import OrderDoor
-from modelyard.runtime.quick import Lane
+from modelyard.runtime.quick import Lane, Ticket
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.spool import RefusalSpool
 from modelyard.runtime.streaming import Listener
@@ -37,15 +36,6 @@ from modelyard.runtime.table import ServedEndpoint, Table
 _JSON = [("content-type", "application/json")]
 _TEXT = [("content-type", exposition.CONTENT_TYPE)]
 _LOG = structlog.get_logger("modelyard.runtime")
-
-
-class Scope(Protocol):
-    """RSGI's scope, as far as it is used."""
-
-    proto: str
-    method: str
-    path: str
-    headers: Headers
 
 
 class App:
@@ -65,6 +55,7 @@ class App:
         self._answering, self._shadows, self._metrics, self._spool = answering, shadows, metrics, spool
         self._largest_body, self._lanes = largest_body, lanes
         self._quick: dict[str, Lane] = {}
+        lanes.onwards = self._onwards
         self._body_seconds = body_seconds
         self._leaving = leaving or Leaving()
         self.table: Table | None = None
@@ -88,64 +79,58 @@ class App:
         for lane in self._quick.values():
             lane.left = True
 
-    def __call__(self, scope: Scope, proto: Any) -> Coroutine[Any, Any, None]:
-        """One request."""
-        started = perf_counter()
-        path = scope.path
-        lane = self._quick.get(path)
-        if lane is not None and lane.open and scope.method == "POST":
-            return self._quickly(lane, scope, proto, path, started)
-        return self._answer(scope, proto, path, started)
+    def takes_whole(self, exchange: Exchange) -> bool:
+        """Whether the request goes the quick way, as far as its head tells."""
+        lane = self._quick.get(exchange.path)
+        return lane is not None and lane.open and exchange.method == "POST" and self._lanes.enter(lane, exchange)
 
-    async def _answer(self, scope: Scope, proto: Any, path: str, started: float) -> None:
+    def take(self, exchange: Exchange) -> None:
+        """The quick way."""
+        self._lanes.take(exchange)
+
+    def give_up(self, exchange: Exchange, late: bool) -> None:
+        """A request on the quick way whose body does not come."""
+        self._lanes.leave(exchange)
+        if late:
+            exchange.run(self._infer(exchange, b"", BodyLate(f"the body did not come within {self._body_seconds:g} s")))
+
+    async def __call__(self, exchange: Exchange) -> None:
         """A request to any path, the general way."""
+        path = exchange.path
         if is_door(path):
-            await self._infer(scope, proto, path, started)
+            await self._infer(exchange)
             return
         if path == ORDERS and self.orders is not None:
-            await self.orders(scope, proto)
+            await self.orders(exchange)
             return
         headers, question = _JSON, None
         body: bytes | str
         try:
-            if about.is_repository(path) and scope.method == "POST":
-                question = await self._body(scope, proto)
+            if about.is_repository(path) and exchange.method == "POST":
+                question = await self._body(exchange)
                 status, body = 200, about.repository(path, question, self._table())
             else:
-                status, body = 200, self._look(scope.method, path)
+                status, body = 200, self._look(exchange.method, path)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, body = _problem(error)
             headers = _allowing(error, headers)
         if question is None:
-            headers = await self._unread(scope, proto, headers)
+            headers = await self._unread(exchange, headers)
         if isinstance(body, str):
-            proto.response_str(status, _TEXT, body)
-        else:
-            proto.response_bytes(status, headers, body)
+            headers, body = _TEXT, body.encode()
+        exchange.answer(status, headers, body)
 
-    async def _quickly(self, lane: Lane, scope: Scope, proto: Any, path: str, started: float) -> None:
-        """The quick way, and on from where it ended."""
-        try:
-            body, ticket = await self._lanes.answer(lane, scope, proto, started)
-        except ModelyardError as error:
-            await self._infer(scope, proto, path, started, b"", error)
-            return
-        if ticket is None:
-            await self._infer(scope, proto, path, started, body)
-        elif body is not None:
-            drawn = drawn_as(ticket.quick.slot, lane.endpoint) if not lane.left else None
-            await self._infer(scope, proto, path, started, body, drawn=drawn)
+    def _onwards(self, exchange: Exchange, ticket: Ticket | None, error: ModelyardError | None) -> None:
+        """From where the quick way ended: with the arm that was drawn there, if its routes are still in force."""
+        drawn = None
+        if ticket is not None and error is None and not ticket.lane.left:
+            drawn = drawn_as(ticket.quick.slot, ticket.lane.endpoint)
+        exchange.run(self._infer(exchange, exchange.body, error, drawn))
 
     async def _infer(
-        self,
-        scope: Scope,
-        proto: Any,
-        path: str,
-        started: float,
-        body: bytes | None = None,
-        failed: Exception | None = None,
-        drawn: Draft | None = None,
+        self, exchange: Exchange, body: bytes | None = None, failed: Exception | None = None, drawn: Draft | None = None
     ) -> None:
+        path, started = exchange.path, exchange.started
         table, call, listener = self.table, None, None
         held = self._answering.admission.held()
         ids: list[str] = []
@@ -153,8 +138,8 @@ class App:
         try:
             found = door(path)
             name, form = found.endpoint, found.form
-            if scope.method != "POST":
-                raise MethodNotAllowed(f"{scope.method} is not how to ask for an inference", hint="POST")
+            if exchange.method != "POST":
+                raise MethodNotAllowed(f"{exchange.method} is not how to ask for an inference", hint="POST")
             if table is None:
                 raise Unavailable("no route snapshot has been accepted yet")
             name = name or about.sole(table)
@@ -162,26 +147,26 @@ class App:
             if failed is not None:
                 raise failed
             if body is None:
-                body = await self._body(scope, proto, held)
+                body = await self._body(exchange, held)
             table = self.table or table  # a body may take its time, and what was in force when it began may be so no more
             endpoint = endpoint_of(table, name)
             if body[:1] != b"{":  # which no compressed body begins with
-                body = await encodings.plain(body, scope.headers, self._largest_body)
+                body = await encodings.plain(body, exchange.headers, self._largest_body)
             most = self._answering.most_rows
-            asked = await aside(len(body) > LONG, form.read, body, scope.headers, endpoint.specs, most)
-            asked.version, asked.trace = found.version, _trace(scope)
-            asked.deadline = _deadline(scope, asked.deadline, started)
-            listener = asked.listener = None if found.streams is False else _listener(found, scope, proto)
+            asked = await aside(len(body) > LONG, form.read, body, exchange.headers, endpoint.specs, most)
+            asked.version, asked.trace = found.version, _trace(exchange)
+            asked.deadline = _deadline(exchange, asked.deadline, started)
+            listener = asked.listener = None if found.streams is False else _listener(found, exchange)
             said, call = await self._answering.answer(table, endpoint, asked, started, drawn)
             ids, status = said.ids, 200
             headers, answer = await aside(said.rows > MANY, form.write, said, asked)
         except Exception as error:  # noqa: BLE001 - the last line of defence; told below
             status, headers, answer = _refusal(path, error)
             if body is None:
-                headers = await self._left_over(scope, proto, headers, error)
+                headers = await self._left_over(exchange, headers, error)
         try:
             if listener is None or not await listener.end(status, answer):
-                await self._tell(scope, proto, status, headers, answer)
+                await self._tell(exchange, status, headers, answer)
         finally:
             held.release()
         known = name if table is not None and name in table.endpoints else ""
@@ -190,16 +175,16 @@ class App:
         if call is not None and call.endpoint.shadows:
             self._shadows.mirror(call, ids)
 
-    async def _tell(self, scope: Scope, proto: Any, status: int, headers: ReplyHeaders, answer: bytes) -> None:
+    async def _tell(self, exchange: Exchange, status: int, headers: ReplyHeaders, answer: bytes) -> None:
         if len(answer) > encodings.WORTH:
-            headers, answer = await encodings.packed(headers, answer, scope.headers)
+            headers, answer = await encodings.packed(headers, answer, exchange.headers)
         if self._leaving.begun:
             headers = [*headers, ("connection", "close")]
-        proto.response_bytes(status, headers, answer)
+        exchange.answer(status, headers, answer)
 
-    async def _body(self, scope: Scope, proto: Any, held: Held | None = None) -> bytes:
+    async def _body(self, exchange: Exchange, held: Held | None = None) -> bytes:
         """The body, within the time and the room there is for it. Raises TooLarge, Overloaded or BodyLate."""
-        length = scope.headers.get("content-length")
+        length = exchange.headers.get("content-length")
         try:
             async with asyncio.timeout(self._body_seconds):
                 if length is not None and length.isdigit():
@@ -207,17 +192,17 @@ class App:
                         raise self._too_large()
                     if held is not None:
                         held.grow(int(length))
-                    whole: bytes = await proto()
+                    whole: bytes = await exchange.whole()
                     return whole
-                return await self._pieces(proto, held)
+                return await self._pieces(exchange, held)
         except TimeoutError as error:
             raise BodyLate(f"the body did not come within {self._body_seconds:g} s") from error
-        except ProtocolClosed as error:
+        except CallerGone as error:
             raise BodyLate("the caller left before the body was whole") from error
 
-    async def _pieces(self, proto: Any, held: Held | None) -> bytes:
+    async def _pieces(self, exchange: Exchange, held: Held | None) -> bytes:
         pieces, total = [], 0
-        async for piece in proto:
+        async for piece in exchange:
             total += len(piece)
             if total > self._largest_body:
                 raise self._too_large()
@@ -226,21 +211,21 @@ class App:
             pieces.append(bytes(piece))
         return b"".join(pieces)
 
-    async def _left_over(self, scope: Scope, proto: Any, headers: ReplyHeaders, error: Exception) -> ReplyHeaders:
+    async def _left_over(self, exchange: Exchange, headers: ReplyHeaders, error: Exception) -> ReplyHeaders:
         """As `_unread`, after an error; a body that did not come whole is not waited for again."""
-        return [*headers, ("connection", "close")] if isinstance(error, BodyLate) else await self._unread(scope, proto, headers)
+        return [*headers, ("connection", "close")] if isinstance(error, BodyLate) else await self._unread(exchange, headers)
 
-    async def _unread(self, scope: Scope, proto: Any, headers: ReplyHeaders) -> ReplyHeaders:
+    async def _unread(self, exchange: Exchange, headers: ReplyHeaders) -> ReplyHeaders:
         """The headers of an answer given before the request's body was read: what is left of a small body is read and dropped;
         with more of it, the caller is told that the connection ends, since the server closes one with an unread body."""
-        length = scope.headers.get("content-length") or "0"
-        if length.isdigit() and int(length) <= 2 * self._largest_body and scope.headers.get("transfer-encoding") is None:
+        length = exchange.headers.get("content-length") or "0"
+        if length.isdigit() and int(length) <= 2 * self._largest_body and exchange.headers.get("transfer-encoding") is None:
             try:
                 async with asyncio.timeout(self._body_seconds):
                     if int(length):
-                        async for _ in proto:
+                        async for _ in exchange:
                             pass
-            except (TimeoutError, ProtocolClosed):
+            except (TimeoutError, CallerGone):
                 return [*headers, ("connection", "close")]
             return headers
         return [*headers, ("connection", "close")]
@@ -332,14 +317,14 @@ class App:
         }
 
 
-def _listener(found: Door, scope: Scope, proto: Any) -> Listener | None:
+def _listener(found: Door, exchange: Exchange) -> Listener | None:
     """Who hears the answer while it is made, where the path says so or the caller asks for it."""
-    return Listener(proto) if found.streams or wants_events(scope.headers) else None
+    return Listener(exchange) if found.streams or wants_events(exchange.headers) else None
 
 
-def _deadline(scope: Scope, asked: float | None, started: float) -> float | None:
+def _deadline(exchange: Exchange, asked: float | None, started: float) -> float | None:
     """When the caller gives up: what the body says, or the header, whichever is sooner. Raises InvalidInput."""
-    header = scope.headers.get(DEADLINE)
+    header = exchange.headers.get(DEADLINE)
     if header is None:
         return asked
     try:
@@ -351,8 +336,8 @@ def _deadline(scope: Scope, asked: float | None, started: float) -> float | None
     return until if asked is None else min(asked, until)
 
 
-def _trace(scope: Scope) -> str | None:
-    header = scope.headers.get("traceparent")
+def _trace(exchange: Exchange) -> str | None:
+    header = exchange.headers.get("traceparent")
     return None if header is None else trace_of(header)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import signal
-import sys
+import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import structlog
 
@@ -31,6 +30,7 @@ from modelyard.runtime.app import App
 from modelyard.runtime.cache import Cache
 from modelyard.runtime.calls import Hidden
 from modelyard.runtime.grpc import GrpcServer
+from modelyard.runtime.http import Server
 from modelyard.runtime.lanes import Lanes
 from modelyard.runtime.leaving import Leaving, Phase
 from modelyard.runtime.limits import Admission
@@ -52,7 +52,6 @@ from modelyard.trust import TrustRoots
 _log = structlog.get_logger("modelyard.runtime")
 _GRACE = 0.8
 """The part of the time to stop in which calls by gRPC may end: the rest is for the log."""
-_LOOK_AT_PHASE = 0.05
 _TEND_EVERY = 1.0
 _LOG_TURN = 5
 _PREDICTING = 32
@@ -110,7 +109,7 @@ class Runtime:
         self._uses = FallbackUses(settings.name, UseSpool(settings.home / "fallbacks" / f"{settings.name}.jsonl"), clock)
         admission = Admission(settings.most_requests, settings.most_bytes)
         answering = Answering(writer, ids, hidden, metrics, self._ended, settings.most_rows, admission, self._uses)
-        lanes = Lanes(writer, ids, hidden, metrics, admission, settings.read_seconds)
+        lanes = Lanes(writer, ids, hidden, metrics, admission)
         self.app = App(
             answering, self._shadows, metrics, self._spool, settings.largest_body, lanes, settings.read_seconds, self._leaving
         )
@@ -145,22 +144,12 @@ class Runtime:
         if self._grpc is not None and self._settings.grpc_port is not None:
             await self._grpc.start(self._settings.host, self._settings.grpc_port)
 
-    async def leave(self) -> None:
-        """Do what each phase of the end asks for, when it comes; returns when the last has come."""
-        while self._leaving.phase is Phase.SERVING:
-            await asyncio.sleep(_LOOK_AT_PHASE)
-        self.app.leave()
-        _log.info("told to end", phase=self._leaving.phase.name.lower())
-        while self._leaving.phase is not Phase.STOPPING:
-            await asyncio.sleep(_LOOK_AT_PHASE)
-        await self._finish_grpc()
-
     async def drain(self) -> None:
         """Finish the calls under way by gRPC; give up what no caller waits for."""
-        await self._finish_grpc()
+        await self.finish_calls()
         await self._shadows.stop()
 
-    async def _finish_grpc(self) -> None:
+    async def finish_calls(self) -> None:
         """Take no more calls by gRPC, as the server takes none by HTTP; those under way have their time. Safe to repeat."""
         if self._grpc is not None:
             await self._grpc.stop(self._settings.stop_seconds * _GRACE)
@@ -190,8 +179,7 @@ class Runtime:
         self._reconciler.run()
 
     def _tend(self) -> None:
-        """Seal what is old, take over what dead writers left; end with the parent process."""
-        parent = os.getppid()
+        """Seal what is old, take over what dead writers left."""
         turn = 0
         while not self._stop.wait(_TEND_EVERY):
             turn += 1
@@ -203,9 +191,6 @@ class Runtime:
                 self._decisions.adopt_dead()
             except Exception:  # noqa: BLE001  tried again in a moment
                 _log.exception("tending the decision log failed")
-            if os.getppid() != parent:
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
 
     def _flush_uses(self) -> None:
         try:
@@ -247,39 +232,42 @@ class Runtime:
 
 
 class Hosted:
-    """A runtime as granian wants it: made in the worker process, started with its loop, stopped when it drains."""
+    """A runtime in a worker process of its own."""
 
-    def __init__(self, settings: Settings, lock: IO[bytes], leaving: Leaving) -> None:
-        self._lock = lock
-        self._runtime = Runtime(settings, leaving=leaving)
-        self._ending: asyncio.Task[None] | None = None
+    def __init__(self, settings: Settings, lock: IO[bytes]) -> None:
+        self._settings, self._lock = settings, lock
+        self.leaving = Leaving()
+        self._runtime = Runtime(settings, leaving=self.leaving)
 
-    def __rsgi__(self, scope: Any, proto: Any) -> Any:
-        return self._runtime.app(scope, proto)
+    async def serve(self, sock: socket.socket, up: Callable[[], None]) -> None:
+        """Serve on a bound socket until told to stop (`leaving`), and finish. `up` is called as soon as requests are answered.
+        Raises Unavailable when the port for gRPC cannot be opened."""
+        settings, runtime = self._settings, self._runtime
+        server = Server(runtime.app, read_seconds=settings.read_seconds)
+        await runtime.listen()
+        runtime.start()
+        await server.listen(sock)
+        up()
+        await self.leaving.until(Phase.LEAVING)
+        _log.info("told to end", phase=self.leaving.phase.name.lower())
+        runtime.app.leave()
+        await self.leaving.until(Phase.STOPPING)
+        answered, _ = await asyncio.gather(server.finish(settings.stop_seconds), runtime.finish_calls())
+        if not answered:
+            _log.warning("requests were cut off", after_seconds=settings.stop_seconds)
+        await runtime.drain()
+        runtime.stop()
 
-    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        sys.setswitchinterval(0.001)
-        loop.run_until_complete(self._runtime.listen())
-        self._runtime.start()
-        self._ending = loop.create_task(self._runtime.leave())
 
-    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not loop.is_closed() and not loop.is_running():
-            if self._ending is not None:
-                self._ending.cancel()
-            loop.run_until_complete(self._runtime.drain())
-        self._runtime.stop()
-
-
-def hosted(settings: Settings, leaving: Leaving) -> Any:
-    """The application of one worker process, made inside it. Each takes the first free number below the runtime's name, so
+def hosted(settings: Settings) -> Hosted:
+    """The runtime of one worker process, made inside it. Each takes the first free number below the runtime's name, so
     that a worker that replaces a dead one goes on with its spool and its log."""
     configure_logs()
     (settings.home / "workers").mkdir(parents=True, exist_ok=True)
     for number in count(1):
         lock = try_lock(settings.home / "workers" / f"{settings.name}-{number}.lock")
         if lock is not None:
-            return Hosted(replace(settings, name=f"{settings.name}-{number}"), lock, leaving)
+            return Hosted(replace(settings, name=f"{settings.name}-{number}"), lock)
     raise AssertionError("numbers do not end")
 
 

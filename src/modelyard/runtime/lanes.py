@@ -1,22 +1,23 @@
-"""The quick way at the HTTP door: which paths have one now, and a request's way along it."""
+"""The quick way at the HTTP door: which paths have one now, and a request's way along it. No step of it waits in a coroutine: the
+model's queue and the log call back."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import structlog
-from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is the documented place
 
-from modelyard.core.errors import StorageFull
+from modelyard.core.errors import ModelyardError, StorageFull
 from modelyard.decisions import DecisionIds, LogUnwritable
 from modelyard.runtime.asked import Headers
 from modelyard.runtime.calls import Hidden
-from modelyard.runtime.errors import BodyLate
 from modelyard.runtime.forms import encodings
 from modelyard.runtime.forms.media import EVENTS
 from modelyard.runtime.forms.oip import LENGTH
+from modelyard.runtime.http import Exchange, head
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.quick import JSON, Lane, Ticket, lane
@@ -28,19 +29,17 @@ DEADLINE = "x-timeout-ms"
 """The header that says after how many milliseconds the caller gives up."""
 _LARGEST = 1 << 16
 """Bodies beyond this are not the usual single row."""
+_HEAD = head(200, tuple(JSON))
 
 
 class Lanes:
     """The quick ways of the table in force, by path. `laid` is called from the thread that brings tables, all else from the event
     loop."""
 
-    def __init__(
-        self, writer: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, admission: Admission, read_seconds: float
-    ) -> None:
+    def __init__(self, writer: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, admission: Admission) -> None:
         self.writer, self._ids, self._hidden, self._metrics = writer, ids, hidden, metrics
-        self.admission, self._read_seconds = admission, read_seconds
-        self._reading: dict[asyncio.Task[None], float] = {}
-        self._sweeping = False
+        self.admission = admission
+        self.onwards: Callable[[Exchange, Ticket | None, ModelyardError | None], None]
 
     def laid(self, table: Table) -> dict[str, Lane]:
         """The quick ways of a table. An endpoint for which none can be made goes without."""
@@ -55,89 +54,75 @@ class Lanes:
                 found[f"/v2/models/{name}/infer"] = made
         return found
 
-    async def answer(self, lane: Lane, scope: Any, proto: Any, started: float) -> tuple[bytes | None, Ticket | None]:
-        """Answer the request, if it is the usual one. Otherwise its body, when that was read, and what it was drawn as.
+    def enter(self, lane: Lane, exchange: Exchange) -> bool:
+        """Whether the request takes the quick way; it counts as under way from here on, until it is answered or leaves."""
+        if self.admission.full or not _usual(exchange.headers):
+            return False
+        self.admission.open += 1
+        exchange.state = lane
+        return True
 
-        (None, None) means: not answered, body unread; the ticket alone: answered.
-        """
-        headers, admission = scope.headers, self.admission
-        if admission.full or not _usual(headers):
-            return None, None
-        admission.open += 1
-        try:  # one coroutine for all of it: each further one would be resumed with every step
-            task = self._reads(started)
-            try:
-                body: bytes = await proto()
-            except asyncio.CancelledError as error:
-                if task in self._reading:
-                    raise
-                task.uncancel()
-                raise BodyLate(f"the body did not come within {self._read_seconds:g} s") from error
-            except ProtocolClosed as error:
-                raise BodyLate("the caller left before the body was whole") from error
-            finally:
-                self._reading.pop(task, None)
-            ticket = self._queued(lane, headers, body, started)
-            if ticket is None:
-                return body, None
-            answer = await ticket.future
-            if answer is None:
-                return body, ticket
-            if type(answer) is not bytes:
-                answer = self._unlogged(lane, ticket, answer)
-            reply = JSON
-            if len(answer) > encodings.WORTH:
-                reply, answer = await encodings.packed(JSON, answer, headers)
-            proto.response_bytes(200, reply, answer)
-        finally:
-            admission.open -= 1
-        self._count(lane, ticket, started)
-        return None, ticket
+    def leave(self, exchange: Exchange) -> None:
+        """Somebody who entered takes the quick way no more."""
+        self.admission.open -= 1
 
-    def _queued(self, lane: Lane, headers: Headers, body: bytes, started: float) -> Ticket | None:
-        """The request in its model's queue; None when it is not the usual one after all."""
-        if not lane.open:  # a body may take its time: what was in force when it began may be so no more
-            return None
-        ticket = lane.ticket(body, started, asyncio.get_running_loop())
+    def take(self, exchange: Exchange) -> None:
+        """A request that entered, with its body."""
+        lane: Lane = exchange.state
+        ticket = lane.ticket(exchange.body, exchange.started) if lane.open else None  # a body may take its time
         if ticket is None:
-            return None
-        trace = headers.get("traceparent")
+            self._elsewhere(exchange, None, None)
+            return
+        ticket.reply = partial(self._told, exchange, ticket)
+        trace = exchange.headers.get("traceparent")
         if trace is not None:
             ticket.trace = trace_of(trace)
         ticket.quick.server.put(ticket)
-        return ticket
 
-    def _unlogged(self, lane: Lane, ticket: Ticket, error: Any) -> bytes:
-        """The answer though it could not be logged, where the endpoint allows that. Raises the error otherwise."""
-        if not (lane.unlogged and isinstance(error, (StorageFull, LogUnwritable))):
-            raise error
-        self._metrics.unlogged[lane.name] += 1
-        return ticket.quick.answer(ticket, unlogged=True)
+    def _told(self, exchange: Exchange, ticket: Ticket, answer: Any) -> None:
+        """What became of a request. Whatever goes wrong here must not reach those that share its commit."""
+        try:
+            error = None
+            if type(answer) is not bytes and answer is not None:
+                answer, error = self._unlogged(ticket, answer)
+            if answer is None:
+                self._elsewhere(exchange, ticket, error)
+                return
+            self.admission.open -= 1
+            if len(answer) > encodings.WORTH:
+                exchange.run(_packed(exchange, answer))
+            else:
+                exchange.reply(_HEAD, answer)
+            self._count(ticket, exchange.started)
+        except Exception as error:  # noqa: BLE001  see above
+            exchange.run(_broken(error))
 
-    def _count(self, lane: Lane, ticket: Ticket, started: float) -> None:
-        metrics, name, way = self._metrics, lane.name, ticket.quick
+    def _elsewhere(self, exchange: Exchange, ticket: Ticket | None, error: ModelyardError | None) -> None:
+        self.leave(exchange)
+        self.onwards(exchange, ticket, error)
+
+    def _unlogged(self, ticket: Ticket, error: ModelyardError) -> tuple[bytes | None, ModelyardError | None]:
+        """The answer though it could not be logged, where the endpoint allows that; else the error."""
+        if not (ticket.lane.unlogged and isinstance(error, (StorageFull, LogUnwritable))):
+            return None, error
+        self._metrics.unlogged[ticket.lane.name] += 1
+        return ticket.quick.answer(ticket, unlogged=True), None
+
+    def _count(self, ticket: Ticket, started: float) -> None:
+        metrics, name, way = self._metrics, ticket.lane.name, ticket.quick
         metrics.requests[name, 200] += 1
         metrics.decisions[name, way.arm.name, way.role] += 1
         metrics.latency[name].observe(perf_counter() - started)
 
-    def _reads(self, started: float) -> asyncio.Task[None]:
-        """Notes that the task reads a body. One timer looks after all of them: one for each would cost as much as the reading."""
-        task: Any = asyncio.current_task()
-        self._reading[task] = started
-        if not self._sweeping:
-            self._sweeping = True
-            asyncio.get_running_loop().call_later(self._read_seconds / 4, self._sweep)
-        return task  # type: ignore[no-any-return]
 
-    def _sweep(self) -> None:
-        latest = perf_counter() - self._read_seconds
-        for task, since in list(self._reading.items()):
-            if since < latest:
-                del self._reading[task]
-                task.cancel()
-        self._sweeping = bool(self._reading)
-        if self._sweeping:
-            asyncio.get_running_loop().call_later(self._read_seconds / 4, self._sweep)
+async def _packed(exchange: Exchange, answer: bytes) -> None:
+    reply, answer = await encodings.packed(JSON, answer, exchange.headers)
+    exchange.answer(200, reply, answer)
+
+
+async def _broken(error: Exception) -> None:
+    """A failure as a task's, which ends the connection."""
+    raise error
 
 
 def _usual(headers: Headers) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from modelyard.core.errors import ModelyardError, TooLarge
 from modelyard.runtime import protocol
 from modelyard.runtime.errors import BodyLate, MethodNotAllowed
+from modelyard.runtime.http import Exchange
 from modelyard.runtime.orders import OrderDesk
 from modelyard.trust.orders import GREATEST_ORDER
 
@@ -22,36 +22,36 @@ class OrderDoor:
     def __init__(self, desk: OrderDesk, body_seconds: float = 10.0) -> None:
         self._desk, self._body_seconds = desk, body_seconds
 
-    async def __call__(self, scope: Any, proto: Any) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         """One request."""
         headers = _JSON
         try:
-            if scope.method == "GET":
+            if exchange.method == "GET":
                 status, body = 200, await asyncio.to_thread(self._desk.present)
-            elif scope.method == "POST":
-                status, body = 200, await asyncio.to_thread(self._desk.take, await self._read(scope, proto))
+            elif exchange.method == "POST":
+                status, body = 200, await asyncio.to_thread(self._desk.take, await self._read(exchange))
             else:
-                raise MethodNotAllowed(f"{scope.method} {PATH} is not possible", hint="GET or POST")
+                raise MethodNotAllowed(f"{exchange.method} {PATH} is not possible", hint="GET or POST")
         except ModelyardError as error:
             status, body = error.status, {"error": str(error), "code": error.code}
             headers = _CLOSING if isinstance(error, (TooLarge, MethodNotAllowed, BodyLate)) else _JSON
-        proto.response_bytes(status, headers, protocol.encode(body))
+        exchange.answer(status, headers, protocol.encode(body))
 
-    async def _read(self, scope: Any, proto: Any) -> bytes:
+    async def _read(self, exchange: Exchange) -> bytes:
         """The order. Raises TooLarge, or BodyLate: nobody holds a place here by saying nothing."""
         try:
             async with asyncio.timeout(self._body_seconds):
-                return await _body(scope, proto)
+                return await _body(exchange)
         except TimeoutError as error:
             raise BodyLate(f"the order did not come within {self._body_seconds:g} s") from error
 
 
-async def _body(scope: Any, proto: Any) -> bytes:
-    length = scope.headers.get("content-length")
+async def _body(exchange: Exchange) -> bytes:
+    length = exchange.headers.get("content-length")
     if length is not None and length.isdigit() and int(length) > GREATEST_ORDER:
         raise _too_large()
     pieces, total = [], 0
-    async for piece in proto:
+    async for piece in exchange:
         total += len(piece)
         if total > GREATEST_ORDER:
             raise _too_large()

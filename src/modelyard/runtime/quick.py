@@ -7,7 +7,6 @@ made once for each snapshot; rows that are committed together are encoded togeth
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from time import perf_counter, time
@@ -89,21 +88,22 @@ class QuickReader:
 
 
 class Ticket:
-    """One row on its way: in a model's queue, then in the log's. Its future gets None when it must be answered otherwise, the
-    error when it could not be logged, else the answer's body."""
+    """One row on its way: in a model's queue, then in the log's. `reply` is called with None when it must be answered
+    otherwise, the error when it could not be logged, else the answer's body."""
 
     __slots__ = (
-        "decision", "due", "future", "id", "key", "outputs", "place", "queue_time", "quick", "row", "since", "started", "texts",
-        "trace", "way",
+        "decision", "due", "id", "key", "lane", "outputs", "place", "queue_time", "quick", "reply", "row", "since", "started",
+        "texts", "trace", "way",
     )  # fmt: skip
     rows = 1
     columns: Columns | None = None
     gone = False
 
-    def __init__(self, way: QuickWay, row: Row, started: float, future: asyncio.Future[Any]) -> None:
+    def __init__(self, lane: Lane, way: QuickWay, row: Row, started: float) -> None:
         self.way: Way | None = way
         self.row: Row | None = row
-        self.quick, self.started, self.future = way, started, future
+        self.lane, self.quick, self.started = lane, way, started
+        self.reply: Callable[[Any], None]
         self.since = perf_counter()
         self.due: float | None = None
         self.decision = ""
@@ -118,14 +118,14 @@ class Ticket:
         """See `Waiting`."""
         quick = self.quick
         if list(outputs) != quick.given or not all(isinstance(outputs[name][first], list) for name in quick.vectors):
-            self.future.set_result(None)  # the way that can do everything says what is wrong with it, or goes without
+            self.reply(None)  # the way that can do everything says what is wrong with it, or goes without
             return
         self.outputs, self.place, self.queue_time = outputs, first, started - self.since
         quick.writer.put(self)
 
     def failed(self, error: BaseException) -> None:
         """See `Waiting`."""
-        self.future.set_result(None)
+        self.reply(None)
 
     def groups(self) -> Sequence[Rows]:
         """See `Entry`."""
@@ -133,7 +133,7 @@ class Ticket:
 
     def logged(self, error: ModelyardError | None) -> None:
         """See `Entry`."""
-        self.future.set_result(self.quick.answer(self) if error is None else error)
+        self.reply(self.quick.answer(self) if error is None else error)
 
 
 class QuickWay:
@@ -225,13 +225,13 @@ class Lane:
         """Whether the quick way can be taken now: no newer routes are in force, all that serves may, and answers quickly."""
         return not self.left and time() < self._until and all(server.quick for server in self._servers)
 
-    def ticket(self, body: bytes, started: float, loop: asyncio.AbstractEventLoop) -> Ticket | None:
+    def ticket(self, body: bytes, started: float) -> Ticket | None:
         """A row ready for its arm's queue; None when the body is not the usual one."""
         found = self._reader.read(body)
         if found is None:
             return None
         row, asked, key = found
-        ticket = Ticket(self._ways[self._drawn(key)], row, started, loop.create_future())
+        ticket = Ticket(self, self._ways[self._drawn(key)], row, started)
         ticket.id, ticket.key = asked, key
         if self.target is not None:
             ticket.due = started + self.target * MARGIN

@@ -29,6 +29,7 @@ from modelyard.kinds.contract import Batch
 from modelyard.runtime.asked import ReplyHeaders
 from modelyard.runtime.engine import Answer, ModelServer
 from modelyard.runtime.forms.media import EVENTS
+from modelyard.runtime.http import CallerGone, Exchange, Stream
 from modelyard.runtime.inputs import Columns
 
 HEADERS: ReplyHeaders = [("content-type", f"{EVENTS}; charset=utf-8"), ("cache-control", "no-store")]
@@ -52,12 +53,12 @@ class Listener:
     """Hears one answer and tells it to one caller. `reasons` says why it did not come to its end, `begun` whether anything was
     told."""
 
-    def __init__(self, proto: Any) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self.reasons: list[str] = []
         self.begun = False
         self.whole: Batch | None = None
-        self._proto = proto
-        self._transport: Any = None
+        self._exchange = exchange
+        self._stream: Stream | None = None
         self._gone: asyncio.Task[None] | None = None
 
     def over(self, model: ModelServer, piecewise: bool) -> _Heard:
@@ -78,7 +79,8 @@ class Listener:
                 await self._send(_event("error", self._broken(status, answer)))
             return True
         finally:
-            self._transport = None  # the server ends the answer when nobody holds it any more
+            if self._stream is not None:
+                self._stream.end()
             if self._gone is not None:
                 self._gone.cancel()
 
@@ -96,18 +98,18 @@ class Listener:
         await self._send(_event(None, msgspec.json.encode({"outputs": outputs})))
 
     async def _send(self, event: bytes) -> None:
-        if not self.begun:
-            self._transport, self.begun = self._proto.response_stream(200, HEADERS), True
+        if self._stream is None:
+            self._stream, self.begun = self._exchange.stream(200, HEADERS), True
         try:
-            await self._transport.send_bytes(event)
-        except Exception as error:  # noqa: BLE001 - whatever the server calls a closed connection
+            await self._stream.send(event)
+        except CallerGone as error:
             _log.info("a listener left", detail=str(error))
             self.reasons.append(_LEFT)
 
     def left(self) -> asyncio.Task[None]:
         """Done when the caller has gone."""
         if self._gone is None:
-            self._gone = asyncio.get_running_loop().create_task(_until_gone(self._proto))
+            self._gone = asyncio.get_running_loop().create_task(_until_gone(self._exchange))
         return self._gone
 
 
@@ -188,5 +190,5 @@ def _event(name: str | None, data: bytes) -> bytes:
     return (b"" if name is None else b"event: " + name.encode() + b"\n") + b"data: " + data + b"\n\n"
 
 
-async def _until_gone(proto: Any) -> None:
-    await proto.client_disconnect()
+async def _until_gone(exchange: Exchange) -> None:
+    await exchange.caller_left()

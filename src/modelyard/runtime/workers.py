@@ -1,0 +1,226 @@
+"""The processes of a runtime: the main one holds the sockets, makes workers, replaces those that die, and leads all to the end.
+
+    SIGTERM ─► leaving, for `drain_seconds` ─► stopping, for `stop_seconds` ─► killed
+       └─ a second one, or SIGINT ─────────────┘
+
+Each worker has a socket of its own on the same port, which the main process keeps open: callers who came while a worker died
+are answered by the one that replaces it. Orders go through a pipe; a worker that finds it closed has lost the main process, and
+stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
+
+import structlog
+import uvloop
+
+from modelyard.runtime.leaving import Leaving, Phase
+
+_log = structlog.get_logger("modelyard.runtime")
+_SHORT_LIFE = 5.0
+_MOST_SHORT_LIVES = 3
+_GRACE = 5.0
+"""After the time that a worker has to stop: for what it does after the last answer."""
+_UP = b"up"
+
+
+class Worker(Protocol):
+    """What a worker process runs."""
+
+    leaving: Leaving
+
+    async def serve(self, sock: socket.socket, up: Callable[[], None]) -> None:
+        """Serve until told to stop; `up` is called when it does."""
+        ...
+
+
+@dataclass
+class _Member:
+    """A worker process, as the main one knows it."""
+
+    process: BaseProcess
+    pipe: Connection
+    born: float
+    up: bool = False
+
+
+class Workers:
+    """So many processes that answer at one address. Raises OSError when it cannot be had."""
+
+    def __init__(self, count: int, host: str, port: int, make: Callable[[], Worker]) -> None:
+        """`make` is called in each worker process."""
+        self._make = make
+        self._sockets = _sockets(count, host, port)
+        self._members: list[_Member | None] = [None] * count
+        self._short_lives = 0
+        self._phase = Phase.SERVING
+        self._failed = False
+
+    def run(self, drain_seconds: float = 0.0, stop_seconds: float = 60.0) -> int:
+        """Serve until SIGTERM or SIGINT, in the main thread. Returns 0, or 1 when workers could not be kept alive."""
+        orders, alarm = socket.socketpair()
+        with orders, alarm, _signals_to(alarm):
+            for place in range(len(self._members)):
+                self._make_one(place)
+            next_phase = float("inf")
+            while any(self._members):
+                if self._phase is not Phase.STOPPING and (self._failed or time.monotonic() >= next_phase):
+                    self._reach(Phase.STOPPING)
+                    next_phase = time.monotonic() + stop_seconds + _GRACE
+                elif self._phase is Phase.STOPPING and time.monotonic() >= next_phase:
+                    self._kill()
+                    next_phase = float("inf")
+                for number in self._awaited(orders, next_phase):
+                    if number == signal.SIGTERM and self._phase is Phase.SERVING and drain_seconds > 0:
+                        self._reach(Phase.LEAVING)
+                        next_phase = time.monotonic() + drain_seconds
+                    elif self._phase is not Phase.STOPPING:
+                        next_phase = 0.0
+        for sock in self._sockets:
+            sock.close()
+        return int(self._failed)
+
+    def _awaited(self, orders: socket.socket, until: float) -> list[int]:
+        """Wait for something to happen, and see to what became of workers; the signals that came."""
+        pipes = [member.pipe for member in self._members if member is not None and not member.up]
+        ends = {member.process.sentinel: place for place, member in enumerate(self._members) if member is not None}
+        left = max(0.0, until - time.monotonic())
+        ready = wait([orders, *pipes, *ends], None if left == float("inf") else left)
+        for member in self._members:
+            if member is not None and member.pipe in ready:
+                member.up = True  # or dead, which its end tells
+        for end, place in ends.items():
+            if end in ready:
+                self._ended(place)
+        return [number for number in orders.recv(64) if number in _HANDLED] if orders in ready else []
+
+    def _make_one(self, place: int) -> None:
+        context = multiprocessing.get_context("fork")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=self._work, args=(place, theirs, ours), name=f"worker-{place + 1}")
+        process.start()
+        theirs.close()
+        self._members[place] = _Member(process, ours, time.monotonic())
+
+    def _work(self, place: int, pipe: Connection, other: Connection) -> None:
+        """A worker process, from its beginning to its end."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until it serves, there is nothing to finish
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it comes to all; workers are told by the main process
+        other.close()
+        for member in self._members:
+            if member is not None:
+                member.pipe.close()
+        for sock in self._sockets[:place] + self._sockets[place + 1 :]:
+            sock.close()
+        sys.setswitchinterval(0.001)
+        worker = self._make()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(worker, self._sockets[place], pipe))
+
+    def _ended(self, place: int) -> None:
+        """A worker ended: replaced, unless all are to end, or they cannot live."""
+        member = self._members[place]
+        assert member is not None
+        member.process.join()
+        member.pipe.close()
+        self._members[place] = None
+        if self._phase is Phase.STOPPING:
+            return
+        _log.error("a worker ended", worker=place + 1, exit_code=member.process.exitcode)
+        self._short_lives = self._short_lives + 1 if time.monotonic() - member.born < _SHORT_LIFE else 0
+        if self._short_lives >= _MOST_SHORT_LIVES:
+            _log.error("workers end as soon as they are made: giving up", count=self._short_lives)
+            self._failed = True
+            return
+        self._make_one(place)
+        if self._phase is not Phase.SERVING:
+            self._tell(self._members[place], self._phase)
+
+    def _reach(self, phase: Phase) -> None:
+        self._phase = phase
+        for member in self._members:
+            self._tell(member, phase)
+
+    def _tell(self, member: _Member | None, phase: Phase) -> None:
+        if member is None:
+            return
+        with contextlib.suppress(OSError):  # it is just ending
+            member.pipe.send_bytes(bytes([phase]))
+        if phase is Phase.STOPPING and not member.up:
+            member.process.terminate()
+
+    def _kill(self) -> None:
+        for member in self._members:
+            if member is not None:
+                _log.error("a worker did not stop in time and is killed", pid=member.process.pid)
+                member.process.kill()
+
+
+async def _serve(worker: Worker, sock: socket.socket, pipe: Connection) -> None:
+    loop, leaving = asyncio.get_running_loop(), worker.leaving
+
+    def told() -> None:
+        try:
+            phase = Phase(pipe.recv_bytes()[0])
+        except (EOFError, OSError):  # the main process is no more
+            loop.remove_reader(pipe.fileno())
+            phase = Phase.STOPPING
+        leaving.reach(phase)
+
+    loop.add_reader(pipe.fileno(), told)
+    loop.add_signal_handler(signal.SIGTERM, leaving.reach, Phase.STOPPING)
+    await worker.serve(sock, lambda: pipe.send_bytes(_UP))
+
+
+_HANDLED = (signal.SIGTERM, signal.SIGINT)
+
+
+class _signals_to:  # noqa: N801  reads as what it does
+    """While it is open, signals that end a runtime are bytes in a socket."""
+
+    def __init__(self, alarm: socket.socket) -> None:
+        self._alarm = alarm
+        self._before: dict[Any, Any] = {}
+
+    def __enter__(self) -> None:
+        self._alarm.setblocking(False)
+        self._wakeup = signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, lambda *_: None) for number in _HANDLED}
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _sockets(count: int, host: str, port: int) -> list[socket.socket]:
+    """A bound socket for each worker, all on one port; the kernel spreads callers over them. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    made: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            sock = socket.socket(family, kind, protocol)
+            made.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if count > 1:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.bind(address)
+            sock.setblocking(False)
+    except OSError:
+        for sock in made:
+            sock.close()
+        raise
+    return made
