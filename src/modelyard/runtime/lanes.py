@@ -4,9 +4,7 @@ model's queue and the log call back."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from time import perf_counter
-from typing import Any
 
 import structlog
 
@@ -46,7 +44,7 @@ class Lanes:
         found = {}
         for name, endpoint in table.endpoints.items():
             try:
-                made = lane(table, endpoint, self.writer, self._ids, self._hidden.pseudonyms)
+                made = lane(table, endpoint, self.writer, self._ids, self._hidden.pseudonyms, self._told)
             except Exception:
                 _LOGGER.exception("no quick way", endpoint=name)
                 continue
@@ -69,21 +67,20 @@ class Lanes:
     def take(self, exchange: Exchange) -> None:
         """A request that entered, with its body."""
         lane: Lane = exchange.state
-        ticket = lane.ticket(exchange.body, exchange.started) if lane.open else None  # a body may take its time
+        ticket = lane.ticket(exchange) if lane.open else None  # a body may take its time
         if ticket is None:
             self._elsewhere(exchange, None, None)
             return
-        ticket.reply = partial(self._told, exchange, ticket)
         trace = exchange.headers.get("traceparent")
         if trace is not None:
             ticket.trace = trace_of(trace)
         ticket.quick.server.put(ticket)
 
-    def _told(self, exchange: Exchange, ticket: Ticket, answer: Any) -> None:
+    def _told(self, ticket: Ticket, answer: bytes | ModelyardError | None) -> None:
         """What became of a request. Whatever goes wrong here must not reach those that share its commit."""
+        exchange, error = ticket.exchange, None
         try:
-            error = None
-            if type(answer) is not bytes and answer is not None:
+            if answer is not None and not isinstance(answer, bytes):
                 answer, error = self._unlogged(ticket, answer)
             if answer is None:
                 self._elsewhere(exchange, ticket, error)

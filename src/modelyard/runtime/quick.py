@@ -20,6 +20,7 @@ from modelyard.runtime import protocol
 from modelyard.runtime.asked import Asked, Column, ReplyHeaders, Said
 from modelyard.runtime.engine import MARGIN, Outputs
 from modelyard.runtime.forms import DEFAULT
+from modelyard.runtime.http import Exchange
 from modelyard.runtime.inputs import Columns, FieldPlan, InputPlan, Row
 from modelyard.runtime.protocol import Key
 from modelyard.runtime.routing import draw
@@ -88,22 +89,21 @@ class QuickReader:
 
 
 class Ticket:
-    """One row on its way: in a model's queue, then in the log's. `reply` is called with None when it must be answered
+    """One row on its way: in a model's queue, then in the log's. Its lane is told None when it must be answered
     otherwise, the error when it could not be logged, else the answer's body."""
 
     __slots__ = (
-        "decision", "due", "id", "key", "lane", "outputs", "place", "queue_time", "quick", "reply", "row", "since", "started",
+        "decision", "due", "exchange", "id", "key", "lane", "outputs", "place", "queue_time", "quick", "row", "since", "started",
         "texts", "trace", "way",
     )  # fmt: skip
     rows = 1
     columns: Columns | None = None
     gone = False
 
-    def __init__(self, lane: Lane, way: QuickWay, row: Row, started: float) -> None:
+    def __init__(self, lane: Lane, way: QuickWay, row: Row, exchange: Exchange) -> None:
         self.way: Way | None = way
         self.row: Row | None = row
-        self.lane, self.quick, self.started = lane, way, started
-        self.reply: Callable[[Any], None]
+        self.lane, self.quick, self.exchange, self.started = lane, way, exchange, exchange.started
         self.since = perf_counter()
         self.due: float | None = None
         self.decision = ""
@@ -118,14 +118,14 @@ class Ticket:
         """See `Waiting`."""
         quick = self.quick
         if list(outputs) != quick.given or not all(isinstance(outputs[name][first], list) for name in quick.vectors):
-            self.reply(None)  # the way that can do everything says what is wrong with it, or goes without
+            self.lane.told(self, None)  # the way that can do everything says what is wrong with it, or goes without
             return
         self.outputs, self.place, self.queue_time = outputs, first, started - self.since
         quick.writer.put(self)
 
     def failed(self, error: BaseException) -> None:
         """See `Waiting`."""
-        self.reply(None)
+        self.lane.told(self, None)
 
     def groups(self) -> Sequence[Rows]:
         """See `Entry`."""
@@ -133,7 +133,10 @@ class Ticket:
 
     def logged(self, error: ModelyardError | None) -> None:
         """See `Entry`."""
-        self.reply(self.quick.answer(self) if error is None else error)
+        self.lane.told(self, self.quick.answer(self) if error is None else error)
+
+
+Told = Callable[[Ticket, bytes | ModelyardError | None], None]
 
 
 class QuickWay:
@@ -210,7 +213,9 @@ class QuickWay:
 class Lane:
     """The quick way into an endpoint: which of its arms a row goes to."""
 
-    def __init__(self, endpoint: ServedEndpoint, ways: Sequence[QuickWay], until: float) -> None:
+    def __init__(self, endpoint: ServedEndpoint, ways: Sequence[QuickWay], until: float, told: Told) -> None:
+        """`told` hears what became of each row."""
+        self.told = told
         self.endpoint, self._ways, self._until = endpoint, ways, until
         self._reader = QuickReader(ways[0].server.plan)
         self._servers = list({id(way.server): way.server for way in ways}.values())
@@ -223,18 +228,20 @@ class Lane:
     @property
     def open(self) -> bool:
         """Whether the quick way can be taken now: no newer routes are in force, all that serves may, and answers quickly."""
-        return not self.left and time() < self._until and all(server.quick for server in self._servers)
+        if self.left or time() >= self._until:
+            return False
+        return self._servers[0].quick if len(self._servers) == 1 else all(server.quick for server in self._servers)
 
-    def ticket(self, body: bytes, started: float) -> Ticket | None:
+    def ticket(self, exchange: Exchange) -> Ticket | None:
         """A row ready for its arm's queue; None when the body is not the usual one."""
-        found = self._reader.read(body)
+        found = self._reader.read(exchange.body)
         if found is None:
             return None
         row, asked, key = found
-        ticket = Ticket(self, self._ways[self._drawn(key)], row, started)
+        ticket = Ticket(self, self._ways[self._drawn(key)], row, exchange)
         ticket.id, ticket.key = asked, key
         if self.target is not None:
-            ticket.due = started + self.target * MARGIN
+            ticket.due = exchange.started + self.target * MARGIN
         return ticket
 
     def _drawn(self, key: Key | None) -> int:
@@ -244,7 +251,9 @@ class Lane:
         return self.endpoint.shares.arm(number)
 
 
-def lane(table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms) -> Lane | None:
+def lane(
+    table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, told: Told
+) -> Lane | None:
     """The endpoint's quick way; None when it needs what the quick way does not do."""
     arms = [slot.arm for slot in endpoint.live if slot.arm is not None]
     policy = endpoint.routes.policy
@@ -261,7 +270,7 @@ def lane(table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: Decisio
     if any(size < 1 for spec in taken for size in spec.shape):
         return None
     ways = [QuickWay(writer, ids, pseudonyms, table, endpoint, slot) for slot in endpoint.live]
-    return Lane(endpoint, ways, min(endpoint.stale_at, *[arm.until for arm in arms]))
+    return Lane(endpoint, ways, min(endpoint.stale_at, *[arm.until for arm in arms]), told)
 
 
 def usual_request(endpoint: ServedEndpoint) -> Asked:

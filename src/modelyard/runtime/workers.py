@@ -88,8 +88,6 @@ class Workers:
                         next_phase = time.monotonic() + drain_seconds
                     elif self._phase is not Phase.STOPPING:
                         next_phase = 0.0
-        for sock in self._sockets:
-            sock.close()
         return int(self._failed)
 
     def _awaited(self, orders: socket.socket, until: float) -> list[int]:
@@ -153,6 +151,9 @@ class Workers:
         self._phase = phase
         for member in self._members:
             self._tell(member, phase)
+        if phase is Phase.STOPPING:  # who comes now shall be refused, not wait for somebody to answer
+            for sock in self._sockets:
+                sock.close()
 
     def _tell(self, member: _Member | None, phase: Phase) -> None:
         if member is None:

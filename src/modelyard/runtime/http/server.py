@@ -31,6 +31,7 @@ class Server:
         self.date = b""
         self.ending = False
         self._connections: set[Connection] = set()
+        self._socket: socket.socket | None = None
         self._listening: asyncio.Server | None = None
         self._empty: asyncio.Future[None] | None = None
         self._longest = {
@@ -46,6 +47,7 @@ class Server:
 
     async def listen(self, sock: socket.socket) -> None:
         """Take connections from a socket that is bound."""
+        self._socket = sock
         self._listening = await self.loop.create_server(lambda: Connection(self), sock=sock, backlog=1024)
 
     async def finish(self, seconds: float) -> bool:
@@ -54,6 +56,8 @@ class Server:
         self.ending = True
         if self._listening is not None:
             self._listening.close()
+        if self._socket is not None:
+            self._socket.close()
         for connection in list(self._connections):
             connection.finish()
         done = await self._emptied(seconds)
