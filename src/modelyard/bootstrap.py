@@ -342,6 +342,7 @@ class Platform:
             self.decisions,
             known_file=self.settings.erasures_file,
             shipped=self.collector,
+            copies=batches.BatchCopies(self.storage, self.blobs, self.settings.organisation),
         )
 
     def in_clear(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from modelyard.delivery.batches.model import BATCHES
 from modelyard.governance.custody.commands import ErasureTold
 from modelyard.governance.custody.custodian import FORMAT, Due, fingerprint
 from modelyard.governance.custody.erasures import find_erasure
-from modelyard.governance.custody.model import ERASURES, EXPORTS, NAMED_SUBJECTS, RETENTIONS
+from modelyard.governance.custody.model import ERASURES, EXPORTS, NAMED_SUBJECTS, RETENTIONS, CopyTold
 
 MOST_BATCHES = 1000
 Reference = Annotated[str, Path(min_length=1, max_length=300)]
@@ -41,7 +41,8 @@ class Verified(BaseModel):
 
 class Copy(BaseModel):
     """A file with decisions that was made before a person was erased, and may hold theirs. `narrowed` exports are those of one
-    person or key. Who received it erases in it."""
+    person or key. Who received an export erases in it; `files` are those of a batch that had rows of the person, and what the
+    erasure did with them."""
 
     kind: Literal["export", "batch"]
     id: str
@@ -51,6 +52,7 @@ class Copy(BaseModel):
     form: str | None = None
     place: str | None = None
     narrowed: bool = False
+    files: tuple[CopyTold, ...] = ()
 
 
 class Copies(BaseModel):
@@ -90,14 +92,24 @@ def list_copies(here: PlatformHere, asker: Asker, id: Reference) -> Copies:  # n
         mine = (equals("organisation", here.settings.organisation), Where("created_at", "le", before))
         exports = [tx.get(EXPORTS, export) for export in erasure.exports]
         batches = tx.find(BATCHES, Search(where=mine, sort="created_at", descending=True, limit=MOST_BATCHES)).items
+    touched = {b.id: tuple(told for told in erasure.copies if told.batch == b.id) for b in batches}
+    touched = {batch: files for batch, files in touched.items() if files}
     copies = [
         Copy(kind="export", id=e.id, by=e.by, made_at=e.created_at, endpoint=e.endpoint, form=e.form, narrowed=e.narrowed)
         for e in exports
     ]
     copies += [
-        Copy(kind="batch", id=b.id, by=b.requested_by, made_at=b.created_at, endpoint=b.endpoint, place=b.output)
+        Copy(
+            kind="batch",
+            id=b.id,
+            by=b.requested_by,
+            made_at=b.created_at,
+            endpoint=b.endpoint,
+            place=b.output or str(b.order["out"]),
+            files=touched.get(b.id, ()),
+        )
         for b in batches
-        if b.output is not None
+        if b.output is not None or b.id in touched
     ]
     return Copies(items=sorted(copies, key=lambda copy: copy.made_at, reverse=True))
 

@@ -153,9 +153,13 @@ def show_erasure(erasure: str, /, *, how: Watching = WATCHING) -> int:
 
 @erasure.command(name="copies")
 def copies(erasure: str, /, *, how: Reading = READING) -> int:
-    """Show files with decisions that were made before, and may hold the person's: their receivers erase in them."""
+    """Show files with decisions that were made before: exports, in which their receivers erase, and what batches wrote, file by
+    file, with what the erasure did to it."""
     found = Session(how).get(f"/erasures/{segment(erasure)}/copies")["items"]
     render.print_rows(found, PLAIN["copy"], how.output)
+    files = [file for copy in found for file in copy["files"]]
+    if files and how.output in ("table", "wide"):
+        render.print_rows(files, PLAIN["copied"], "wide")
     if not found:
         say("no file was made before")
     return DONE

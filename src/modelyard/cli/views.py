@@ -169,6 +169,7 @@ VIEWS: dict[str, View] = {
 PLAIN: dict[str, str] = {
     "decision-group": "DAY=day ARM=arm ROLE=role VERSION=version:digest DECISIONS=decisions OUTCOMES=outcomes",
     "copy": "KIND=kind ID=id ENDPOINT=endpoint FORM=form BY=by:short AGE=made_at:age NARROWED=narrowed | PLACE=place",
+    "copied": "BATCH=batch FILE=file ROWS=rows FATE=fate:status WHY=why",
     "due": "USE-CASE=use_case DAYS=days BY=source BEFORE=before:when ROWS=rows HELD=held | HOLDS=holds",
     "verdict": "VERDICT=verdict:status ROLE=role BY=approver:short COMMENTS=comments AGE=created_at:age CONDITIONS=conditions",
     "history": "TIME=at:when WHAT=what NUMBER=number BY=by:short DETAIL=detail",

@@ -99,6 +99,15 @@ class Keeper:
         decisions = len(ids) - sum(left.values())
         return Erased(decisions, outcomes, tuple(sorted({*left, *late})))
 
+    def decisions_of(self, subject: str, at: datetime) -> list[str]:
+        """The ids of the decisions that erasing this subject takes and that are still in the log, shown or not."""
+        drop = Filter(DECISION_TABLE, {subject: checked([subject], at)})
+        return self._ids(Everything(), drop.needs, drop.hit) if self._root.exists() else []
+
+    def erased_decisions(self) -> list[str]:
+        """The ids of all decisions that were ever erased."""
+        return [] if self._outcomes is None else sorted(Erasures(self._outcomes).until())
+
     def expire(self, use_case: str, before: datetime, holds: Sequence[Hold] = ()) -> Expired:
         """Remove the use case's decisions made before then, with their outcomes, but for what a hold covers. Idempotent.
 

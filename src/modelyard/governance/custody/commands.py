@@ -10,7 +10,7 @@ from modelyard.catalog.profile import Tier
 from modelyard.catalog.texts import Line
 from modelyard.core.digests import DIGEST
 from modelyard.core.messages import Command
-from modelyard.governance.custody.model import Days, Proof, Pseudonym, Removed, Salt
+from modelyard.governance.custody.model import CopyTold, Days, Proof, Pseudonym, Removed, Salt
 
 MOST_REVEALED = 1000
 MOST_IMPORTED = 10_000
@@ -129,7 +129,8 @@ class JudgeErasure(Command):
 
 
 class RecordErasure(Command):
-    """How far a worker has come: with `pending` writers or without; with a `proof` of nothing left it is done."""
+    """How far a worker has come: with `pending` writers and batches or without; with a `proof` of nothing left it is done.
+    `copies` are news of files that batches wrote."""
 
     action: ClassVar[str] = "governance.record_erasure"
 
@@ -138,6 +139,7 @@ class RecordErasure(Command):
     outcomes: Annotated[int, Field(ge=0)] = 0
     pending: tuple[str, ...] = ()
     trouble: Annotated[str, Field(max_length=2000)] = ""
+    copies: tuple[CopyTold, ...] = ()
     proof: Proof | None = None
 
 

@@ -24,10 +24,13 @@ from modelyard.core.messages import SYSTEM, Command
 from modelyard.core.records import Query, Storage, equals
 from modelyard.decisions import DecisionReader, Erasures, Hold, Keeper, LogDamaged, Pseudonyms, Window, write_atomically
 from modelyard.governance.custody.commands import ApplyRetention, JudgeErasure, RecordErasure, RecordRetention
+from modelyard.governance.custody.copies import HeldCopies, merged, open_batches, waiting
 from modelyard.governance.custody.erasures import find_erasure, open_erasures
 from modelyard.governance.custody.holds import active_holds, on_subject, subject_of
 from modelyard.governance.custody.model import (
     RETENTION_RUNS,
+    CopyFate,
+    CopyTold,
     Erasure,
     ErasureState,
     InForce,
@@ -86,7 +89,8 @@ class Shipped(Protocol):
 @dataclass
 class Custodian:
     """The log of one organisation in the hands of one process. `known_file` is where the list of erasures is kept outside of the
-    installation, so that a restored backup can be told of them; `shipped` where runtimes elsewhere leave their segments."""
+    installation, so that a restored backup can be told of them; `shipped` where runtimes elsewhere leave their segments,
+    `copies` the answers that batches wrote to files."""
 
     storage: Storage
     bus: Bus
@@ -96,6 +100,7 @@ class Custodian:
     decisions: DecisionReader
     known_file: Path | None = None
     shipped: Shipped | None = None
+    copies: HeldCopies | None = None
     _asked: str = ""
     _pauses: dict[str, _Pause] = field(default_factory=dict)
 
@@ -166,23 +171,55 @@ class Custodian:
         if subject is None:
             return False
         self._pause(erasure)
-        found = self._erased(subject, erasure)
+        try:
+            copies = self._look(subject, erasure)
+        except Conflict as other:
+            _log.info("another worker was first", action=RecordErasure.action, detail=other.detail)
+            return False
+        except LogDamaged as damaged:
+            copies, found = erasure.copies, RecordErasure(erasure=erasure.id, trouble=str(damaged)[:2000])
+        else:
+            found = self._erased(subject, erasure, copies)
         told = (found.pending, found.trouble, found.proof and found.proof.left)
-        if not found.decisions and not found.outcomes and told == _told(erasure):
+        moved = merged(copies, found.copies) != copies
+        if not found.decisions and not found.outcomes and not moved and told == _told(erasure):
             return False
         self._record(found, "files were rewritten")
         return True
 
-    def _erased(self, subject: str, erasure: Erasure) -> RecordErasure:
+    def _look(self, subject: str, erasure: Erasure) -> tuple[CopyTold, ...]:
+        """Tell which files have rows of the person while the log still knows: on return that is durable, whoever goes on."""
+        if self.copies is None:
+            return ()
+        news = self.copies.find(self.keeper.decisions_of(subject, erasure.until))
+        held_up = waiting(erasure.copies)
+        if held_up:
+            news += self.copies.find(self.keeper.erased_decisions(), held_up)
+        kept = merged(erasure.copies, news)
+        if kept != erasure.copies:
+            told = RecordErasure(erasure=erasure.id, pending=erasure.pending, trouble=erasure.trouble, copies=tuple(news))
+            self._give(told, "files of batches were found")
+        return kept
+
+    def _copies_rewritten(self, copies: Sequence[CopyTold]) -> tuple[CopyTold, ...]:
+        found = [one for one in copies if one.fate is CopyFate.FOUND]
+        if self.copies is None or not found:
+            return ()
+        decisions = self.keeper.erased_decisions()
+        return tuple(self.copies.rewrite(one, decisions) for one in found)
+
+    def _erased(self, subject: str, erasure: Erasure, copies: tuple[CopyTold, ...]) -> RecordErasure:
         try:
             done = self.keeper.erase([subject], erasure.until)
             if self.shipped is not None:
                 self.shipped.forget(timedelta(0))
-            left = None if done.pending else Proof(left=self.keeper.verify_erased([subject]), at=self.clock.now())
+            news = self._copies_rewritten(copies)
+            pending = (*done.pending, *open_batches(merged(copies, news)))
+            left = None if pending else Proof(left=self.keeper.verify_erased([subject]), at=self.clock.now())
         except LogDamaged as damaged:
             return RecordErasure(erasure=erasure.id, trouble=str(damaged)[:2000])
         return RecordErasure(
-            erasure=erasure.id, decisions=done.decisions, outcomes=done.outcomes, pending=done.pending, proof=left
+            erasure=erasure.id, decisions=done.decisions, outcomes=done.outcomes, pending=pending, proof=left, copies=news
         )
 
     def _paused(self, erasure: Erasure) -> bool:

@@ -11,6 +11,7 @@ from modelyard.core.errors import NotFound, WrongState
 from modelyard.core.messages import Subject
 from modelyard.core.records import Query, Transaction, Where, equals, every, first
 from modelyard.governance.custody.commands import ErasureTold, ImportErasures, JudgeErasure, RecordErasure, RequestErasure
+from modelyard.governance.custody.copies import merged, open_batches
 from modelyard.governance.custody.events import ErasureDeferred, ErasureRequested, SubjectErased
 from modelyard.governance.custody.holds import forget_subject, keep_subject, on_subject, subject_of
 from modelyard.governance.custody.model import (
@@ -124,14 +125,16 @@ def record_erasure(work: Work, command: RecordErasure) -> Erasure:
     erasure = find_erasure(work.tx, work.organisation, command.erasure)
     if erasure.state is not ErasureState.HIDDEN:
         raise WrongState(f"the erasure is {erasure.state.value}", field="erasure")
-    done = command.proof is not None and command.proof.left == 0 and not (command.pending or command.trouble)
     update: dict[str, Any] = {
         "decisions": erasure.decisions + command.decisions,
         "outcomes": erasure.outcomes + command.outcomes,
         "pending": command.pending,
         "trouble": command.trouble,
+        "copies": merged(erasure.copies, command.copies),
         "proof": command.proof,
     }
+    open_files = open_batches(update["copies"])
+    done = command.proof is not None and command.proof.left == 0 and not (command.pending or command.trouble or open_files)
     if done:
         update |= {"state": ErasureState.DONE, "done_at": work.now}
     kept = work.save(ERASURES, erasure.model_copy(update=update))

@@ -140,10 +140,38 @@ class Proof(BaseModel):
     at: datetime
 
 
+class CopyFate(StrEnum):
+    """`found`: it has rows of the person, and will be rewritten; `rewritten`: they are gone from it; `removed`: an artifact that
+    had such rows, and is gone as a whole; `gone`: it was written once and is not there any more; `waiting`: its batch has to end
+    first; `by_hand`: the platform cannot reach or change it, a person must; `seen`: nothing of the person in it (never kept)."""
+
+    FOUND = "found"
+    REWRITTEN = "rewritten"
+    REMOVED = "removed"
+    GONE = "gone"
+    WAITING = "waiting"
+    BY_HAND = "by_hand"
+    SEEN = "seen"
+
+
+class CopyTold(BaseModel):
+    """A file that a batch wrote, below the folder of its answers or as the digest of an artifact (empty: the batch itself), with
+    the rows of the person in it, and what became of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: str
+    file: str = ""
+    rows: int = Field(default=0, ge=0)
+    fate: CopyFate
+    why: str = ""
+
+
 class Erasure(Record):
     """The erasure of one person's decisions and outcomes up to `until`. `holds` keep it back while it is deferred. `exports` are
     those made before, which may hold copies: their receivers have to erase them. `decisions` and `outcomes` count removed rows;
-    `pending` writers have segments that are still open; `trouble` says what stopped the last attempt. The person is told by
+    `pending` writers have segments that are still open, and `pending` batches files that are; `copies` tells what became of each
+    file that batches wrote and that had rows of the person; `trouble` says what stopped the last attempt. The person is told by
     `subject_digest`, salted; by nothing else here."""
 
     subject_digest: str = Field(pattern=DIGEST.pattern)
@@ -161,8 +189,13 @@ class Erasure(Record):
     decisions: int = 0
     outcomes: int = 0
     exports: tuple[str, ...] = ()
+    copies: tuple[CopyTold, ...] = ()
     proof: Proof | None = None
     done_at: datetime | None = None
+
+    def digest(self) -> str:
+        """As of every record; an erasure that touched no copies has the digest that it had before it told of them."""
+        return digest_of(self.model_dump(mode="json", exclude=set() if self.copies else {"copies"}))
 
 
 class NamedSubject(Record):
