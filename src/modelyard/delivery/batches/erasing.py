@@ -89,7 +89,7 @@ class BatchCopies:
             return self._rewritten(batch, found, ids)
         except FileNotFoundError:
             return found.model_copy(update={"fate": CopyFate.GONE})
-        except (*unreachable(), ModelyardError) as error:
+        except _trouble() as error:
             if isinstance(error, OSError) and error.errno in _FULL:
                 return found.model_copy(update={"why": str(error)[:500]})
             return found.model_copy(update={"fate": CopyFate.BY_HAND, "why": str(error)[:500]})
@@ -109,6 +109,10 @@ class BatchCopies:
             elif hits(out / found.file, ids):
                 rewrite(out / found.file, ids)
         return done
+
+
+def _trouble() -> tuple[type[Exception], ...]:
+    return (*unreachable(), ModelyardError)
 
 
 @contextmanager
