@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modelyard.core.errors import Forbidden, InvalidInput, Untrusted
-from modelyard.core.messages import AUDIT, OUTBOX, Actor, AuditOutcome
+from modelyard.core.messages import AUDIT, OUTBOX, Actor, AuditOutcome, Command
 from modelyard.core.records import equals, every
 from modelyard.delivery import take_in
 from modelyard.delivery.commands import (
@@ -20,6 +20,7 @@ from modelyard.delivery.commands import (
     PublishRoutes,
     ReconcileOrder,
     RecordFallbacks,
+    Rollback,
 )
 from modelyard.delivery.model import FALLBACK_USES, ORDERS, Endpoint, OrderOutcome
 from modelyard.delivery.service import endpoint_named, latest_routes
@@ -206,7 +207,14 @@ def test_who_may_no_longer_roll_back_does_not_by_an_order(yard: Yard) -> None:
     assert yard.snapshot().settled == (yard.kept().payload,)  # so that runtimes let go of it
     with yard.house.platform.storage.reading() as tx:
         refused = every(tx, AUDIT, equals("outcome", AuditOutcome.REFUSED), equals("action", "delivery.reconcile_order"))
+        [told] = [e for e in every(tx, OUTBOX) if e.type == "delivery.order_refused"]
     assert [r.actor for r in refused] == [yard.olga]
+    kept = yard.kept()
+    wanted = {"endpoint": "credit", "order": kept.id, "digest": kept.payload, "asked": "rollback", "by": yard.olga}
+    assert told.payload == wanted | {"reason": kept.reason, "why": kept.detail, "runtime": kept.runtime}
+    yard.bring(envelope)
+    with yard.house.platform.storage.reading() as tx:
+        assert len([e for e in every(tx, OUTBOX) if e.type == "delivery.order_refused"]) == 1, "once, however often it is brought"
 
 
 def test_an_order_is_no_way_round_the_command_that_it_stands_for(yard: Yard) -> None:
@@ -297,6 +305,28 @@ def test_keys_for_orders_are_registered_by_who_holds_them(yard: Yard) -> None:
     for purposes, holder in ((("order",), None), (("order", "release"), yard.olga), (("release",), yard.olga)):
         with pytest.raises(InvalidInput):
             yard.house.do(yard.operator if holder else ADMIN, RegisterKey(**fields, purposes=purposes, holder=holder))
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_only_who_may_roll_back_gets_a_key_for_orders(yard: Yard, role: Role) -> None:
+    """A key is good for every endpoint: it is registered by exactly those roles that may roll back by command."""
+    house = yard.house
+    person = house.do(ADMIN, CreateIdentity(name="somebody", display_name="Somebody")).id
+    who = Actor(id=person, roles=frozenset({role.value}))
+    key = Ed25519Signer.generate()
+    register = RegisterKey(key_id=key.key_id, public_pem=key.public_key.pem, purposes=("order",), holder=person)
+    rolls_back = allowed(house, who, Rollback(endpoint="credit"))
+    assert rolls_back == (role.value in ("operator", "business_owner", "risk_officer"))
+    assert allowed(house, who, register) == rolls_back
+
+
+def allowed(house: House, who: Actor, command: Command) -> bool:
+    """Whether policies let the command through, whatever it does."""
+    try:
+        house.do(who, command)
+    except Forbidden:
+        return False
+    return True
 
 
 def test_the_platform_signs_no_orders(yard: Yard) -> None:
