@@ -54,7 +54,7 @@ class FallbackUsed(Event):
 
 
 class OrderTaken(Event):
-    """An order that runtimes acted on was taken in; with outcome `conflict` or `refused` somebody must look."""
+    """An order that runtimes acted on was taken in; `conflict` and `refused` have events of their own."""
 
     type: ClassVar[str] = "delivery.order_taken"
 
@@ -84,6 +84,22 @@ class OrderConflict(Event):
     epoch: int
 
 
+class OrderRefused(Event):
+    """Runtimes acted on an order that is not good any more, or never was: a key, a person or a release behind it was withdrawn.
+    Nothing was done, and runtimes let go of it; somebody must look. `by` is whom the order names, `why` tells."""
+
+    type: ClassVar[str] = "delivery.order_refused"
+
+    endpoint: str
+    order: str
+    digest: str
+    asked: str
+    by: str
+    reason: str
+    why: str
+    runtime: str
+
+
 EVENTS: tuple[type[Event], ...] = (
     EndpointCreated,
     EndpointUpdated,
@@ -92,4 +108,5 @@ EVENTS: tuple[type[Event], ...] = (
     FallbackUsed,
     OrderTaken,
     OrderConflict,
+    OrderRefused,
 )

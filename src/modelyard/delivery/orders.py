@@ -16,7 +16,7 @@ from modelyard.core.messages import AUDIT, Actor, ActorKind, AuditOutcome, Subje
 from modelyard.core.records import Query, Storage, Transaction, equals, first
 from modelyard.delivery.changing import change, endpoint_named, latest_routes, publish, require_sound
 from modelyard.delivery.commands import OrderBrought, ReconcileOrder, RefuseOrder
-from modelyard.delivery.events import OrderConflict, OrderTaken
+from modelyard.delivery.events import OrderConflict, OrderRefused, OrderTaken
 from modelyard.delivery.genuine import require_genuine
 from modelyard.delivery.model import DEPLOYMENTS, LIVE, ORDERS, Endpoint, EndpointArm, OrderOutcome, TakenOrder
 from modelyard.delivery.ports import Roots
@@ -144,6 +144,7 @@ def refuse_order(work: Work, command: RefuseOrder, signing: Signing) -> TakenOrd
     if known is not None:
         return known
     taken = _keep(work, command, order, digest, None, OrderOutcome.REFUSED, command.why)
+    work.emit(_refused(taken), f"endpoint:{order.endpoint}")
     publish(work, signing, f"order on {order.endpoint} refused")
     return taken
 
@@ -196,6 +197,19 @@ def _conflicting(taken: TakenOrder, endpoint: Endpoint) -> OrderConflict:
         runtime=taken.runtime,
         arms=tuple(f"{arm.name} ({arm.role.value}, {arm.share:g})" for arm in endpoint.arms),
         epoch=endpoint.epoch,
+    )
+
+
+def _refused(taken: TakenOrder) -> OrderRefused:
+    return OrderRefused(
+        endpoint=taken.endpoint,
+        order=taken.id,
+        digest=taken.payload,
+        asked=taken.action.value,
+        by=taken.issued_by,
+        reason=taken.reason,
+        why=taken.detail,
+        runtime=taken.runtime,
     )
 
 
