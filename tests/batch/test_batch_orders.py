@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,26 +11,27 @@ import pytest
 from modelyard.core.clock import SystemClock
 from modelyard.core.errors import NotApproved
 from modelyard.runtime.batch import Batches
+from modelyard.runtime.batch.engines import Engine, Inline, Processes
 from modelyard.runtime.batch.released import Plane
 from modelyard.runtime.cache import Cache
 from modelyard.runtime.orders import OrderDesk
 from modelyard.trust import Ed25519Signer, Purpose, TrustRoot, TrustRoots, sign_order
-from modelyard.trust.statements import Order, OrderAction
+from modelyard.trust.statements import Arm, ArmRole, Order, OrderAction, OrderArm
 from tests.batch.batch_stage import Stage, rows
 
 OPERATOR = Ed25519Signer.generate()
 DAY = timedelta(days=1)
 
 
-def rollback(epoch: int) -> bytes:
-    """An operator's order to take `hold` back to where it came from."""
+def rollback(epoch: int, *stopped: Arm) -> bytes:
+    """An operator's order to take `hold` back to where it came from, or to stop these arms."""
     now = datetime.now(UTC)
     order = Order(
         id=f"ord_{now:%H%M%S%f}",
         organisation="default",
         endpoint="hold",
-        action=OrderAction.ROLLBACK,
-        to="previous",
+        action=OrderAction.STOP if stopped else OrderAction.ROLLBACK,
+        to=tuple(OrderArm(name=a.name, release=a.release, manifest=a.manifest) for a in stopped) or "previous",
         base_epoch=epoch,
         issued_by="idn_omar",
         issued_at=now,
@@ -108,3 +110,69 @@ def test_a_batch_that_does_not_trust_the_operator_leaves_the_order_to_the_runtim
     assert len(runtime.book.current()) == 1
     trusting(moved, OPERATOR)
     assert [order["active"] for order in runtime.present()["orders"]] == [True]
+
+
+@pytest.fixture
+def shared(stage: Stage) -> tuple[Stage, Arm]:
+    """A place where v1 and v2 share the rows, and the challenger."""
+    trusting(stage, OPERATOR)
+    champion = stage.plane.arm(10.0, version="ver_1", name="v1", share=0.5)
+    challenger = stage.plane.arm(99.0, version="ver_2", name="v2", role=ArmRole.CHALLENGER, share=0.5)
+    stage.plane.publish(stage.plane.endpoint(champion, challenger))
+    Plane(stage.place, SystemClock()).now("hold")
+    return stage, challenger
+
+
+def require_logged(stage: Stage, output: Any) -> None:
+    """Every answer is logged, once; a part that ended processes had logged and not yet published may be in the log besides."""
+    logged, answered = stage.logged()["id"].to_pylist(), output["decision_id"].to_pylist()
+    assert len(logged) == len(set(logged))
+    assert set(answered) <= set(logged)
+    assert len(logged) - len(answered) <= 4 * 100
+
+
+ENGINES = [pytest.param(Inline, id="inline"), pytest.param(lambda: Processes(2), id="processes")]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_stopped_arm_answers_no_further_part_of_a_batch(shared: tuple[Stage, Arm], engine: Callable[[], Engine]) -> None:
+    stage, challenger = shared
+    order = stage.order(stage.write(rows(3000)), shares=True, key="customer")
+    done_then: list[int] = []
+
+    def stop(progress: Any) -> None:
+        if progress.parts == 2:
+            desk(stage).take(rollback(stage.plane.epoch, challenger))
+            done_then.append(progress.parts)
+
+    with pytest.raises(NotApproved, match="order"):
+        Batches(stage.place, engine(), told=stop).run(order)
+    assert done_then == [2]
+    left = stage.output()
+    assert 200 <= left.num_rows < 1500, "what processes had in hand is all that came to its end"
+    require_logged(stage, left)
+    with pytest.raises(NotApproved, match="order"):
+        Batches(stage.place, engine()).run(order)
+    assert stage.output().num_rows == left.num_rows
+    stage.out = stage.folder / "anew"
+    anew = Batches(stage.place, engine()).run(stage.order(stage.folder / "in.parquet", shares=True, key="customer"))
+    assert anew.by_arm == {"v1": 3000}, "who is left answers all of a batch that begins under the order"
+
+
+def test_a_rollback_holds_in_all_processes_of_a_batch(moved: Stage) -> None:
+    order = moved.order(moved.write(rows(3000)))
+
+    def roll_back(progress: Any) -> None:
+        if progress.parts == 2:
+            desk(moved).take(rollback(moved.plane.epoch))
+
+    with pytest.raises(NotApproved, match="order took it back"):
+        Batches(moved.place, Processes(2), told=roll_back).run(order)
+    left = moved.output()
+    assert 200 <= left.num_rows < 1500
+    require_logged(moved, left)
+    with pytest.raises(NotApproved, match="order took it back"):
+        Batches(moved.place, Processes(2)).run(order)
+    moved.out = moved.folder / "anew"
+    result = Batches(moved.place, Processes(2)).run(moved.order(moved.folder / "in.parquet"))
+    assert result.by_arm == {"v1": 3000}
