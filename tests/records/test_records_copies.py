@@ -13,6 +13,7 @@ from records_yard import Yard
 
 from modelyard.core.ids import RandomIds
 from modelyard.core.transactions import in_transaction
+from modelyard.decisions import try_lock
 from modelyard.decisions.answers import by_part, part_name
 from modelyard.delivery.batches import BATCHES, Batch, BatchCopies, BatchState
 from modelyard.delivery.batches.commands import RecordBatch
@@ -209,6 +210,20 @@ def test_a_hold_keeps_the_files_too_and_a_batch_under_way_is_waited_for(own: Yar
     assert batch.part(0).read_bytes() == before
     own.platform.custodian._give(RecordBatch(batch=batch.id, state="failed", error="it was stopped"), "it ended")
     done = again(own, made["id"])
+    assert (done["state"], fates(done)) == ("done", {batch.part(0).name: ("rewritten", 1)})
+    assert batch.holding(ERIKA) == []
+
+
+def test_a_folder_that_another_batch_writes_into_is_rewritten_after_it(own: Yard, tmp_path: Path) -> None:
+    batch = Scored(own, tmp_path / "batch", format="delta")
+    lock = try_lock(batch.out / "_modelyard" / "lock")
+    assert lock is not None
+    with lock:
+        held = erase(own)
+        assert (held["state"], held["pending"], fates(held)) == ("hidden", [batch.id], {batch.part(0).name: ("found", 1)})
+        assert "another batch" in held["copies"][0]["why"]
+        assert DeltaTable(str(batch.out)).version() == 0
+    done = again(own, held["id"])
     assert (done["state"], fates(done)) == ("done", {batch.part(0).name: ("rewritten", 1)})
     assert batch.holding(ERIKA) == []
 
