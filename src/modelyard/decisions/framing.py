@@ -4,7 +4,9 @@
     frame    = FRAME, u32 meta length, u32 payload length, u32 rows, u32 CRC, meta (msgpack), payload (Arrow IPC message)
 
 A frame's CRC (CRC-32, zlib) also covers the segment's random nonce and the frame's offset, so that bytes that merely look
-like a frame, wherever they come from, never read as one. This module is pure: it works on bytes.
+like a frame, wherever they come from, never read as one. Header and meta may be filled up, so that what follows begins where a
+block of the disk does: the header's JSON with spaces, the meta with one more value of zeros, which readers pass over. This module
+is pure: it works on bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ FRAME = b"MYFR"
 _HEADER = struct.Struct("<8sII")
 _FRAME = struct.Struct("<4sIIII")
 LARGEST_PAYLOAD = 1 << 30
+_LONG = 256
+"""From so many bytes on (to 65,535), bytes in msgpack have three bytes before them."""
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -71,9 +75,10 @@ _meta_encoder = msgspec.msgpack.Encoder()
 _header_decoder = msgspec.json.Decoder(Header)
 
 
-def encode_header(header: Header) -> bytes:
-    """The first bytes of a segment."""
+def encode_header(header: Header, block: int = 1) -> bytes:
+    """The first bytes of a segment, in whole blocks."""
     body = msgspec.json.encode(header)
+    body += b" " * (-(_HEADER.size + len(body)) % block)
     return _HEADER.pack(MAGIC, len(body), zlib.crc32(body)) + body
 
 
@@ -89,9 +94,10 @@ def decode_header(data: bytes | memoryview) -> tuple[Header, int]:
     return _header_decoder.decode(body), end
 
 
-def frame_head(nonce: bytes, offset: int, meta: FrameMeta, payload: bytes | memoryview) -> bytes:
-    """What stands before the payload of a frame for this place in this segment."""
-    head = _meta_encoder.encode(meta)
+def frame_head(nonce: bytes, offset: int, meta: FrameMeta, payload: bytes | memoryview, size: int | None = None) -> bytes:
+    """What stands before the payload of a frame for this place in this segment; of so many bytes, if `size` is given. Raises
+    ValueError when it does not fit in them."""
+    head = _meta_encoder.encode(meta) if size is None else _filled(meta, size - _FRAME.size)
     lengths = (len(head), len(payload), meta.rows)
     crc = zlib.crc32(payload, zlib.crc32(head, _seed(nonce, offset, lengths)))
     return _FRAME.pack(FRAME, *lengths, crc) + head
@@ -132,6 +138,16 @@ def frame_after(nonce: bytes, offset: int, data: memoryview) -> int | None:
         except TornFrame:
             place = content.find(FRAME, place + 1)
     return None
+
+
+def _filled(meta: FrameMeta, size: int) -> bytes:
+    """The meta in so many bytes."""
+    plain = msgspec.structs.astuple(meta)
+    zeros = size - len(_meta_encoder.encode(plain)) - len(_meta_encoder.encode(bytes(_LONG))) + _LONG
+    head = _meta_encoder.encode((*plain, bytes(max(_LONG, zeros))))
+    if len(head) != size:
+        raise ValueError(f"meta of {len(head)} bytes, not {size}")
+    return head
 
 
 def _seed(nonce: bytes, offset: int, lengths: tuple[int, int, int]) -> int:

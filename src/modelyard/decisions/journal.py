@@ -165,7 +165,7 @@ class Journal:
 
     def _message(self, batch: Any) -> Any:
         """The batch as one Arrow IPC message, compressed when that pays."""
-        if batch.num_rows < _COMPRESS_FROM or not shrinks(batch):
+        if not self._compresses(batch):
             payload = batch.serialize()
         else:
             sink = pa.BufferOutputStream()
@@ -175,17 +175,31 @@ class Journal:
             payload = sink.getvalue().slice(self._prefix, end - self._prefix)
         return payload
 
+    @staticmethod
+    def _compresses(batch: Any) -> bool:
+        return batch.num_rows >= _COMPRESS_FROM and shrinks(batch)
+
     def _append(self, meta: FrameMeta, payload: bytes | memoryview) -> None:
         try:
             self._roll()
         except OSError as error:  # the segment waits to be sealed; whether the disk takes rows is seen next
             _log.warning("a segment of the log could not be sealed", writer=self._writer, error=str(error))
         segment = self._open or self._start()
-        head = frame_head(segment.nonce, segment.offset, meta, payload)
-        self._make_durable(segment, (memoryview(head), memoryview(payload)))
-        end = segment.offset + len(head) + len(payload)
+        pieces = self._pieces(segment.nonce, segment.offset, meta, memoryview(payload))
+        self._make_durable(segment, pieces)
+        end = segment.offset + sum(map(len, pieces))
         segment.frames.append(FrameRef(segment.offset, end, end - len(payload), meta))
         segment.offset = end
+
+    def _pieces(self, nonce: bytes, offset: int, meta: FrameMeta, payload: memoryview) -> Sequence[memoryview]:
+        """The bytes of a frame, one after another."""
+        return memoryview(frame_head(nonce, offset, meta, payload)), payload
+
+    def _header(self, header: Header) -> bytes:
+        return encode_header(header)
+
+    def _opened(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR)
 
     def _make_durable(self, segment: _Open, pieces: Sequence[memoryview]) -> None:
         """Write and sync; when that fails nothing half done stays visible. After a failed sync the kernel may have dropped
@@ -193,7 +207,7 @@ class Journal:
         written = False
         try:
             self._faults.reach("decisions.commit.begun")
-            _write(segment.descriptor, segment.offset, pieces)
+            self._write(segment.descriptor, segment.offset, pieces)
             written = True
             self._faults.reach("decisions.commit.written")
             os.fdatasync(segment.descriptor)
@@ -207,6 +221,9 @@ class Journal:
                 _log.error("a refused batch could not be taken back", writer=self._writer, error=str(error))
             raise
 
+    def _write(self, descriptor: int, offset: int, pieces: Sequence[memoryview]) -> None:
+        write(descriptor, offset, pieces)
+
     def _leave(self) -> None:
         """Write no more to the open segment; it is cut and sealed when the disk lets us."""
         if self._open is not None:
@@ -219,13 +236,13 @@ class Journal:
         now = self._clock.now().timestamp()
         nonce = secrets.token_bytes(16)
         schema = self._table.schema.serialize().to_pybytes()
-        header = encode_header(
+        header = self._header(
             Header(self._table.name, SCHEMA_VERSION, self._writer, self._number, int(now * 1e6), nonce, schema)
         )
         self._faults.reach("decisions.segment.starting")
         try:
             write_atomically(path.data, header)
-            descriptor = os.open(path.data, os.O_RDWR)
+            descriptor = self._opened(path.data)
         except OSError:
             path.data.unlink(missing_ok=True)
             raise
@@ -271,7 +288,8 @@ class Journal:
             raise storage_error(error, self._folder / "segment") from error
 
 
-def _write(descriptor: int, offset: int, pieces: Sequence[memoryview]) -> None:
+def write(descriptor: int, offset: int, pieces: Sequence[memoryview]) -> None:
+    """All of the bytes, however many calls that takes. Raises OSError."""
     left = [piece for piece in pieces if piece]
     while left:
         written = os.pwritev(descriptor, left, offset)

@@ -18,6 +18,7 @@ import pyarrow as pa
 from modelyard.core.errors import Busy
 from modelyard.core.faults import Faults
 from modelyard.decisions import DECISIONS, SCHEMA_VERSION, Pseudonyms
+from modelyard.decisions.bulk import BulkJournal
 from modelyard.decisions.journal import Journal, Limits
 from modelyard.decisions.packing import objects, plain_ids, runs, same
 from modelyard.decisions.schema import DECISION_TABLE
@@ -87,7 +88,7 @@ class BatchLog:
         table = replace(DECISION_TABLE, schema=schema)
         for number in count(1):
             try:
-                return Journal(self._root, table, f"{self._plan.id}-{number}", limits=_LIMITS, faults=self._faults)
+                return BulkJournal(self._root, table, f"{self._plan.id}-{number}", limits=_LIMITS, faults=self._faults)
             except Busy:
                 continue
         raise AssertionError("numbers do not end")
