@@ -1,8 +1,8 @@
 """Writing large frames past the page cache: what a batch logs is read much later, or never.
 
-A segment of this kind is like any other, and any reader reads it. Its header and its frames just fill whole blocks (`framing`), so
-that the disk takes them out of this process's memory (O_DIRECT): no copy is made, and the machine's memory keeps what is in use.
-Where the file system has no such writes, the same bytes are written as usual.
+A segment of this kind is like any other and reads as any. Its header and frames just fill whole blocks (`framing`), so that
+the disk takes them out of this process's memory (O_DIRECT): no copy is made, and the machine's memory keeps what is in use. Where
+the file system has no such writes, the same bytes are written as usual.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from modelyard.decisions.framing import FrameMeta, Header, encode_header, frame_head
-from modelyard.decisions.journal import Journal, write
+from modelyard.decisions.journal import Journal
 
 BLOCK = 4096
 """No disk wants more; memory is aligned to it as well."""

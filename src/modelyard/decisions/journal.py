@@ -236,9 +236,7 @@ class Journal:
         now = self._clock.now().timestamp()
         nonce = secrets.token_bytes(16)
         schema = self._table.schema.serialize().to_pybytes()
-        header = self._header(
-            Header(self._table.name, SCHEMA_VERSION, self._writer, self._number, int(now * 1e6), nonce, schema)
-        )
+        header = self._header(Header(self._table.name, SCHEMA_VERSION, self._writer, self._number, int(now * 1e6), nonce, schema))
         self._faults.reach("decisions.segment.starting")
         try:
             write_atomically(path.data, header)

@@ -7,6 +7,7 @@ threads anew in a copy, sessions of onnxruntime are made there, and no other thr
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -105,6 +106,7 @@ class _Copied:
 def _work(asked: int, answers: int, foreign: Sequence[int], folder: Path) -> NoReturn:
     """What a copy does. Nothing of what this process was about is ended twice: it leaves without going back."""
     code = 1
+    gc.freeze()  # to look for garbage among what was copied would make a copy of its pages
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)

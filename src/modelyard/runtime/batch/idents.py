@@ -13,16 +13,19 @@ import numpy as np
 
 from modelyard.decisions.packing import id_texts
 
+_ALIKE = 12
+"""Bytes that the ids of a part have in common."""
+
 
 def decision_ids(batch: str, part: int, first: int, count: int) -> Any:
     """An Arrow array of the ids of `count` rows of a part from row `first` on, in increasing order."""
-    return id_texts(id_numbers(batch, part, first, count))
+    return id_texts(id_numbers(batch, part, first, count), alike=_ALIKE)
 
 
 def id_numbers(batch: str, part: int, first: int, count: int) -> Any:
     """The same as a NumPy array of 16 bytes a row."""
     numbers = np.empty((count, 16), np.uint8)
-    numbers[:, :12] = np.frombuffer(_beginning(batch, part), np.uint8)
+    numbers[:, :_ALIKE] = np.frombuffer(_beginning(batch, part), np.uint8)
     numbers.view(">u4")[:, 3] = np.arange(first, first + count)
     return numbers
 
