@@ -159,9 +159,16 @@ class Connection(asyncio.Protocol):
         if len(exchange.headers) > _MOST_HEADERS or self._size > self._server.largest_head:
             self._refuse(431, f"the head has more than {_MOST_HEADERS} headers, or {self._server.largest_head} bytes")
             return
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._refuse(400, f"version {version} of HTTP is not spoken here")
+            return
+        if parser.should_upgrade() and exchange.headers.get("content-length", "0") != "0":
+            self._refuse(400, "a request with a body cannot ask for another protocol: leave out Upgrade")
+            return
         exchange.method = parser.get_method().decode("latin-1")
         exchange.path = _path(self._url)
-        exchange.minor = 0 if parser.get_http_version() == "1.0" else 1
+        exchange.minor = int(version == "1.1")
         exchange.keep = parser.should_keep_alive()
         if self.phase is Phase.HEAD:
             self._start(exchange)
@@ -277,6 +284,7 @@ class Connection(asyncio.Protocol):
             self._guarded(app.take, exchange)
         else:
             self.phase, self.since = Phase.BODY, exchange.started
+            exchange.collect()
             self.more()
 
     def _guarded(self, work: Any, *arguments: Any) -> None:

@@ -100,11 +100,15 @@ class Exchange:
 
     async def whole(self) -> bytes:
         """All of the body. Raises CallerGone."""
-        self._whole = True
+        self.collect()
         while not self.complete:
             await self._next()
         body, self._pieces = self.body, []
         return body
+
+    def collect(self) -> None:
+        """Keep what comes of the body until all of it is there, however much that is."""
+        self._whole = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The body piece by piece. Raises CallerGone."""

@@ -1,0 +1,139 @@
+"""The processes of a runtime: killed, orphaned, unable to live."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+from runtime_stage import ControlPlane, RunningRuntime
+
+from modelyard.decisions import DecisionReader, Window
+
+_BODY = {"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [1.0]} for n in ("a", "b")]}
+
+
+@contextmanager
+def runtime(folder: Path, workers: int) -> Iterator[RunningRuntime]:
+    plane = ControlPlane(folder)
+    plane.publish(plane.endpoint(plane.arm(1.0)))
+    running = RunningRuntime(plane, folder / "home", None, "--workers", str(workers))
+    try:
+        running.at_epoch(1)
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop(signal.SIGKILL)
+
+
+def workers_of(process: int) -> set[int]:
+    return {int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()}
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def listens(process: int) -> bool:
+    """Whether the process has a listening socket."""
+    held = set()
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            held.add(str(entry.readlink()))
+    listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(f"socket:[{fields[9]}]" in held for fields in listening if fields[3] == "0A")
+
+
+def status(port: int) -> int | None:
+    """By a connection of its own; None when it cannot be had."""
+    try:
+        with httpx.Client(timeout=20) as client:
+            return client.get(f"http://127.0.0.1:{port}/v2/models/hold/ready").status_code
+    except httpx.TransportError:
+        return None
+
+
+def test_a_worker_that_dies_is_replaced_and_callers_wait_for_it(tmp_path: Path) -> None:
+    with runtime(tmp_path, 1) as running:
+        assert running.infer().status_code == 200
+        (victim,) = workers_of(running.process.pid)
+        os.kill(victim, signal.SIGKILL)
+        with httpx.Client(timeout=20) as client:  # not refused: the main process holds the socket
+            assert client.get(f"http://127.0.0.1:{running.port}/v2/health/live").status_code == 200
+        running.until(
+            lambda: running.get("/v2/models/hold/ready") is not None and status(running.port) == 200, "it was not replaced"
+        )
+        assert workers_of(running.process.pid).isdisjoint({victim})
+        assert running.infer().status_code == 200
+        assert running.stop() == 0
+        assert DecisionReader(tmp_path / "home" / "decisions").scan(Window(), ["id"]).num_rows == 2
+
+
+def test_a_worker_that_is_told_to_end_finishes_and_is_replaced(tmp_path: Path) -> None:
+    with runtime(tmp_path, 1) as running:
+        assert running.infer().status_code == 200
+        (victim,) = workers_of(running.process.pid)
+        with socket.create_connection(("127.0.0.1", running.port), timeout=20) as caller:
+            body = json.dumps(_BODY).encode()
+            sent = b"POST /v2/models/hold/infer HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            sent += b"content-length: %d\r\n\r\n%b" % (len(body), body)
+            caller.sendall(sent[:-5])
+            running.until(lambda: running.client.get("/status").json()["load"]["open"] == 1, "it did not come in")
+            os.kill(victim, signal.SIGTERM)
+            running.until(lambda: not listens(victim), "it listens on")
+            caller.sendall(sent[-5:])
+            answer = http.client.HTTPResponse(caller)
+            answer.begin()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+        running.until(lambda: not alive(victim) and status(running.port) == 200, "it was not replaced")
+        assert running.stop() == 0
+
+
+def test_workers_do_not_outlive_the_main_process(tmp_path: Path) -> None:
+    with runtime(tmp_path, 2) as running:
+        assert running.infer().status_code == 200
+        workers = workers_of(running.process.pid)
+        assert len(workers) == 2
+        running.process.kill()
+        running.process.wait(20)
+        running.client.close()
+        end = os.times().elapsed + 20
+        while any(alive(worker) for worker in workers):
+            assert os.times().elapsed < end, "a worker goes on without anybody to tell it to stop"
+        sealed = list((tmp_path / "home" / "decisions").rglob("0*.json"))
+        assert sealed, "it ended as if it had been told to: what it logged is sealed"
+
+
+def test_workers_that_cannot_live_are_given_up(tmp_path: Path) -> None:
+    program = """
+import sys
+from modelyard.runtime.workers import Workers
+def make(): raise RuntimeError("on purpose")
+sys.exit(Workers(2, "127.0.0.1", 0, make).run())
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "on purpose" in ended.stderr
+    assert "giving up" in ended.stdout + ended.stderr
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    plane = ControlPlane(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "modelyard.runtime", "--home", str(tmp_path / "home"), "--port", str(port)]
+        command += ["--source", str(plane.published), "--trust-roots", str(plane.roots)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert f"cannot listen on 127.0.0.1, port {port}" in ended.stderr
