@@ -25,10 +25,12 @@ def run(stack: ExitStack, folder: Path) -> None:
     ours = stack.enter_context(modelyard(onnx_bytes("logistic"), folder))
     url, processes = stack.enter_context(echo(folder))
     servers = {"modelyard": ours, "echo": Peer(url, open_inference(1), processes)}
+    url, processes = stack.enter_context(echo(folder, "granian"))
+    servers["granian's echo"] = Peer(url, open_inference(1), processes)
     for name, start in PEERS.items():
         servers[name] = stack.enter_context(start("logistic", folder))  # type: ignore[arg-type]
     taken = measured(servers, folder)
-    told(taken, AIMS | {"echo": 0.5})
+    told(taken, AIMS | {"echo": 0.5, "granian's echo": 0.5})
     bars({name: samples for name, samples in taken.items() if name != "disk"}, "logistic regression, 30 numbers, 16 connections")
 
 

@@ -51,11 +51,12 @@ def mlflow_asked(count: int) -> bytes:
 
 
 @contextmanager
-def echo(folder: Path) -> Iterator[Server]:
+def echo(folder: Path, of: str = "") -> Iterator[Server]:
+    """The runtime's door alone, or `granian`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
-    command = [sys.executable, str(ROOT / "benchmarks" / "serving" / "echo.py"), str(port)]
-    with program(command, folder / "echo.log", url) as pid:
+    command = [sys.executable, str(ROOT / "benchmarks" / "serving" / "echo.py"), str(port), *([of] if of else [])]
+    with program(command, folder / f"echo{of}.log", url) as pid:
         yield url, [pid]
 
 

@@ -1,24 +1,53 @@
-"""The server's own speed: the same server as the runtime, answering each request with its body and doing nothing else.
+"""The server's own speed: a server that answers each request with its body and does nothing else.
 
-    python benchmarks/serving/echo.py 8099
+    python benchmarks/serving/echo.py 8099            the runtime's own door
+    python benchmarks/serving/echo.py 8099 granian    a well-known server of its kind, which the runtime stood on before
 
-What the runtime reaches is told as a ratio to this, measured in one run on one machine.
+What the runtime reaches is told as a ratio to these, measured in one run on one machine.
 """
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import sys
 from typing import Any
 
 HEADERS = [("content-type", "application/json")]
 
 
+class Echo:
+    """Reads the body, sends it back."""
+
+    def __init__(self) -> None:
+        from modelyard.runtime.http import head
+
+        self._head = head(200, tuple(HEADERS))
+
+    def takes_whole(self, exchange: Any) -> bool:
+        return True
+
+    def take(self, exchange: Any) -> None:
+        exchange.reply(self._head, exchange.body)
+
+    def give_up(self, exchange: Any, late: bool) -> None:
+        """Nobody is told."""
+
+
+async def door(port: int) -> None:
+    """Serve until told to stop."""
+    from modelyard.runtime.http import Server
+
+    await Server(Echo()).listen(socket.create_server(("127.0.0.1", port)))  # type: ignore[arg-type]
+    await asyncio.Event().wait()
+
+
 async def app(scope: Any, proto: Any) -> None:
-    """Read the body, send it back."""
+    """As `Echo`, for granian."""
     proto.response_bytes(200, HEADERS, await proto())
 
 
-def main(port: int) -> None:
+def granian(port: int) -> None:
     """Serve with one worker until told to stop."""
     from granian import Granian
     from granian.constants import Interfaces, Loops
@@ -37,4 +66,9 @@ def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    if sys.argv[2:] == ["granian"]:
+        granian(int(sys.argv[1]))
+    else:
+        import uvloop
+
+        uvloop.run(door(int(sys.argv[1])))
