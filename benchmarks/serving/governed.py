@@ -4,8 +4,8 @@
 
 One release, published to a folder and verified once; each request is routed, checked and durable in the decision log before its
 answer. Two bodies: the 30 numbers as one vector, and as 30 named inputs; at 16 and at 256 connections. The echoes are the
-runtime's own door, and granian, on which it stood before: a faster door makes every answer cheaper, and the ratio to itself smaller.
-All take turns within each round; processor time a request is what a busy machine does not change.
+runtime's own door, and granian, on which it stood before: a faster door makes every answer cheaper, and the ratio to itself
+smaller. All take turns within each round; processor time a request is what a busy machine does not change.
 """
 
 from __future__ import annotations
