@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ class App:
 
     def __init__(self) -> None:
         self.given_up: list[bool] = []
-        self.sent = 0
+        self.sent = self.large = 0
         self.gone = threading.Event()
         self.held: asyncio.Event | None = None
         self.waiting = threading.Event()
@@ -59,6 +60,9 @@ class App:
             self.waiting.set()
             await self.held.wait()
             exchange.answer(200, [], b"at last")
+        elif exchange.path == "/large":
+            self.large += 1
+            exchange.answer(200, [], _PIECE)
         elif exchange.path == "/flood":
             await self._flood(exchange)
         elif exchange.path == "/pieces":
@@ -380,6 +384,12 @@ class _Wire:
 
     abort = write_eof = close
 
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         pass
 
@@ -445,3 +455,96 @@ def test_no_bytes_make_a_connection_fail(noise: bytes, good: bool) -> None:
 def test_a_header_cannot_be_written_into_another() -> None:
     with pytest.raises(ValueError, match="control characters"):
         head(200, (("allow", "POST\r\nset-cookie: a"),))
+
+
+def test_who_takes_no_answers_gets_no_more_of_them(stage: Stage) -> None:
+    before = stage.app.large
+    with stage.caller() as caller:
+        caller.send(request("/large") * 200)
+        with stage.caller() as other:
+            for _ in range(100):
+                assert other.send(request("/whole")).answer()[0] == 200
+        assert stage.app.large - before < 20
+        for _ in range(200):
+            assert caller.answer()[2] == _PIECE
+        assert caller.send(request("/whole", b"on")).answer()[2] == b"POST /whole 2 on"
+
+
+@pytest.mark.parametrize(
+    "sent", [request("/large"), request("/large", extra="connection: close\r\n"), request("/large") * 40, request("/flood")]
+)
+def test_who_never_takes_its_answer_is_cut_off(sent: bytes) -> None:
+    stage = Stage(read_seconds=0.2, idle_seconds=0.2)
+    with stage.caller() as caller:
+        caller.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        caller.send(sent)
+        assert caller.sock.recv(1, socket.MSG_PEEK)
+        assert _within(10, lambda: not stage.server._connections)
+    stage.close()
+
+
+def test_who_takes_its_last_answer_slowly_gets_all_of_it() -> None:
+    stage = Stage(read_seconds=0.3)
+    with stage.caller() as caller:
+        caller.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        caller.send(request("/flood", version="1.0"))
+        assert "content-length" not in caller.answer(body=False)[1]
+        read = 0
+        while piece := caller._read.read(1 << 20):
+            read += len(piece)
+            threading.Event().wait(0.02)
+        assert read == 64 << 20
+    stage.close()
+
+
+def test_all_that_came_before_the_end_is_answered(stage: Stage) -> None:
+    with stage.caller() as caller:
+        caller.send(request("/any", b"1") + request("/whole", b"2") + request("/any", b"3"))
+        caller.sock.shutdown(socket.SHUT_WR)
+        assert [caller.answer()[2][-1:] for _ in range(3)] == [b"1", b"2", b"3"]
+        assert caller.ended()
+    with stage.caller() as caller:
+        caller.send(request("/any", b"1") + request("/whole", b"2") + b"nonsense\r\n\r\n")
+        assert [caller.answer()[2][-1:] for _ in range(2)] == [b"1", b"2"]
+        caller.sock.shutdown(socket.SHUT_WR)
+        assert caller.ended()
+
+
+def test_nothing_is_told_after_a_refusal(stage: Stage) -> None:
+    many = request("/whole", extra="".join(f"x-{n}: 1\r\n" for n in range(300)))
+    for before in (b"", request("/any", b"1")):
+        with stage.caller() as caller:
+            caller.send(before + many + many + request("/whole", b"2") * 3)
+            caller.sock.shutdown(socket.SHUT_WR)
+            assert caller.answer()[0] == (200 if before else 431)
+            assert caller.ended()
+
+
+def test_one_header_many_times_is_refused_before_it_is_joined(stage: Stage) -> None:
+    with stage.caller() as caller:
+        assert caller.send(request("/whole", extra="a:\r\n" * 257)).answer()[0] == 431
+
+
+def test_what_is_no_body_is_bounded_behind_a_head_too(stage: Stage) -> None:
+    begun = b"POST /any HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    for flood in (b"5\r\nhello\r\n0\r\nx: ", b"5;x="):
+        connection = _fed(begun + flood, *[b"y" * 10_000] * 8)
+        assert connection._broken  # its application is told that no more comes
+
+
+def _fed(*pieces: bytes) -> Connection:
+    async def asked() -> Connection:
+        connection = Connection(Server(App()))
+        connection.connection_made(_Wire())
+        for piece in pieces:
+            connection.data_received(piece)
+        return connection
+
+    return asyncio.run(asked())
+
+
+def _within(seconds: float, reached: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not reached() and time.monotonic() < end:
+        threading.Event().wait(0.01)
+    return reached()

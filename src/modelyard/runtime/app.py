@@ -201,15 +201,14 @@ class App:
             raise BodyLate("the caller left before the body was whole") from error
 
     async def _pieces(self, exchange: Exchange, held: Held | None) -> bytes:
-        pieces, total = [], 0
+        whole = bytearray()  # a list of pieces would take many times the memory of small ones
         async for piece in exchange:
-            total += len(piece)
-            if total > self._largest_body:
+            if len(whole) + len(piece) > self._largest_body:
                 raise self._too_large()
             if held is not None:
                 held.grow(len(piece))
-            pieces.append(bytes(piece))
-        return b"".join(pieces)
+            whole += piece
+        return bytes(whole)
 
     async def _left_over(self, exchange: Exchange, headers: ReplyHeaders, error: Exception) -> ReplyHeaders:
         """As `_unread`, after an error; a body that did not come whole is not waited for again."""

@@ -67,7 +67,11 @@ class Lanes:
     def take(self, exchange: Exchange) -> None:
         """A request that entered, with its body."""
         lane: Lane = exchange.state
-        ticket = lane.ticket(exchange) if lane.open else None  # a body may take its time
+        try:
+            ticket = lane.ticket(exchange) if lane.open else None  # a body may take its time
+        except Exception:
+            self.leave(exchange)
+            raise
         if ticket is None:
             self._elsewhere(exchange, None, None)
             return

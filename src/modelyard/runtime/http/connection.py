@@ -45,6 +45,10 @@ class Phase(IntEnum):
     """The caller to close: it was told something while it still sent."""
 
 
+class _Over(Exception):
+    """Nothing more is read from this connection. It stops the parser."""
+
+
 class Owner(Protocol):
     """What connections have in common."""
 
@@ -60,11 +64,12 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One caller's connection. `phase` and `since` (`perf_counter` seconds) tell what it is waiting for."""
+    """One caller's connection. `phase` and `since` (`perf_counter` seconds) tell what it is waiting for; `stalled`, since when
+    it also waits for the caller to take what was written (infinite: it does not)."""
 
     __slots__ = (
-        "_broken", "_current", "_discarded", "_eof", "_expects", "_head", "_parser", "_paused", "_queue", "_reading", "_room",
-        "_server", "_size", "_tasks", "_transport", "_url", "phase", "since",
+        "_broken", "_current", "_discarded", "_eof", "_expects", "_head", "_headers", "_held", "_parser", "_paused", "_queue",
+        "_reading", "_room", "_server", "_size", "_tasks", "_transport", "_unsent", "_url", "phase", "since", "stalled",
     )  # fmt: skip
 
     def __init__(self, server: Owner) -> None:
@@ -74,16 +79,18 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Exchange] = deque()  # in order; the first is with the application, the last may still be coming
         self._current: Exchange | None = None
         self._url = b""
-        self._head = self._size = self._discarded = 0
+        self._head = self._headers = self._size = self._discarded = self._unsent = 0
         self._reading, self._expects, self._broken, self._eof = True, False, False, False
         self._room: asyncio.Future[None] | None = None
-        self._paused = False
+        self._paused = self._held = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self.phase, self.since = Phase.FRESH, now()
+        self.phase, self.since, self.stalled = Phase.FRESH, now(), float("inf")
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._server.opened(self)
+        if self._server.ending:  # it was accepted while the listener closed
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -100,8 +107,7 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.LINGERING or self._broken:
             self._discard(len(data))
             return
-        if self._current is None:  # between requests, or in a head
-            self._head += len(data)
+        self._head += len(data)  # of a head, or of what is no body behind one: trailers, extensions of chunks
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:  # to another protocol, which is declined by answering in this one, once
@@ -109,7 +115,7 @@ class Connection(asyncio.Protocol):
         except HttpParserError as error:
             self._refuse(400, f"this is no HTTP request: {error}")
         else:
-            if self._current is None and self._head > self._server.largest_head:
+            if self._head > self._server.largest_head:
                 self._refuse(431, f"the head of the request is larger than {self._server.largest_head} bytes")
 
     def eof_received(self) -> bool:
@@ -123,17 +129,25 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._paused = True
+        self._watch()
 
     def resume_writing(self) -> None:
         self._paused = False
+        if self._transport is not None and not self._transport.is_closing():
+            self.stalled = float("inf")
         self._resume_writers()
+        if self._held:
+            self._held = False
+            self._go_on()
 
     # --- what the parser finds
 
     def on_message_begin(self) -> None:
+        if self._broken or self.phase is Phase.LINGERING:
+            raise _Over
         exchange = Exchange(self, now())
         exchange.date = self._server.date
-        self._url, self._expects, self._size = b"", False, 0
+        self._url, self._expects, self._size, self._headers = b"", False, 0, 0
         if self.phase in (Phase.IDLE, Phase.FRESH):
             self.phase, self.since = Phase.HEAD, exchange.started
         self._queue.append(exchange)
@@ -146,6 +160,9 @@ class Connection(asyncio.Protocol):
         if self._current is not None:  # after the body: nobody here asks for trailers
             return
         self._size += len(name) + len(value)
+        self._headers += 1
+        if self._headers > _MOST_HEADERS or self._size > self._server.largest_head:
+            return  # it is refused; joining what has one name would take ever longer
         headers = self._queue[-1].headers
         known = _KNOWN.get(name) or name.lower().decode("latin-1")
         told = value.decode("latin-1")
@@ -156,7 +173,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         exchange, parser = self._queue[-1], self._parser
         self._current = exchange
-        if len(exchange.headers) > _MOST_HEADERS or self._size > self._server.largest_head:
+        if self._headers > _MOST_HEADERS or self._size > self._server.largest_head:
             self._refuse(431, f"the head has more than {_MOST_HEADERS} headers, or {self._server.largest_head} bytes")
             return
         version = parser.get_http_version()
@@ -169,6 +186,7 @@ class Connection(asyncio.Protocol):
         exchange.method = parser.get_method().decode("latin-1")
         exchange.path = _path(self._url)
         exchange.minor = int(version == "1.1")
+        self._expects = self._expects and exchange.minor > 0
         exchange.keep = parser.should_keep_alive()
         if self.phase is Phase.HEAD:
             self._start(exchange)
@@ -176,6 +194,7 @@ class Connection(asyncio.Protocol):
             self.enough()  # one after another
 
     def on_body(self, body: bytes) -> None:
+        self._head = 0
         if self._current is not None and not self._broken:
             self._current.came(body)
 
@@ -215,21 +234,19 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def keeps(self, exchange: Exchange) -> bool:
-        return not (self._server.ending or self._eof or self._broken)
+        return not self._server.ending and (len(self._queue) > 1 or not (self._eof or self._broken))
 
     def answered(self, exchange: Exchange) -> None:
         if self._transport is None or not self._queue:
             return
         self._queue.popleft()
-        if not exchange.keep or self._broken:
+        if not exchange.keep or (self._broken and not self._queue):
             self._close(told_early=not exchange.complete)
-            return
-        if self._queue:  # not at once: callers may send thousands of requests ahead
-            self._server.loop.call_soon(self._begin_next)
+        elif self._paused:  # who does not take its answers gets no more of them: they would fill the memory
+            self.phase, self._held = Phase.BUSY, True
+            self.enough()
         else:
-            self.phase, self.since = Phase.IDLE, now()
-        if not self._reading:
-            self._read_on()
+            self._go_on()
 
     def run(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
         task = self._server.loop.create_task(work)
@@ -240,8 +257,8 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Close as soon as what is under way is answered."""
-        if self.phase in (Phase.IDLE, Phase.FRESH) and self._transport is not None:
-            self._transport.close()
+        if self.phase in (Phase.IDLE, Phase.FRESH) or (self._held and not self._queue):
+            self._end()
 
     def abort(self) -> None:
         """End now, whatever is under way."""
@@ -257,14 +274,48 @@ class Connection(asyncio.Protocol):
             self._guarded(self._server.app.give_up, self._queue[0], True)
         elif self.phase is Phase.HEAD:
             self._refuse(408, "the head of the request did not come in time")
-        elif self._transport is not None and self.phase is not Phase.BUSY:
+        elif self.phase is not Phase.BUSY:
+            self._end()
+
+    def stuck(self) -> None:
+        """What was written has waited for long: the caller is cut off, unless it took some of it meanwhile."""
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size() < self._unsent:
+            self._watch()
+        else:
+            self._transport.abort()
+
+    def _watch(self) -> None:
+        """See to it that what was written goes, see `stuck`."""
+        if self._transport is not None:
+            self.stalled, self._unsent = now(), self._transport.get_write_buffer_size()
+
+    def _end(self) -> None:
+        """Close when what was written has gone, and see to it that it goes."""
+        if self._transport is not None and not self._transport.is_closing():
+            self.phase, self.since = Phase.LINGERING, now()
             self._transport.close()
+            self._watch()
+
+    def _go_on(self) -> None:
+        """With the next request, that is here or is to come."""
+        if self._queue:  # not at once: callers may send thousands of requests ahead
+            self._server.loop.call_soon(self._begin_next)
+        elif self._broken or self._server.ending:
+            self._end()
+            return
+        else:
+            self.phase, self.since = Phase.IDLE, now()
+        self._read_on()
 
     def _begin_next(self) -> None:
         if not self._queue or self._transport is None:
             return
         exchange = self._queue[0]
-        if exchange.method:
+        if exchange.gone:  # what came of it is no request
+            self._close(told_early=True)
+        elif exchange.method:
             self._start(exchange)
         else:
             self.phase, self.since = Phase.HEAD, exchange.started
@@ -319,6 +370,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, why: str) -> None:
         """Say what is wrong with what came, and close; but first answer what came before it."""
+        if self._broken or self.phase is Phase.LINGERING:  # that was told before
+            return
         self._broken = True
         if len(self._queue) > 1 and not self._queue[-1].complete:
             self._queue.pop()
@@ -337,7 +390,7 @@ class Connection(asyncio.Protocol):
     def _close(self, told_early: bool) -> None:
         """Close; when the caller still sends, only after it has had time to hear: a close with unread bytes would cut it off."""
         transport = self._transport
-        if transport is None:
+        if transport is None or transport.is_closing():
             return
         if told_early and not self._eof:
             self.phase, self.since = Phase.LINGERING, now()
@@ -346,8 +399,7 @@ class Connection(asyncio.Protocol):
                 self._reading = True
                 transport.resume_reading()
         else:
-            self.phase = Phase.LINGERING
-            transport.close()
+            self._end()
 
     def _discard(self, size: int) -> None:
         self._discarded += size

@@ -16,7 +16,8 @@ _LOOK_EVERY = 0.5
 
 
 class Server:
-    """Answers HTTP/1.1 by an application. A head, and a body that is taken whole, may take `read_seconds` to come."""
+    """Answers HTTP/1.1 by an application. A head, and a body that is taken whole, may take `read_seconds` to come; a caller who
+    takes nothing of its answer for as long is cut off."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Server:
             Phase.BUSY: float("inf"),
             Phase.LINGERING: _LINGER_SECONDS,
         }
+        self._stalled = read_seconds
         self._look_every = min(_LOOK_EVERY, read_seconds / 4)
         self._timer: asyncio.Handle = self.loop.call_soon(self._look)
 
@@ -86,7 +88,9 @@ class Server:
     def _look(self) -> None:
         """Tell those whose time is up. One timer for all: one for each would cost as much as an answer."""
         self.date = b"date: " + formatdate(usegmt=True).encode() + b"\r\n"
+        self._timer = self.loop.call_later(self._look_every, self._look)
         moment = now()
         for connection in [c for c in self._connections if moment - c.since > self._longest[c.phase]]:
             connection.overdue()
-        self._timer = self.loop.call_later(self._look_every, self._look)
+        for connection in [c for c in self._connections if moment - c.stalled > self._stalled]:
+            connection.stuck()
