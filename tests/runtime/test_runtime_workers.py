@@ -137,3 +137,33 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert f"cannot listen on 127.0.0.1, port {port}" in ended.stderr
+
+
+def test_a_worker_whose_threads_never_return_ends_all_the_same(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys, threading
+from pathlib import Path
+from modelyard.runtime import workers
+from modelyard.runtime.leaving import Leaving, Phase
+class Stuck:
+    leaving = Leaving()
+    async def serve(self, sock, up):
+        up()
+        mark = Path(sys.argv[1])
+        if mark.exists():
+            os.kill(os.getppid(), signal.SIGTERM)
+        else:
+            mark.touch()
+            threading.Thread(target=threading.Event().wait).start()
+            os.kill(os.getpid(), signal.SIGTERM)
+        await self.leaving.until(Phase.STOPPING)
+workers._GRACE = 0.2
+sys.exit(workers.Workers(1, "127.0.0.1", 0, Stuck).run(stop_seconds=0.2))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "mark")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 0
+    assert (
+        f"exit_code={-signal.SIGALRM}" in ended.stdout + ended.stderr
+        or f'"exit_code": {-signal.SIGALRM}' in ended.stdout + ended.stderr
+    )

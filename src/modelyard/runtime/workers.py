@@ -67,9 +67,11 @@ class Workers:
         self._short_lives = 0
         self._phase = Phase.SERVING
         self._failed = False
+        self._longest_end = 0.0
 
     def run(self, drain_seconds: float = 0.0, stop_seconds: float = 60.0) -> int:
         """Serve until SIGTERM or SIGINT, in the main thread. Returns 0, or 1 when workers could not be kept alive."""
+        self._longest_end = stop_seconds + 2 * _GRACE
         orders, alarm = socket.socketpair()
         with orders, alarm, _signals_to(alarm):
             for place in range(len(self._members)):
@@ -126,7 +128,7 @@ class Workers:
         sys.setswitchinterval(0.001)
         worker = self._make()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(worker, self._sockets[place], pipe))
+            runner.run(_serve(worker, self._sockets[place], pipe, self._longest_end))
 
     def _ended(self, place: int) -> None:
         """A worker ended: replaced, unless all are to end, or they cannot live."""
@@ -170,8 +172,18 @@ class Workers:
                 member.process.kill()
 
 
-async def _serve(worker: Worker, sock: socket.socket, pipe: Connection) -> None:
+async def _serve(worker: Worker, sock: socket.socket, pipe: Connection, longest_end: float) -> None:
+    """Serve until told to stop, by the main process, its end, or a signal. Who told may not be there to see to it that it ends,
+    and a thread that never returns would keep the process: its own alarm ends it then."""
     loop, leaving = asyncio.get_running_loop(), worker.leaving
+
+    def stop() -> None:
+        signal.setitimer(signal.ITIMER_REAL, longest_end)
+        leaving.reach(Phase.STOPPING)
+
+    def up() -> None:
+        with contextlib.suppress(OSError):  # the main process is no more, which `told` finds
+            pipe.send_bytes(_UP)
 
     def told() -> None:
         try:
@@ -179,11 +191,11 @@ async def _serve(worker: Worker, sock: socket.socket, pipe: Connection) -> None:
         except (EOFError, OSError):  # the main process is no more
             loop.remove_reader(pipe.fileno())
             phase = Phase.STOPPING
-        leaving.reach(phase)
+        stop() if phase is Phase.STOPPING else leaving.reach(phase)
 
     loop.add_reader(pipe.fileno(), told)
-    loop.add_signal_handler(signal.SIGTERM, leaving.reach, Phase.STOPPING)
-    await worker.serve(sock, lambda: pipe.send_bytes(_UP))
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    await worker.serve(sock, up)
 
 
 _HANDLED = (signal.SIGTERM, signal.SIGINT)
