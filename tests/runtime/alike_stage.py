@@ -170,7 +170,7 @@ class Stage:
     def _watch(self) -> None:
         """Count what the quick way answered itself."""
         lanes = self.app._lanes
-        take, elsewhere = lanes.take, lanes._elsewhere
+        take, onwards = lanes.take, lanes.onwards
 
         def taken(*given: Any) -> None:
             self.answered += 1
@@ -179,6 +179,6 @@ class Stage:
 
         def gone(*given: Any) -> None:
             self.quickly -= 1
-            elsewhere(*given)
+            onwards(*given)
 
-        lanes.take, lanes._elsewhere = taken, gone  # type: ignore[method-assign]
+        lanes.take, lanes.onwards = taken, gone  # type: ignore[method-assign]

@@ -272,6 +272,12 @@ def test_what_is_no_request_is_refused_and_the_connection_ends(stage: Stage, sen
         assert caller.ended()
 
 
+def test_bodies_in_a_form_that_nobody_asked_for_are_refused(stage: Stage) -> None:
+    with stage.caller() as caller:
+        caller.send(b"POST /any HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
+        assert caller.answer()[0] == 501
+
+
 def test_what_came_before_nonsense_is_answered(stage: Stage) -> None:
     with stage.caller() as caller:
         caller.send(request("/any", b"good") + b"nonsense\r\n\r\n")

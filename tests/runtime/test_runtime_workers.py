@@ -12,8 +12,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 from runtime_stage import ControlPlane, RunningRuntime
 
 from modelyard.decisions import DecisionReader, Window
@@ -55,6 +57,11 @@ def listens(process: int) -> bool:
     return any(f"socket:[{fields[9]}]" in held for fields in listening if fields[3] == "0A")
 
 
+def came_in(load: dict[str, Any]) -> bool:
+    """By either way: on a busy machine the model's first call may have looked long."""
+    return bool(load["open"] or load["bytes"])
+
+
 def status(port: int) -> int | None:
     """By a connection of its own; None when it cannot be had."""
     try:
@@ -89,7 +96,7 @@ def test_a_worker_that_is_told_to_end_finishes_and_is_replaced(tmp_path: Path) -
             sent = b"POST /v2/models/hold/infer HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             sent += b"content-length: %d\r\n\r\n%b" % (len(body), body)
             caller.sendall(sent[:-5])
-            running.until(lambda: running.client.get("/status").json()["load"]["open"] == 1, "it did not come in")
+            running.until(lambda: came_in(running.client.get("/status").json()["load"]), "it did not come in")
             os.kill(victim, signal.SIGTERM)
             running.until(lambda: not listens(victim), "it listens on")
             caller.sendall(sent[-5:])
@@ -128,12 +135,13 @@ sys.exit(Workers(2, "127.0.0.1", 0, make).run())
     assert "giving up" in ended.stdout + ended.stderr
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_is_told(tmp_path: Path, workers: str) -> None:
     plane = ControlPlane(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:
         port = taken.getsockname()[1]
         command = [sys.executable, "-m", "modelyard.runtime", "--home", str(tmp_path / "home"), "--port", str(port)]
-        command += ["--source", str(plane.published), "--trust-roots", str(plane.roots)]
+        command += ["--source", str(plane.published), "--trust-roots", str(plane.roots), "--workers", workers]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert f"cannot listen on 127.0.0.1, port {port}" in ended.stderr

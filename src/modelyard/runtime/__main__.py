@@ -104,7 +104,10 @@ def _limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--most-rows", type=_some_rows, default=MOST_ROWS, help="rows that are answered at once")
     parser.add_argument("--most-requests", type=int, default=10_000, help="requests under way in a worker; others are told 503")
     parser.add_argument(
-        "--read-seconds", type=float, default=30.0, help="how long a request's head, and its body, may take to come"
+        "--read-seconds",
+        type=float,
+        default=30.0,
+        help="how long a request's head, and its body, may take to come, and an answer may not move",
     )
     parser.add_argument(
         "--drain-seconds",

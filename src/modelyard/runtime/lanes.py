@@ -73,7 +73,8 @@ class Lanes:
             self.leave(exchange)
             raise
         if ticket is None:
-            self._elsewhere(exchange, None, None)
+            self.leave(exchange)
+            self.onwards(exchange, None, None)
             return
         trace = exchange.headers.get("traceparent")
         if trace is not None:
@@ -83,13 +84,13 @@ class Lanes:
     def _told(self, ticket: Ticket, answer: bytes | ModelyardError | None) -> None:
         """What became of a request. Whatever goes wrong here must not reach those that share its commit."""
         exchange, error = ticket.exchange, None
+        self.admission.open -= 1
         try:
             if answer is not None and not isinstance(answer, bytes):
                 answer, error = self._unlogged(ticket, answer)
             if answer is None:
-                self._elsewhere(exchange, ticket, error)
+                self.onwards(exchange, ticket, error)
                 return
-            self.admission.open -= 1
             if len(answer) > encodings.WORTH:
                 exchange.run(_packed(exchange, answer))
             else:
@@ -97,10 +98,6 @@ class Lanes:
             self._count(ticket, exchange.started)
         except Exception as error:  # noqa: BLE001  see above
             exchange.run(_broken(error))
-
-    def _elsewhere(self, exchange: Exchange, ticket: Ticket | None, error: ModelyardError | None) -> None:
-        self.leave(exchange)
-        self.onwards(exchange, ticket, error)
 
     def _unlogged(self, ticket: Ticket, error: ModelyardError) -> tuple[bytes | None, ModelyardError | None]:
         """The answer though it could not be logged, where the endpoint allows that; else the error."""

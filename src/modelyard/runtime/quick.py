@@ -14,7 +14,7 @@ from typing import Any, Literal, Union
 
 import msgspec
 
-from modelyard.core.errors import InvalidInput, ModelyardError
+from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.decisions import DecisionIds, Objects, Pseudonyms, Rows, json_lines
 from modelyard.runtime import protocol
 from modelyard.runtime.asked import Asked, Column, ReplyHeaders, Said
@@ -132,8 +132,12 @@ class Ticket:
         return [self.quick.rows([self])]
 
     def logged(self, error: ModelyardError | None) -> None:
-        """See `Entry`."""
-        self.lane.told(self, self.quick.answer(self) if error is None else error)
+        """See `Entry`. What fails here must not reach those that share its commit."""
+        try:
+            answer = self.quick.answer(self) if error is None else error
+        except Exception as failure:  # noqa: BLE001  see above
+            answer = Unavailable(f"the answer cannot be written: {type(failure).__name__}")
+        self.lane.told(self, answer)
 
 
 Told = Callable[[Ticket, bytes | ModelyardError | None], None]

@@ -70,7 +70,8 @@ class Workers:
         self._longest_end = 0.0
 
     def run(self, drain_seconds: float = 0.0, stop_seconds: float = 60.0) -> int:
-        """Serve until SIGTERM or SIGINT, in the main thread. Returns 0, or 1 when workers could not be kept alive."""
+        """Serve until SIGTERM or SIGINT, in the main thread. Returns 0, or 1 when workers could not be kept
+        alive, or had to be killed."""
         self._longest_end = stop_seconds + 2 * _GRACE
         orders, alarm = socket.socketpair()
         with orders, alarm, _signals_to(alarm):
@@ -168,6 +169,7 @@ class Workers:
     def _kill(self) -> None:
         for member in self._members:
             if member is not None:
+                self._failed = True
                 _log.error("a worker did not stop in time and is killed", pid=member.process.pid)
                 member.process.kill()
 
@@ -223,6 +225,9 @@ def _sockets(count: int, host: str, port: int) -> list[socket.socket]:
     """A bound socket for each worker, all on one port; the kernel spreads callers over them. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     made: list[socket.socket] = []
+    with socket.socket(family, kind, protocol) as probe:  # shared as it is, the port could be another runtime's too
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
     try:
         for _ in range(count):
             sock = socket.socket(family, kind, protocol)

@@ -183,6 +183,9 @@ class Connection(asyncio.Protocol):
         if parser.should_upgrade() and exchange.headers.get("content-length", "0") != "0":
             self._refuse(400, "a request with a body cannot ask for another protocol: leave out Upgrade")
             return
+        if exchange.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            self._refuse(501, "a body is sent whole or chunked: other transfer encodings are not understood")
+            return
         exchange.method = parser.get_method().decode("latin-1")
         exchange.path = _path(self._url)
         exchange.minor = int(version == "1.1")
