@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
+from modelyard.decisions import DecisionReader, Erasures, Window
 from modelyard.runtime.batch import Batches, Order
 from modelyard.runtime.batch.carried import PartLost
 from modelyard.runtime.batch.engines import Processes
@@ -45,6 +47,21 @@ def test_a_killed_batch_goes_on_where_it_ended(stage: Stage, point: str) -> None
     result = Batches(stage.place).run(order)
     stage.require_whole(result, table)
     assert (result.resumed, result.parts) == ({"1": 0, "3": 2}[nth] if point != "decisions.seal" else 5, 5)
+
+
+def test_who_is_erased_before_a_killed_batch_goes_on_makes_nothing_double(stage: Stage) -> None:
+    """The erased row is the first of a slice that is in the log: the others still say that the slice is."""
+    table = rows(450)
+    order = stage.order(stage.write(table), subject="customer")
+    coordinator(stage, order, "inline", "1", "batch.slice.logged").communicate(timeout=60)
+    reader = DecisionReader(stage.place.log)
+    logged = reader.scan(Window(), ["id", "subject"]).sort_by("id").to_pylist()
+    assert logged
+    Erasures(stage.place.log).add([logged[0]["subject"]], datetime.now(UTC))
+    Batches(stage.place).run(order)
+    ids = reader.scan(Window(), ["id"])["id"].to_pylist()
+    assert len(ids) == len(set(ids)) == 450 - 1
+    assert logged[0]["id"] not in ids
 
 
 @pytest.mark.slow

@@ -133,11 +133,8 @@ class Worker:
         if piece.answered.faults and self._plan.order.invalid is Invalid.FAIL:
             raise self._misfit(part, piece)
         answers = self._table(part, piece, self.scorer.schema(table.schema))
-        wanted = self._log.sampled(self._ids(part, piece))
-        if len(wanted):
-            with exclusive(self._folder / "locks" / f"{part.number:06d}"):
-                if not self._reader.known([wanted[0].as_py()]):
-                    self._log_slice(part, piece)
+        with exclusive(self._folder / "locks" / f"{part.number:06d}"):
+            self._log_once(part, piece)
         return answers
 
     def do(self, part: Part) -> PartReport:
@@ -388,10 +385,13 @@ class Worker:
     def _log_missing(self, part: Part) -> None:
         """Log those slices of a scored part that are not in the log yet: their answers are those that are durable."""
         for piece in self._from_pending(part):
-            ids = self._ids(part, piece)
-            wanted = self._log.sampled(ids)
-            if len(wanted) and not self._reader.known([wanted[0].as_py()]):
-                self._log_slice(part, piece)
+            self._log_once(part, piece)
+
+    def _log_once(self, part: Part, piece: Scored) -> None:
+        """A slice is logged whole or not at all; any of its rows tells, since some may have been erased meanwhile."""
+        wanted = self._log.sampled(self._ids(part, piece))
+        if len(wanted) and not self._reader.known(wanted.to_pylist()):
+            self._log_slice(part, piece)
 
     def _from_pending(self, part: Part) -> Iterator[Scored]:
         """The slices of a part with the answers that were made durable, without asking a model again."""
