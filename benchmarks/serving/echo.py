@@ -33,12 +33,15 @@ class Echo:
     def give_up(self, exchange: Any, late: bool) -> None:
         """Nobody is told."""
 
+    async def __call__(self, exchange: Any) -> None:
+        exchange.reply(self._head, await exchange.whole())
+
 
 async def door(port: int) -> None:
     """Serve until told to stop."""
     from modelyard.runtime.http import Server
 
-    await Server(Echo()).listen(socket.create_server(("127.0.0.1", port)))  # type: ignore[arg-type]
+    await Server(Echo()).listen(socket.create_server(("127.0.0.1", port)))
     await asyncio.Event().wait()
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from time import perf_counter
 from typing import Any
 
 from modelyard.runtime.http import Application, Exchange
-from modelyard.runtime.http.exchange import now
 
 
 class Caller:
     """One request whose body has come, and what was told to it."""
 
     def __init__(self, body: bytes, path: str, method: str = "POST", headers: Mapping[str, str] | None = None) -> None:
-        exchange = self.exchange = Exchange(self, now())
+        exchange = self.exchange = Exchange(self, perf_counter())
         exchange.method, exchange.path, exchange.headers = method, path, dict(headers or {})
         exchange.came(body)
         exchange.ended()
@@ -59,7 +59,7 @@ class Caller:
     def enough(self) -> None:
         return None
 
-    def keeps(self, exchange: Exchange) -> bool:
+    def keeps(self) -> bool:
         return True
 
     def answered(self, exchange: Exchange) -> None:

@@ -70,7 +70,7 @@ def test_a_head_that_dribbles_is_not_waited_for(runtime: RunningRuntime) -> None
     with connected(runtime) as slow:
         started = time.monotonic()
         slow.sendall(b"POST /v2/models/hold/infer HTTP/1.1\r\nhost: ")
-        assert told(slow)[9:12] in (b"", b"408")
+        assert told(slow)[9:12] == b"408"
     assert time.monotonic() - started < 5
     assert runtime.infer().status_code == 200
 
@@ -100,16 +100,16 @@ def test_more_requests_than_memory_is_meant_for_are_turned_away(runtime: Running
     runtime.until(lambda: runtime.infer().status_code == 200, "room was not given back")
 
 
-def test_a_half_closed_socket_still_gets_its_answer_or_none(runtime: RunningRuntime) -> None:
+def test_a_half_closed_socket_still_gets_its_answer(runtime: RunningRuntime) -> None:
     with connected(runtime) as half:
         half.sendall(request())
         half.shutdown(socket.SHUT_WR)
         answer = told(half)
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 200")
+    assert answer.startswith(b"HTTP/1.1 200")
     with connected(runtime) as torn:
         torn.sendall(request(BODY[:20], len(BODY)))
         torn.shutdown(socket.SHUT_WR)
-        assert told(torn)[9:12] in (b"", b"400", b"408")
+        assert told(torn) == b""
     assert runtime.infer().status_code == 200
 
 
@@ -117,12 +117,8 @@ def test_floods_of_headers_are_cut(runtime: RunningRuntime) -> None:
     floods = ["".join(f"x-{n}: {n}\r\n" for n in range(5000)), f"x-long: {'y' * 200_000}\r\n"]
     for flood in floods:
         with connected(runtime) as sender:
-            try:
-                sender.sendall(request(head=flood))
-                answer = told(sender)
-            except ConnectionError:
-                answer = b""
-        assert answer[9:12] in (b"", b"400", b"431")
+            sender.sendall(request(head=flood))
+            assert told(sender)[9:12] == b"431"
     assert runtime.infer().status_code == 200
 
 

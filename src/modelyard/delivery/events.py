@@ -66,11 +66,9 @@ class OrderTaken(Event):
     issued_by: str
 
 
-class OrderConflict(Event):
-    """Runtimes acted on an order that the desired state does not follow: somebody must choose. `digest` is that of the order,
-    `by` who signed it, `reason` why; `detail` says why nothing followed, `arms` and `epoch` what the control plane has now."""
-
-    type: ClassVar[str] = "delivery.order_conflict"
+class OrderInDoubt(Event):
+    """Runtimes acted on an order, and somebody must look. `digest` is that of the order, `by` whom it names, `reason` why it was
+    given."""
 
     endpoint: str
     order: str
@@ -78,26 +76,27 @@ class OrderConflict(Event):
     asked: str
     by: str
     reason: str
-    detail: str
     runtime: str
+
+
+class OrderConflict(OrderInDoubt):
+    """The desired state does not follow an order: somebody must choose. `detail` says why nothing followed, `arms` and `epoch`
+    what the control plane has now."""
+
+    type: ClassVar[str] = "delivery.order_conflict"
+
+    detail: str
     arms: tuple[str, ...]
     epoch: int
 
 
-class OrderRefused(Event):
-    """Runtimes acted on an order that is not good any more, or never was: a key, a person or a release behind it was withdrawn.
-    Nothing was done, and runtimes let go of it; somebody must look. `by` is whom the order names, `why` tells."""
+class OrderRefused(OrderInDoubt):
+    """An order is not good any more, or never was: a key, a person or a release behind it was withdrawn. Nothing was done, and
+    runtimes let go of it. `why` tells."""
 
     type: ClassVar[str] = "delivery.order_refused"
 
-    endpoint: str
-    order: str
-    digest: str
-    asked: str
-    by: str
-    reason: str
     why: str
-    runtime: str
 
 
 EVENTS: tuple[type[Event], ...] = (

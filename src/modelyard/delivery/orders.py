@@ -186,31 +186,18 @@ def _keep(
 
 
 def _conflicting(taken: TakenOrder, endpoint: Endpoint) -> OrderConflict:
-    return OrderConflict(
-        endpoint=endpoint.name,
-        order=taken.id,
-        digest=taken.payload,
-        asked=taken.action.value,
-        by=taken.issued_by,
-        reason=taken.reason,
-        detail=taken.detail,
-        runtime=taken.runtime,
-        arms=tuple(f"{arm.name} ({arm.role.value}, {arm.share:g})" for arm in endpoint.arms),
-        epoch=endpoint.epoch,
-    )
+    arms = tuple(f"{arm.name} ({arm.role.value}, {arm.share:g})" for arm in endpoint.arms)
+    return OrderConflict(**_of(taken), detail=taken.detail, arms=arms, epoch=endpoint.epoch)
 
 
 def _refused(taken: TakenOrder) -> OrderRefused:
-    return OrderRefused(
-        endpoint=taken.endpoint,
-        order=taken.id,
-        digest=taken.payload,
-        asked=taken.action.value,
-        by=taken.issued_by,
-        reason=taken.reason,
-        why=taken.detail,
-        runtime=taken.runtime,
-    )
+    return OrderRefused(**_of(taken), why=taken.detail)
+
+
+def _of(taken: TakenOrder) -> dict[str, Any]:
+    """What is told of an order that somebody must look at."""
+    asked = {"endpoint": taken.endpoint, "order": taken.id, "digest": taken.payload, "asked": taken.action.value}
+    return {**asked, "by": taken.issued_by, "reason": taken.reason, "runtime": taken.runtime}
 
 
 def _following(work: Work, endpoint: Endpoint, order: Order) -> tuple[tuple[EndpointArm, ...] | None, str]:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
+from modelyard.core.logs import configure_logs
 from modelyard.decisions.shipping_log import Acknowledge, Shipping
 from modelyard.decisions.shipping_stores import segments_at
 from modelyard.runtime.asked import MOST_ROWS
@@ -19,8 +20,8 @@ from modelyard.trust import TrustRoots
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight (see `leaving`). Returns 0; 2 when the configuration is
-    wrong."""
+    """Serve until SIGTERM or SIGINT, then finish what is in flight (see `leaving`). Returns 0; 1 when
+    workers could not be kept alive or had to be killed; 2 when the configuration is wrong."""
     options = _options(arguments)
     settings = Settings(
         home=options.home,
@@ -50,13 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (ModelyardError, OSError) as error:
         sys.stderr.write(f"modelyard runtime: {error}\n")
         return 2
+    configure_logs()
     try:
-        return Workers(options.workers, options.host, options.port, partial(hosted, settings)).run(
-            drain_seconds=options.drain_seconds, stop_seconds=options.stop_seconds
-        )
+        workers = Workers(options.workers, options.host, options.port, partial(hosted, settings))
     except OSError as error:
         sys.stderr.write(f"modelyard runtime: cannot listen on {options.host}, port {options.port}: {error}\n")
         return 2
+    return workers.run(drain_seconds=options.drain_seconds, stop_seconds=options.stop_seconds)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

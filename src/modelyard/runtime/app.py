@@ -90,7 +90,7 @@ class App:
 
     def give_up(self, exchange: Exchange, late: bool) -> None:
         """A request on the quick way whose body does not come."""
-        self._lanes.leave(exchange)
+        self._lanes.leave()
         if late:
             exchange.run(self._infer(exchange, b"", BodyLate(f"the body did not come within {self._body_seconds:g} s")))
 

@@ -17,7 +17,6 @@ import structlog
 
 from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import ModelyardError
-from modelyard.core.logs import configure_logs
 from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, exclusive, try_lock, write_atomically
 from modelyard.decisions.protection import Cipher
 from modelyard.decisions.shipping_log import ShippedLog, Shipping
@@ -262,7 +261,6 @@ class Hosted:
 def hosted(settings: Settings) -> Hosted:
     """The runtime of one worker process, made inside it. Each takes the first free number below the runtime's name, so
     that a worker that replaces a dead one goes on with its spool and its log."""
-    configure_logs()
     (settings.home / "workers").mkdir(parents=True, exist_ok=True)
     for number in count(1):
         lock = try_lock(settings.home / "workers" / f"{settings.name}-{number}.lock")

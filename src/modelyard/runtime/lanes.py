@@ -60,7 +60,7 @@ class Lanes:
         exchange.state = lane
         return True
 
-    def leave(self, exchange: Exchange) -> None:
+    def leave(self) -> None:
         """Somebody who entered takes the quick way no more."""
         self.admission.open -= 1
 
@@ -70,10 +70,10 @@ class Lanes:
         try:
             ticket = lane.ticket(exchange) if lane.open else None  # a body may take its time
         except Exception:
-            self.leave(exchange)
+            self.leave()
             raise
         if ticket is None:
-            self.leave(exchange)
+            self.leave()
             self.onwards(exchange, None, None)
             return
         trace = exchange.headers.get("traceparent")
@@ -84,7 +84,7 @@ class Lanes:
     def _told(self, ticket: Ticket, answer: bytes | ModelyardError | None) -> None:
         """What became of a request. Whatever goes wrong here must not reach those that share its commit."""
         exchange, error = ticket.exchange, None
-        self.admission.open -= 1
+        self.leave()
         try:
             if answer is not None and not isinstance(answer, bytes):
                 answer, error = self._unlogged(ticket, answer)

@@ -17,11 +17,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 import uvloop
@@ -203,21 +203,17 @@ async def _serve(worker: Worker, sock: socket.socket, pipe: Connection, longest_
 _HANDLED = (signal.SIGTERM, signal.SIGINT)
 
 
-class _signals_to:  # noqa: N801  reads as what it does
+@contextlib.contextmanager
+def _signals_to(alarm: socket.socket) -> Iterator[None]:
     """While it is open, signals that end a runtime are bytes in a socket."""
-
-    def __init__(self, alarm: socket.socket) -> None:
-        self._alarm = alarm
-        self._before: dict[Any, Any] = {}
-
-    def __enter__(self) -> None:
-        self._alarm.setblocking(False)
-        self._wakeup = signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
-        self._before = {number: signal.signal(number, lambda *_: None) for number in _HANDLED}
-
-    def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._before.items():
+    alarm.setblocking(False)
+    wakeup = signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda *_: None) for number in _HANDLED}
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

@@ -10,23 +10,18 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine
 from enum import IntEnum
+from time import perf_counter
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 import structlog
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from modelyard.runtime.http.exchange import Application, CallerGone, Exchange, head, now
+from modelyard.runtime.http.exchange import Application, CallerGone, Exchange, head
+from modelyard.runtime.http.heads import Head
 
 _LOG = structlog.get_logger("modelyard.runtime")
 _LAST = (("content-type", "application/json"), ("connection", "close"))
-_MOST_HEADERS = 256
 _LARGEST_DISCARDED = 8 << 20
-_KNOWN = {
-    name: name.decode().lower()
-    for lower in (b"host", b"content-type", b"content-length", b"accept", b"user-agent", b"connection", b"accept-encoding")
-    for name in (lower, b"-".join(part.capitalize() for part in lower.split(b"-")))
-}
 
 
 class Phase(IntEnum):
@@ -68,8 +63,8 @@ class Connection(asyncio.Protocol):
     it also waits for the caller to take what was written (infinite: it does not)."""
 
     __slots__ = (
-        "_broken", "_current", "_discarded", "_eof", "_expects", "_head", "_headers", "_held", "_parser", "_paused", "_queue",
-        "_reading", "_room", "_server", "_size", "_tasks", "_transport", "_unsent", "_url", "phase", "since", "stalled",
+        "_asked", "_broken", "_current", "_discarded", "_eof", "_expects", "_head", "_held", "_parser", "_paused", "_queue",
+        "_reading", "_room", "_server", "_tasks", "_transport", "_unsent", "phase", "since", "stalled",
     )  # fmt: skip
 
     def __init__(self, server: Owner) -> None:
@@ -78,13 +73,13 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._queue: deque[Exchange] = deque()  # in order; the first is with the application, the last may still be coming
         self._current: Exchange | None = None
-        self._url = b""
-        self._head = self._headers = self._size = self._discarded = self._unsent = 0
+        self._asked = Head(server.largest_head)
+        self._head = self._discarded = self._unsent = 0
         self._reading, self._expects, self._broken, self._eof = True, False, False, False
         self._room: asyncio.Future[None] | None = None
         self._paused = self._held = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self.phase, self.since, self.stalled = Phase.FRESH, now(), float("inf")
+        self.phase, self.since, self.stalled = Phase.FRESH, perf_counter(), float("inf")
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -145,52 +140,31 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._broken or self.phase is Phase.LINGERING:
             raise _Over
-        exchange = Exchange(self, now())
+        exchange = Exchange(self, perf_counter())
         exchange.date = self._server.date
-        self._url, self._expects, self._size, self._headers = b"", False, 0, 0
+        self._asked, self._expects = Head(self._server.largest_head), False
         if self.phase in (Phase.IDLE, Phase.FRESH):
             self.phase, self.since = Phase.HEAD, exchange.started
         self._queue.append(exchange)
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._size += len(url)
+        self._asked.address(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._current is not None:  # after the body: nobody here asks for trailers
-            return
-        self._size += len(name) + len(value)
-        self._headers += 1
-        if self._headers > _MOST_HEADERS or self._size > self._server.largest_head:
-            return  # it is refused; joining what has one name would take ever longer
-        headers = self._queue[-1].headers
-        known = _KNOWN.get(name) or name.lower().decode("latin-1")
-        told = value.decode("latin-1")
-        headers[known] = f"{headers[known]}, {told}" if known in headers else told
-        if known == "expect":
-            self._expects = told.lower() == "100-continue"
+        if self._current is None:  # after the body come trailers, which nobody here asks for
+            self._asked.header(name, value)
 
     def on_headers_complete(self) -> None:
-        exchange, parser = self._queue[-1], self._parser
+        exchange, parser, asked = self._queue[-1], self._parser, self._asked
         self._current = exchange
-        if self._headers > _MOST_HEADERS or self._size > self._server.largest_head:
-            self._refuse(431, f"the head has more than {_MOST_HEADERS} headers, or {self._server.largest_head} bytes")
+        wrong = asked.wrong(parser)
+        if wrong is not None:
+            self._refuse(*wrong)
             return
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            self._refuse(400, f"version {version} of HTTP is not spoken here")
-            return
-        if parser.should_upgrade() and exchange.headers.get("content-length", "0") != "0":
-            self._refuse(400, "a request with a body cannot ask for another protocol: leave out Upgrade")
-            return
-        if exchange.headers.get("transfer-encoding", "chunked").lower() != "chunked":
-            self._refuse(501, "a body is sent whole or chunked: other transfer encodings are not understood")
-            return
-        exchange.method = parser.get_method().decode("latin-1")
-        exchange.path = _path(self._url)
-        exchange.minor = int(version == "1.1")
-        self._expects = self._expects and exchange.minor > 0
+        exchange.method, exchange.path, exchange.headers = parser.get_method().decode("latin-1"), asked.path, asked.headers
+        exchange.minor = int(parser.get_http_version() == "1.1")
         exchange.keep = parser.should_keep_alive()
+        self._expects = asked.expects and exchange.minor > 0
         if self.phase is Phase.HEAD:
             self._start(exchange)
         else:
@@ -236,7 +210,7 @@ class Connection(asyncio.Protocol):
             self._reading = False
             self._transport.pause_reading()
 
-    def keeps(self, exchange: Exchange) -> bool:
+    def keeps(self) -> bool:
         return not self._server.ending and (len(self._queue) > 1 or not (self._eof or self._broken))
 
     def answered(self, exchange: Exchange) -> None:
@@ -292,12 +266,12 @@ class Connection(asyncio.Protocol):
     def _watch(self) -> None:
         """See to it that what was written goes, see `stuck`."""
         if self._transport is not None:
-            self.stalled, self._unsent = now(), self._transport.get_write_buffer_size()
+            self.stalled, self._unsent = perf_counter(), self._transport.get_write_buffer_size()
 
     def _end(self) -> None:
         """Close when what was written has gone, and see to it that it goes."""
         if self._transport is not None and not self._transport.is_closing():
-            self.phase, self.since = Phase.LINGERING, now()
+            self.phase, self.since = Phase.LINGERING, perf_counter()
             self._transport.close()
             self._watch()
 
@@ -309,7 +283,7 @@ class Connection(asyncio.Protocol):
             self._end()
             return
         else:
-            self.phase, self.since = Phase.IDLE, now()
+            self.phase, self.since = Phase.IDLE, perf_counter()
         self._read_on()
 
     def _begin_next(self) -> None:
@@ -396,7 +370,7 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         if told_early and not self._eof:
-            self.phase, self.since = Phase.LINGERING, now()
+            self.phase, self.since = Phase.LINGERING, perf_counter()
             transport.write_eof()
             if not self._reading:
                 self._reading = True
@@ -413,12 +387,3 @@ class Connection(asyncio.Protocol):
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
         self._room = None
-
-
-def _path(url: bytes) -> str:
-    """The path that was asked for, without its query, and without what a proxy's form puts before it."""
-    if url[:1] != b"/":
-        _, found, rest = url.partition(b"://")
-        url = b"/" + rest.partition(b"/")[2] if found else url
-    path = url.partition(b"?")[0].partition(b"#")[0]
-    return unquote(path.decode("latin-1"), "utf-8", "replace") if b"%" in path else path.decode("latin-1")

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from functools import lru_cache
 from http import HTTPStatus
-from time import perf_counter
 from typing import Any, Protocol
 
 Headers = list[tuple[str, str]]
@@ -60,7 +59,7 @@ class Line(Protocol):
         """All of the answer was written."""
         ...
 
-    def keeps(self, exchange: Exchange) -> bool:
+    def keeps(self) -> bool:
         """Whether the connection stays after this answer."""
         ...
 
@@ -186,7 +185,7 @@ class Exchange:
 
     def _keeps(self, head: bytes) -> bool:
         """Whether the connection stays: unless the answer says otherwise, or a part of the request is still to come."""
-        self.keep = self.keep and self.minor > 0 and self.complete and self._line.keeps(self) and not _closes(head)
+        self.keep = self.keep and self.minor > 0 and self.complete and self._line.keeps() and not _closes(head)
         return self.keep
 
     async def _next(self) -> None:
@@ -248,8 +247,3 @@ def head(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
 @lru_cache(maxsize=256)
 def _closes(head: bytes) -> bool:
     return b"\r\nconnection: close\r\n" in head.lower()
-
-
-def now() -> float:
-    """The time as `Exchange.started` tells it."""
-    return perf_counter()

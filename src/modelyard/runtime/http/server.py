@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from email.utils import formatdate
+from time import perf_counter
 
 from modelyard.runtime.http.connection import Connection, Phase
-from modelyard.runtime.http.exchange import Application, now
+from modelyard.runtime.http.exchange import Application
 
 _IDLE_SECONDS = 75.0
 """Longer than balancers keep an idle connection: they should be the ones to close it."""
@@ -89,7 +90,7 @@ class Server:
         """Tell those whose time is up. One timer for all: one for each would cost as much as an answer."""
         self.date = b"date: " + formatdate(usegmt=True).encode() + b"\r\n"
         self._timer = self.loop.call_later(self._look_every, self._look)
-        moment = now()
+        moment = perf_counter()
         for connection in [c for c in self._connections if moment - c.since > self._longest[c.phase]]:
             connection.overdue()
         for connection in [c for c in self._connections if moment - c.stalled > self._stalled]:
