@@ -143,29 +143,30 @@ def test_a_batch_is_cancelled_and_one_whose_process_is_killed_goes_on(yard: Yard
     batch = omar.do("/batches", body)
     work = Path(batch["order"]["out"]) / "_modelyard"
     eventually(lambda: any(work.glob("*/done/*")), "its first part", 60)
-    _kill(batch["id"])
+    _signal(batch["id"], signal.SIGKILL)
     eventually(lambda: omar.get(f"/jobs/{batch['job']}")["progress"] > 0, "progress", 60)
     found = ended(yard, batch)
     assert (found["state"], found["answered"], found["logged"]) == ("done", 3_000_000, 3_000_000), found["error"]
     ids = output(found["output"])["decision_id"].to_pylist()
     assert len(set(ids)) == 3_000_000
     other = omar.do("/batches", body)
-    eventually(lambda: omar.get(f"/batches/{other['id']}")["state"] == "running", "its begin", 60)
+    eventually(lambda: any((Path(other["order"]["out"]) / "_modelyard").glob("*/done/*")), "its first part", 60)
+    _signal(other["id"], signal.SIGSTOP)  # it cannot end before it is told to
     omar.do(f"/batches/{other['id']}/cancel")
     found = ended(yard, other)
     assert found["state"] == "cancelled"
     assert not (Path(found["order"]["out"]) / "_SUCCESS").exists()
 
 
-def _kill(batch: str) -> None:
-    """The process of the data plane that works at the batch: the one that holds its folder's lock."""
+def _signal(batch: str, number: signal.Signals) -> None:
+    """Tell the process of the data plane that works at the batch: the one that holds its folder's lock."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         with contextlib.suppress(OSError):
             held = [str(handle.readlink()) for handle in (folder / "fd").iterdir()]
             if any(batch in path and path.endswith("_modelyard/lock") for path in held):
-                os.kill(int(folder.name), signal.SIGKILL)
+                os.kill(int(folder.name), number)
                 return
     raise AssertionError("no process works at the batch")
 
