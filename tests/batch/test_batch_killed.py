@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from modelyard.decisions import DecisionReader, Erasures, Window
+from modelyard.core.faults import NoFaults
+from modelyard.decisions import DecisionReader, Erasures, Pseudonyms, Window
 from modelyard.runtime.batch import Batches, Order
 from modelyard.runtime.batch.carried import PartLost
 from modelyard.runtime.batch.engines import Processes
+from modelyard.runtime.batch.released import pseudonym_key
 from tests.batch.batch_stage import Stage, rows
 
 POINTS = (
@@ -31,6 +33,11 @@ def coordinator(stage: Stage, order: Order, *how: str) -> subprocess.Popen[str]:
     told = [msgspec.json.encode(value, enc_hook=str).decode() for value in (stage.place, order)]
     command = [sys.executable, "-m", "tests.batch.batch_coordinator", *told, *how]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def pseudonym(stage: Stage, name: str) -> str:
+    stage.place.home.mkdir(exist_ok=True)
+    return Pseudonyms(pseudonym_key(stage.place)).of("subject", name)
 
 
 QUICK = ("batch.slice.logged", "batch.part.published")
@@ -62,6 +69,45 @@ def test_who_is_erased_before_a_killed_batch_goes_on_makes_nothing_double(stage:
     ids = reader.scan(Window(), ["id"])["id"].to_pylist()
     assert len(ids) == len(set(ids)) == 450 - 1
     assert logged[0]["id"] not in ids
+
+
+@pytest.mark.parametrize("point", ["batch.part.scored", "batch.slice.logged"])
+def test_who_is_erased_while_a_killed_batch_lies_there_is_left_out_of_the_rest(stage: Stage, point: str) -> None:
+    """All of a slice that was scored, or even logged, and some of what was not read yet."""
+    table = rows(450)
+    order = stage.order(stage.write(table), subject="customer")
+    coordinator(stage, order, "inline", "1", point).communicate(timeout=60)
+    gone = {f"c{n:07d}" for n in (*range(100), 250)}
+    Erasures(stage.place.log).add([pseudonym(stage, name) for name in gone], datetime.now(UTC))
+    result = Batches(stage.place).run(order)
+    stay = [name for name in table["customer"].to_pylist() if name not in gone]
+    assert stage.output()["customer"].to_pylist() == stay
+    assert stage.logged()["id"].to_pylist() == stage.output()["decision_id"].to_pylist()
+    assert (result.read, result.answered, result.rejected, result.logged) == (450, 349, 101, 349)
+    assert result.by_arm == {"v1": 349}
+
+
+def test_who_was_erased_before_a_batch_began_is_a_new_customer(stage: Stage) -> None:
+    table = rows(30)
+    who = pseudonym(stage, "c0000003")
+    Erasures(stage.place.log).add([who], datetime.now(UTC))
+    stage.require_whole(Batches(stage.place).run(stage.order(stage.write(table), subject="customer")), table)
+
+
+def test_who_is_erased_between_answer_and_log_is_in_neither(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = rows(450)
+    who = pseudonym(stage, "c0000120")
+
+    class ErasedMeanwhile(NoFaults):
+        def reach(self, point: str) -> None:
+            if point == "batch.part.scored":
+                Erasures(stage.place.log).add([who], datetime.now(UTC))
+
+    monkeypatch.setattr("modelyard.runtime.batch.working.NoFaults", ErasedMeanwhile)
+    result = Batches(stage.place).run(stage.order(stage.write(table), subject="customer"))
+    assert stage.output()["customer"].to_pylist() == [n for n in table["customer"].to_pylist() if n != "c0000120"]
+    assert stage.logged()["id"].to_pylist() == stage.output()["decision_id"].to_pylist()
+    assert (result.answered, result.rejected, result.logged) == (449, 1, 449)
 
 
 @pytest.mark.slow

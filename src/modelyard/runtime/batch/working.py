@@ -7,21 +7,23 @@
     done/000012.json           nothing is left to do
 
 Whoever begins a part anew goes on after the last of these steps that is there. Ids depend on batch, part and row alone, so that
-a slice that reached the log is seen there and never written twice.
+a slice that reached the log is seen there and never written twice. Who is erased while the batch is under way is left out of
+what is not done yet, so that a slice of which the log shows nothing any more has nothing to be logged again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,8 +31,10 @@ from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults, NoFaults
 from modelyard.decisions import DecisionReader, Pseudonyms, exclusive, packing, write_atomically
+from modelyard.decisions.answers import rewrite
 from modelyard.decisions.errors import storage_error
 from modelyard.decisions.files import sync_file, sync_folder
+from modelyard.runtime.batch.erased import Erased
 from modelyard.runtime.batch.idents import decision_ids, id_numbers
 from modelyard.runtime.batch.logged import BatchLog, Slice
 from modelyard.runtime.batch.model import REJECTS, SLICE, Invalid, Part, PartReport, Place, Plan
@@ -112,6 +116,7 @@ class Worker:
         shield = Shield(self.scorer.protected, pseudonyms, setup.place)
         self._log = BatchLog(setup.place.log, setup.plan, allowed, pseudonyms, shield, self._faults)
         self._reader = DecisionReader(setup.place.log)
+        self._erased = Erased(setup.place.log, setup.plan, pseudonyms)
         self._folder = setup.plan.folder
         self._inputs = Inputs()
         self._durable = ThreadPoolExecutor(1, "durable")
@@ -129,7 +134,7 @@ class Worker:
         before this returns, once, however often the same rows are handed over. Raises as `do`."""
         require_in_time(self._arms, self._clock.now())
         name = f"{self._plan.id}:{part.number}:{first}"
-        piece = Scored(table, first, None, self.scorer.answer(table, name))
+        piece = Scored(table, first, None, self._erased.left_out(table, self.scorer.answer(table, name)))
         if piece.answered.faults and self._plan.order.invalid is Invalid.FAIL:
             raise self._misfit(part, piece)
         answers = self._table(part, piece, self.scorer.schema(table.schema))
@@ -177,12 +182,15 @@ class Worker:
             self._write(part, slices)
             return lambda: self._scored(part, read, slices, began)
         if self._pending(part).exists():  # it leaves its place only after all of the part has been logged
-            self._log_missing(part)
+            report = self._log_missing(part, report)
         return lambda: self._logged(part, report)
 
     def _scored(self, part: Part, read: ReadPart, slices: list[Scored], began: float) -> PartReport:
         report = self._kept(part, read, slices, began)
         self._faults.reach("batch.part.scored")
+        if self._forget_erased(part, [(piece.first, piece.table) for piece in slices]):
+            slices = [replace(p, answered=self._erased.left_out(p.table, p.answered), ids=None) for p in slices]
+            report = self._recounted(part, report, slices)
         for piece in slices:
             self._log_slice(part, piece)
         return self._logged(part, report)
@@ -222,22 +230,24 @@ class Worker:
         except OSError as error:
             raise storage_error(error, pending) from error
         rejected = self._reject(part, read, slices)
-        counts: Counter[str] = Counter()
-        for piece in slices:
-            counts.update(self._by_arm(piece))
-        answered = sum(counts.values())
         report = PartReport(
             number=part.number,
             read=read.table.num_rows + len(read.malformed),
-            answered=answered,
             rejected=rejected,
-            logged=self._log.wanted(answered),
-            arms=dict(counts),
+            **self._counts(slices),
             seconds=perf_counter() - began,
             size=pending.stat().st_size,
         )
         write_atomically(self._state("pending", part), msgspec.json.encode(report))
         return report
+
+    def _counts(self, slices: list[Scored]) -> dict[str, Any]:
+        """What a report says of the rows that were answered."""
+        counts: Counter[str] = Counter()
+        for piece in slices:
+            counts.update(self._by_arm(piece))
+        answered = sum(counts.values())
+        return {"answered": answered, "logged": self._log.wanted(answered), "arms": dict(counts)}
 
     def _read(self, part: Part) -> ReadPart:
         file = self._plan.files[part.file]
@@ -255,7 +265,7 @@ class Worker:
         for first in range(0, read.table.num_rows, SLICE):
             table = read.table.slice(first, SLICE)
             name = f"{self._plan.id}:{part.number}:{first}"
-            answered = self.scorer.answer(table, name, read.parse)
+            answered = self._erased.left_out(table, self.scorer.answer(table, name, read.parse))
             numbers = None if read.rows is None else read.rows[first : first + SLICE]
             piece = Scored(table, first, numbers, answered)
             if answered.faults and self._plan.order.invalid is Invalid.FAIL:
@@ -320,8 +330,6 @@ class Worker:
 
     def _words(self, arms: Any | None, rows: int) -> dict[str, Any]:
         """Arm and version of each row; null where the constant answered."""
-        import numpy as np
-
         places = np.zeros(rows, np.int32) if arms is None else arms.astype(np.int32)
         indices = pa.array(places, mask=places < 0) if arms is not None else pa.array(places)
         names = pa.array([pin.name for pin in self._plan.pins])
@@ -382,10 +390,23 @@ class Worker:
         )
         self._faults.reach("batch.slice.logged")
 
-    def _log_missing(self, part: Part) -> None:
-        """Log those slices of a scored part that are not in the log yet: their answers are those that are durable."""
-        for piece in self._from_pending(part):
+    def _log_missing(self, part: Part, report: PartReport) -> PartReport:
+        """Log those slices of a scored part that are not in the log yet: their answers are those that are durable, but for those
+        to who was erased meanwhile, which are left out from now on. The report of what is left."""
+        slices = self._from_pending(part)
+        report = self._recounted(part, report, slices)
+        for piece in slices:
             self._log_once(part, piece)
+        return report
+
+    def _recounted(self, part: Part, report: PartReport, slices: list[Scored]) -> PartReport:
+        """The report without those who were erased meanwhile, durable."""
+        counts = self._counts(slices)
+        gone = report.answered - counts["answered"]
+        if gone:
+            report = msgspec.structs.replace(report, rejected=report.rejected + gone, **counts)
+            write_atomically(self._state("pending", part), msgspec.json.encode(report))
+        return report
 
     def _log_once(self, part: Part, piece: Scored) -> None:
         """A slice is logged whole or not at all; any of its rows tells, since some may have been erased meanwhile."""
@@ -393,30 +414,49 @@ class Worker:
         if len(wanted) and not self._reader.known(wanted.to_pylist()):
             self._log_slice(part, piece)
 
-    def _from_pending(self, part: Part) -> Iterator[Scored]:
-        """The slices of a part with the answers that were made durable, without asking a model again."""
-        import numpy as np
+    def _from_pending(self, part: Part) -> list[Scored]:
+        """The slices of a part with the answers that were made durable, without asking a model again. Those to who was erased
+        meanwhile leave the file first."""
         import pyarrow.parquet as pq
 
         from modelyard.runtime.batch.fitting import fit
 
+        read = self._read(part)
+        tables = [(first, read.table.slice(first, SLICE)) for first in range(0, read.table.num_rows, SLICE)]
+        self._forget_erased(part, tables)
         kept = pq.read_table(self._pending(part), use_threads=False, partitioning=None)
-        read, place = self._read(part), 0
-        names = [pin.name for pin in self._plan.pins]
-        for first in range(0, read.table.num_rows, SLICE):
-            table = read.table.slice(first, SLICE)
+        found = []
+        for first, table in tables:
             fitted = fit(table, self.scorer.specs, parse=read.parse)
-            good = fitted.good() if self._plan.order.invalid is Invalid.SKIP else None
-            count = table.num_rows if good is None else len(good)
-            mine = kept.slice(place, count)
-            place += count
-            outputs = {s.name: _numpy(mine[s.name], s.shape) for s in self.scorer.outputs}
-            words = mine["arm"].to_pylist()
-            arms = None
-            if set(words) - {names[0]}:
-                arms = np.array([-1 if word is None else names.index(word) for word in words], np.int64)
+            ids = decision_ids(self._plan.id, part.number, first, table.num_rows)
+            rows = np.flatnonzero(pc.is_in(ids, value_set=kept["decision_id"]).to_numpy(zero_copy_only=False))
+            mine, kept = kept.slice(0, len(rows)), kept.slice(len(rows))
             numbers = None if read.rows is None else read.rows[first : first + SLICE]
-            yield Scored(table, first, numbers, Answered(outputs, good, arms, fitted, 0.0))
+            outputs = {s.name: _numpy(mine[s.name], s.shape) for s in self.scorer.outputs}
+            answered = Answered(outputs, None if len(rows) == table.num_rows else rows, self._arms_of(mine), fitted, 0.0)
+            found.append(Scored(table, first, numbers, answered))
+        return found
+
+    def _forget_erased(self, part: Part, tables: Sequence[tuple[int, Any]]) -> bool:
+        """Take the answers to who was erased out of the file with a part's answers. Whether there may have been some."""
+        gone: list[str] = []
+        for first, table in tables:
+            mask = self._erased.among(table)
+            if mask is not None:
+                gone += decision_ids(self._plan.id, part.number, first, table.num_rows).filter(pa.array(mask)).to_pylist()
+        if gone:
+            try:
+                rewrite(self._pending(part), gone)
+            except OSError as error:
+                raise storage_error(error, self._pending(part)) from error
+        return bool(gone)
+
+    def _arms_of(self, kept: Any) -> Any | None:
+        """Which pin answered each row; None when the first one answered them all."""
+        names, words = [pin.name for pin in self._plan.pins], kept["arm"].to_pylist()
+        if not set(words) - {names[0]}:
+            return None
+        return np.array([-1 if word is None else names.index(word) for word in words], np.int64)
 
     def _publish(self, part: Part) -> None:
         """Move answers and rejects to where people look for them. Repeats nothing that is done."""
