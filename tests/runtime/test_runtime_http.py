@@ -17,7 +17,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelyard.runtime.http import CallerGone, Exchange, Server, head
+from modelyard.runtime.http import BodyBroken, CallerGone, Exchange, Server, head
 from modelyard.runtime.http.connection import Connection
 from tests.conftest import examples
 
@@ -65,6 +65,11 @@ class App:
             exchange.answer(200, [], _PIECE)
         elif exchange.path == "/flood":
             await self._flood(exchange)
+        elif exchange.path == "/told":
+            try:
+                await exchange.whole()
+            except BodyBroken as error:
+                exchange.answer(error.status, [], error.why.encode())
         elif exchange.path == "/pieces":
             pieces = [piece async for piece in exchange]
             exchange.answer(200, [], self._said(exchange, b"".join(pieces)))
@@ -343,6 +348,33 @@ def test_heads_are_bounded(hasty: Stage, flood: str) -> None:
         assert caller.send(sent).answer()[0] == 431
     with hasty.caller() as caller:  # one that does not end
         assert caller.send(sent[:-4]).answer()[0] == (431 if len(sent) > 4500 else 408)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"host: a\r\n", 200),
+        (b"", 400),
+        (b"host: a\r\nHost: b\r\n", 400),
+        (b"host: a\r\nHOST: a\r\n", 400),
+    ],
+)
+def test_a_request_names_its_host_once(stage: Stage, sent: bytes, status: int) -> None:
+    with stage.caller() as caller:
+        assert caller.send(b"GET /whole HTTP/1.1\r\n%b\r\n" % sent).answer()[0] == status
+    with stage.caller() as old:
+        assert old.send(b"GET /whole HTTP/1.0\r\n%b\r\n" % sent).answer()[0] == (200 if sent.lower().count(b"host") < 2 else 400)
+
+
+@pytest.mark.parametrize(("wrong", "status"), [(b"zz\r\n", 400), (b"3\r\nabcd\r\n", 400), (b"3;" + b"x" * 300_000, 431)])
+@pytest.mark.parametrize("path", ["/whole", "/told"])
+def test_what_is_no_body_is_told(stage: Stage, path: str, wrong: bytes, status: int) -> None:
+    """The first chunk is right, so that the request is with the application already."""
+    with stage.caller() as caller:
+        begun = f"POST {path} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n".encode()
+        caller.send(begun).send(wrong)
+        assert caller.answer()[0] == status
+        assert caller.ended()
 
 
 def test_an_address_is_bounded(hasty: Stage) -> None:

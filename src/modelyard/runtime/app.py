@@ -16,11 +16,11 @@ from modelyard.runtime.answering import Answering, drawn_as, endpoint_of
 from modelyard.runtime.aside import MANY, aside
 from modelyard.runtime.asked import ReplyHeaders
 from modelyard.runtime.calls import Draft
-from modelyard.runtime.errors import BodyLate, MethodNotAllowed, Overloaded
+from modelyard.runtime.errors import BodyLate, BodyWrong, MethodNotAllowed, Overloaded, body_wrong
 from modelyard.runtime.forms import Door, about, door, encodings, form_of, is_door
 from modelyard.runtime.forms.limits import LONG
 from modelyard.runtime.forms.media import wants_events
-from modelyard.runtime.http import CallerGone, Exchange
+from modelyard.runtime.http import BodyBroken, CallerGone, Exchange
 from modelyard.runtime.lanes import DEADLINE, Lanes, trace_of
 from modelyard.runtime.leaving import Leaving
 from modelyard.runtime.limits import Held
@@ -183,7 +183,7 @@ class App:
         exchange.answer(status, headers, answer)
 
     async def _body(self, exchange: Exchange, held: Held | None = None) -> bytes:
-        """The body, within the time and the room there is for it. Raises TooLarge, Overloaded or BodyLate."""
+        """The body, within the time and the room there is for it. Raises TooLarge, Overloaded, BodyLate or BodyWrong."""
         length = exchange.headers.get("content-length")
         try:
             async with asyncio.timeout(self._body_seconds):
@@ -197,6 +197,8 @@ class App:
                 return await self._pieces(exchange, held)
         except TimeoutError as error:
             raise BodyLate(f"the body did not come within {self._body_seconds:g} s") from error
+        except BodyBroken as error:
+            raise body_wrong(error) from error
         except CallerGone as error:
             raise BodyLate("the caller left before the body was whole") from error
 
@@ -212,7 +214,11 @@ class App:
 
     async def _left_over(self, exchange: Exchange, headers: ReplyHeaders, error: Exception) -> ReplyHeaders:
         """As `_unread`, after an error; a body that did not come whole is not waited for again."""
-        return [*headers, ("connection", "close")] if isinstance(error, BodyLate) else await self._unread(exchange, headers)
+        return (
+            [*headers, ("connection", "close")]
+            if isinstance(error, BodyLate | BodyWrong)
+            else await self._unread(exchange, headers)
+        )
 
     async def _unread(self, exchange: Exchange, headers: ReplyHeaders) -> ReplyHeaders:
         """The headers of an answer given before the request's body was read: what is left of a small body is read and dropped;

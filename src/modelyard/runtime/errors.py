@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.core.errors import InvalidInput, Refused, Unavailable
+from modelyard.runtime.http import BodyBroken
 
 
 class NoAnswer(Unavailable):
@@ -25,6 +26,23 @@ class BodyLate(InvalidInput):
     """A body that does not come."""
 
     code, status = "body_late", 408
+
+
+class BodyWrong(InvalidInput):
+    """What comes after a head is no body."""
+
+    code, status = "body_wrong", 400
+
+
+class TrailersTooLarge(BodyWrong):
+    """More beside a body than is read."""
+
+    code, status = "trailers_too_large", 431
+
+
+def body_wrong(error: BodyBroken) -> BodyWrong:
+    """What the caller is told."""
+    return (TrailersTooLarge if error.status == 431 else BodyWrong)(error.why)
 
 
 class Overloaded(Unavailable):

@@ -6,8 +6,8 @@ import asyncio
 
 from modelyard.core.errors import ModelyardError, TooLarge
 from modelyard.runtime import protocol
-from modelyard.runtime.errors import BodyLate, MethodNotAllowed
-from modelyard.runtime.http import Exchange
+from modelyard.runtime.errors import BodyLate, BodyWrong, MethodNotAllowed, body_wrong
+from modelyard.runtime.http import BodyBroken, Exchange
 from modelyard.runtime.orders import OrderDesk
 from modelyard.trust.orders import GREATEST_ORDER
 
@@ -34,16 +34,18 @@ class OrderDoor:
                 raise MethodNotAllowed(f"{exchange.method} {PATH} is not possible", hint="GET or POST")
         except ModelyardError as error:
             status, body = error.status, {"error": str(error), "code": error.code}
-            headers = _CLOSING if isinstance(error, (TooLarge, MethodNotAllowed, BodyLate)) else _JSON
+            headers = _CLOSING if isinstance(error, (TooLarge, MethodNotAllowed, BodyLate, BodyWrong)) else _JSON
         exchange.answer(status, headers, protocol.encode(body))
 
     async def _read(self, exchange: Exchange) -> bytes:
-        """The order. Raises TooLarge, or BodyLate: nobody holds a place here by saying nothing."""
+        """The order. Raises TooLarge, BodyWrong, or BodyLate: nobody holds a place here by saying nothing."""
         try:
             async with asyncio.timeout(self._body_seconds):
                 return await _body(exchange)
         except TimeoutError as error:
             raise BodyLate(f"the order did not come within {self._body_seconds:g} s") from error
+        except BodyBroken as error:
+            raise body_wrong(error) from error
 
 
 async def _body(exchange: Exchange) -> bytes:

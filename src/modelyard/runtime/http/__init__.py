@@ -5,7 +5,7 @@ Requests come into the loop without a thread between: what is there in one turn 
 another, times and sizes that callers may take, and the end.
 """
 
-from modelyard.runtime.http.exchange import Application, CallerGone, Exchange, Headers, Stream, head
+from modelyard.runtime.http.exchange import Application, BodyBroken, CallerGone, Exchange, Headers, Stream, head
 from modelyard.runtime.http.server import Server
 
-__all__ = ["Application", "CallerGone", "Exchange", "Headers", "Server", "Stream", "head"]
+__all__ = ["Application", "BodyBroken", "CallerGone", "Exchange", "Headers", "Server", "Stream", "head"]

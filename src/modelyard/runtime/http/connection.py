@@ -355,7 +355,7 @@ class Connection(asyncio.Protocol):
         first = self._queue[0] if self._queue else None
         if first is not None and self.phase is Phase.BUSY:  # its answer is the last thing that is said
             if not first.complete:
-                first.lost()
+                first.broke(status, why)
             return
         self._queue.clear()
         if first is not None and self.phase is Phase.BODY:

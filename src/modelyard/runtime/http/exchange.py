@@ -18,6 +18,14 @@ class CallerGone(Exception):
     """The caller left before all that was to come from it, or go to it, did."""
 
 
+class BodyBroken(CallerGone):
+    """What came after the head is no body. `status` is what the caller is to be told."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status, self.why = status, why
+
+
 class Application(Protocol):
     """What answers. An exception out of any of it ends the connection, and is logged."""
 
@@ -73,8 +81,8 @@ class Exchange:
     whatever the application keeps with it. Answered once: by `answer`, `reply` or `stream`."""
 
     __slots__ = (
-        "_line", "_pieces", "_reader", "_size", "_whole", "answered", "complete", "date", "gone", "headers", "keep", "left",
-        "method", "minor", "path", "started", "state", "streams",
+        "_line", "_pieces", "_reader", "_size", "_whole", "_wrong", "answered", "complete", "date", "gone", "headers", "keep",
+        "left", "method", "minor", "path", "started", "state", "streams",
     )  # fmt: skip
 
     def __init__(self, line: Line, started: float) -> None:
@@ -85,6 +93,7 @@ class Exchange:
         self._size = 0
         self._whole = False
         self._reader: asyncio.Future[None] | None = None
+        self._wrong: BodyBroken | None = None
         self.complete = self.answered = self.gone = self.streams = False
         self.keep, self.minor = True, 1
         self.date = b""
@@ -98,7 +107,7 @@ class Exchange:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def whole(self) -> bytes:
-        """All of the body. Raises CallerGone."""
+        """All of the body. Raises CallerGone, of these BodyBroken where the caller may still be told."""
         self.collect()
         while not self.complete:
             await self._next()
@@ -110,7 +119,7 @@ class Exchange:
         self._whole = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body piece by piece. Raises CallerGone."""
+        """The body piece by piece. Raises as `whole`."""
         while True:
             pieces, self._pieces, self._size = self._pieces, [], 0
             for piece in pieces:
@@ -178,6 +187,11 @@ class Exchange:
         if self.left is not None and not self.left.done():
             self.left.set_result(None)
 
+    def broke(self, status: int, why: str) -> None:
+        """No more of the body will come, since what came is none."""
+        self._wrong = BodyBroken(status, why)
+        self.lost()
+
     def _begin(self) -> None:
         if self.answered:
             raise RuntimeError("answered twice")
@@ -201,6 +215,8 @@ class Exchange:
         self._require_caller()
 
     def _require_caller(self) -> None:
+        if self._wrong is not None and not self.complete:
+            raise self._wrong
         if self.gone and not self.complete:
             raise CallerGone("the caller left before the body was whole")
 

@@ -17,12 +17,12 @@ _KNOWN = {
 class Head:
     """Address and headers, names in lower case, values of one name joined by commas; no more than `largest` bytes are kept."""
 
-    __slots__ = ("_count", "_largest", "_size", "_url", "headers")
+    __slots__ = ("_count", "_hosts", "_largest", "_size", "_url", "headers")
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
         self._url = b""
-        self._count = self._size = 0
+        self._count = self._hosts = self._size = 0
         self.headers: dict[str, str] = {}
 
     def address(self, piece: bytes) -> None:
@@ -38,6 +38,8 @@ class Head:
             return  # it is refused; joining what has one name would take ever longer
         known = _KNOWN.get(name) or name.lower().decode("latin-1")
         told = value.decode("latin-1")
+        if known == "host":
+            self._hosts += 1
         self.headers[known] = f"{self.headers[known]}, {told}" if known in self.headers else told
 
     @property
@@ -62,6 +64,8 @@ class Head:
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             return 400, f"version {version} of HTTP is not spoken here"
+        if self._hosts != 1 and (version == "1.1" or self._hosts):
+            return 400, f"a request names the host that it asks once, this one {self._hosts} times"
         if parser.should_upgrade() and self.headers.get("content-length", "0") != "0":
             return 400, "a request with a body cannot ask for another protocol: leave out Upgrade"
         if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
