@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -375,6 +375,45 @@ def test_what_is_no_body_is_told(stage: Stage, path: str, wrong: bytes, status: 
         caller.send(begun).send(wrong)
         assert caller.answer()[0] == status
         assert caller.ended()
+
+
+def test_connections_are_bounded_and_idle_ones_make_room() -> None:
+    """Descriptors end somewhere. Who is being answered stays, who was idle for longest goes."""
+    stage = Stage(most=20)
+    try:
+        with ExitStack() as held:
+            busy = held.enter_context(stage.caller())
+            busy.send(request("/held"))
+            assert stage.app.waiting.wait(10)
+            idle = [held.enter_context(stage.caller()) for _ in range(19)]
+            for caller in idle:
+                assert caller.send(request("/whole")).answer()[0] == 200
+            others = [held.enter_context(stage.caller()) for _ in range(40)]
+            assert others[-1].send(request("/whole")).answer()[0] == 200
+            assert idle[0].ended()
+            assert stage.app.held is not None
+            stage.call(stage.app.held.set)
+            assert busy.answer()[2] == b"at last"
+    finally:
+        stage.close()
+
+
+def test_with_every_connection_busy_a_newcomer_is_told() -> None:
+    stage = Stage(most=2)
+    try:
+        with ExitStack() as held:
+            for _ in range(2):
+                stage.app.waiting.clear()
+                held.enter_context(stage.caller()).send(request("/held"))
+                assert stage.app.waiting.wait(10)
+            newcomer = held.enter_context(stage.caller())
+            status, headers, body = newcomer.answer()
+            assert (status, headers["connection"]) == (503, "close")
+            assert b"as many connections as there may be" in body
+            assert newcomer.ended()
+    finally:
+        stage.finish(0)
+        stage.close()
 
 
 def test_an_address_is_bounded(hasty: Stage) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import resource
 import signal
 import socket
 import sys
@@ -33,6 +34,7 @@ _SHORT_LIFE = 5.0
 _MOST_SHORT_LIVES = 3
 _GRACE = 5.0
 """After the time that a worker has to stop: for what it does after the last answer."""
+_MOST_DESCRIPTORS = 1 << 18
 _UP = b"up"
 
 
@@ -73,6 +75,7 @@ class Workers:
         """Serve until SIGTERM or SIGINT, in the main thread. Returns 0, or 1 when workers could not be kept
         alive, or had to be killed."""
         self._longest_end = stop_seconds + 2 * _GRACE
+        _take_descriptors()
         orders, alarm = socket.socketpair()
         with orders, alarm, _signals_to(alarm):
             for place in range(len(self._members)):
@@ -215,6 +218,14 @@ def _signals_to(alarm: socket.socket) -> Iterator[None]:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _take_descriptors() -> None:
+    """As many as the system lets us have: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _sockets(count: int, host: str, port: int) -> list[socket.socket]:

@@ -237,6 +237,11 @@ class Connection(asyncio.Protocol):
         if self.phase in (Phase.IDLE, Phase.FRESH) or (self._held and not self._queue):
             self._end()
 
+    def turn_away(self, status: int, why: str) -> None:
+        """Tell who has just come that there is no place, and close."""
+        self._say(status, why)
+        self._end()
+
     def abort(self) -> None:
         """End now, whatever is under way."""
         for task in self._tasks:
@@ -360,9 +365,13 @@ class Connection(asyncio.Protocol):
         self._queue.clear()
         if first is not None and self.phase is Phase.BODY:
             self._guarded(self._server.app.give_up, first, False)
+        self._say(status, why)
+        self._close(told_early=True)
+
+    def _say(self, status: int, why: str) -> None:
+        """The last thing that the caller is told."""
         body = b'{"error":"%b"}' % why.encode("ascii", "replace").replace(b"\\", b"/").replace(b'"', b"'")
         self.write(b"%bcontent-length: %d\r\n\r\n%b" % (head(status, _LAST) + self._server.date, len(body), body))
-        self._close(told_early=True)
 
     def _close(self, told_early: bool) -> None:
         """Close; when the caller still sends, only after it has had time to hear: a close with unread bytes would cut it off."""

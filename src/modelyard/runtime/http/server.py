@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from email.utils import formatdate
+from heapq import nsmallest
 from time import perf_counter
+
+import structlog
 
 from modelyard.runtime.http.connection import Connection, Phase
 from modelyard.runtime.http.exchange import Application
@@ -14,11 +18,19 @@ _IDLE_SECONDS = 75.0
 """Longer than balancers keep an idle connection: they should be the ones to close it."""
 _LINGER_SECONDS = 2.0
 _LOOK_EVERY = 0.5
+_LOG = structlog.get_logger("modelyard.runtime")
+
+
+def most_connections() -> int:
+    """So many that descriptors are left for all else that a process opens: without one, nobody new could come in at all."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(8, soft - max(64, soft // 8))
 
 
 class Server:
     """Answers HTTP/1.1 by an application. A head, and a body that is taken whole, may take `read_seconds` to come; a caller who
-    takes nothing of its answer for as long is cut off."""
+    takes nothing of its answer for as long is cut off. Beyond `most` connections those that were idle for longest are closed, and
+    when none is, newcomers are told 503."""
 
     def __init__(
         self,
@@ -27,8 +39,10 @@ class Server:
         read_seconds: float = 30.0,
         idle_seconds: float = _IDLE_SECONDS,
         largest_head: int = 1 << 16,
+        most: int | None = None,
     ) -> None:
         self.app, self.largest_head = app, largest_head
+        self._most, self._crowded = most or most_connections(), False
         self.loop = asyncio.get_running_loop()
         self.date = b""
         self.ending = False
@@ -73,6 +87,21 @@ class Server:
     def opened(self, connection: Connection) -> None:
         """See `Owner`."""
         self._connections.add(connection)
+        if len(self._connections) > self._most:
+            self._make_room(connection)
+        elif self._crowded and len(self._connections) < self._most // 2:
+            self._crowded = False
+
+    def _make_room(self, newcomer: Connection) -> None:
+        """Close some that are idle, several at once: looking for them takes long when there are many."""
+        if not self._crowded:
+            self._crowded = True
+            _LOG.warning("as many connections as there may be: idle ones are closed", connections=self._most)
+        idle = [c for c in self._connections if c.phase in (Phase.IDLE, Phase.FRESH) and c is not newcomer]
+        for connection in nsmallest(1 + len(idle) // 16, idle, key=lambda c: c.since):
+            connection.abort()
+        if not idle:
+            newcomer.turn_away(503, "there are as many connections as there may be: come again later")
 
     def closed(self, connection: Connection) -> None:
         """See `Owner`."""
