@@ -89,6 +89,21 @@ def test_both_ways_answer_log_and_count_the_same(stage: Stage) -> None:
     alike(stage, examples(180, hunt=20_000))
 
 
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "%s", "{x}", "é", "\x00", "\u2028", "'", "a,b", '"inputs"'])
+def test_odd_names_have_a_quick_way(stage: Stage, name: str) -> None:
+    signature = Signature(
+        inputs=(FieldSpec(name=name, type=DataType.FP32),),
+        outputs=(FieldSpec(name=name, type=DataType.FP32), FieldSpec(name=f"{name}2", type=DataType.FP32, shape=(2,))),
+    )
+    echo = Player(signature, lambda batch, rows: {name: batch[name], f"{name}2": np.stack([batch[name]] * 2, axis=1)})
+    asked = json.dumps({"inputs": [{"name": name, "shape": [1], "datatype": "FP32", "data": [1.5]}]}).encode()
+    quickly = stage.quickly
+    (by_the_way, _), (generally, _) = told(stage, World([echo], EndpointPolicy(), [asked]))
+    assert by_the_way == generally
+    assert json.loads(generally[0].body)["outputs"][1]["data"] == [1.5, 1.5]
+    assert stage.quickly == quickly + 1
+
+
 @pytest.mark.slow
 def test_both_ways_answer_the_same_for_long(stage: Stage) -> None:
     alike(stage, 2000)
