@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -115,6 +116,17 @@ def health(port: int) -> tuple[bool, bool, int]:
         return client.is_server_ready(), client.is_model_ready("hold"), check(kinds["HealthCheckRequest"](), timeout=10).status
 
 
+@contextmanager
+def watching(port: int) -> Iterator[Any]:
+    """The states of the server, as the health service tells them."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        kinds = messages()
+        watch = channel.unary_stream(
+            f"/{HEALTH_SERVICE}/Watch", lambda m: m.SerializeToString(), kinds["HealthCheckResponse"].FromString
+        )
+        yield watch(kinds["HealthCheckRequest"](), timeout=60)
+
+
 def told(port: int, path: str) -> tuple[int, str]:
     """The status and the text by a new connection, which may reach any worker."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
@@ -138,8 +150,10 @@ def not_ready(port: int) -> bool:
 def test_it_says_so_first_and_nothing_fails(tmp_path: Path, workers: int) -> None:
     calls = free_port()
     options = ("--workers", str(workers), "--grpc-port", str(calls), "--drain-seconds", _FAR)
-    with runtime(tmp_path, *options) as running:
+    with runtime(tmp_path, *options) as running, ExitStack() as held:
         assert health(calls) == (True, True, 1)
+        watch = held.enter_context(watching(calls))
+        assert next(watch).status == 1
         load = Load(running.port, calls)
         load.another(30)
         assert load.closed == 0
@@ -151,6 +165,7 @@ def test_it_says_so_first_and_nothing_fails(tmp_path: Path, workers: int) -> Non
         assert told(running.port, "/v2/health/live")[0] == 200
         assert json.loads(told(running.port, "/status")[1])["phase"] == "leaving"
         assert health(calls) == (False, False, 2)
+        assert next(watch).status == 2
         load.another(60)
         running.until(lambda: load.closed > 0, "callers were not told to come by another connection")
         load.go_home()

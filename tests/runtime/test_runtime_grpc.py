@@ -24,6 +24,7 @@ from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
 from modelyard.runtime import tensors
 from modelyard.runtime.asked import Column, Said
 from modelyard.runtime.grpc import requests
+from modelyard.runtime.grpc.health import MOST_WATCHERS
 from modelyard.runtime.grpc.messages import HEALTH_SERVICE, SERVICE, messages
 from modelyard.trust.statements import Arm, ArmRole
 from tests.runtime.runtime_stage import ControlPlane, RunningRuntime, onnx_model
@@ -46,13 +47,17 @@ class Served:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
         self.runtime = RunningRuntime(self.plane, folder / "home", None, "--grpc-port", self.address.partition(":")[2])
-        epoch = self.plane.publish(
-            self.plane.endpoint(self.plane.arm(10.0)), self.plane.endpoint(arm, name="vector"), self.plane.endpoint(name="empty")
-        )
+        self._arms = self.plane.arm(10.0), arm
+        epoch = self.plane.publish(*self.standing())
         self.runtime.at_epoch(epoch)
         self.client = triton.InferenceServerClient(self.address)
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self.channel = grpc.insecure_channel(self.address, options=options)
+
+    def standing(self) -> tuple[Any, ...]:
+        """The endpoints that are always there."""
+        first, vector = self._arms
+        return self.plane.endpoint(first), self.plane.endpoint(vector, name="vector"), self.plane.endpoint(name="empty")
 
     def call(self, method: str, request: Any, answer: str, service: str = SERVICE, **more: Any) -> Any:
         """One bare call, for what Triton's client does not send."""
@@ -194,6 +199,50 @@ def test_the_health_service(served: Served) -> None:
     assert [status(""), status(SERVICE), status("hold"), status("empty")] == [1, 1, 1, 2]
     with pytest.raises(grpc.RpcError, match="NOT_FOUND"):
         status("nobody")
+
+
+def watched(served: Served, service: str) -> Any:
+    """The stream of a service's states; `cancel` ends it."""
+    kind = messages()["HealthCheckResponse"]
+    rpc = served.channel.unary_stream(f"/{HEALTH_SERVICE}/Watch", lambda message: message.SerializeToString(), kind.FromString)
+    return rpc(messages()["HealthCheckRequest"](service=service), timeout=30)
+
+
+def test_a_change_of_health_is_told_to_who_watches(served: Served) -> None:
+    watches = {service: watched(served, service) for service in ("", "hold", "empty", "later")}
+    assert {service: next(watch).status for service, watch in watches.items()} == {"": 1, "hold": 1, "empty": 2, "later": 3}
+    standing = served.standing()
+    served.plane.publish(*standing, served.plane.endpoint(served.plane.arm(1.0, endpoints=("later",)), name="later"))
+    assert next(watches["later"]).status == 1
+    served.plane.publish(*standing)
+    assert next(watches["later"]).status == 3
+    for watch in watches.values():
+        watch.cancel()
+
+
+def test_who_watches_holds_up_nobody(served: Served) -> None:
+    watches = [watched(served, "") for _ in range(MOST_WATCHERS)]
+    assert [next(watch).status for watch in watches] == [1] * MOST_WATCHERS
+    with pytest.raises(grpc.RpcError, match="callers watch already") as refused:
+        next(watched(served, ""))
+    assert refused.value.code().name == "RESOURCE_EXHAUSTED"
+    assert served.infer([1.0]).as_numpy("prediction").tolist() == [11.0]
+    assert served.client.is_server_ready()
+    for watch in watches:
+        watch.cancel()
+    served.runtime.until(lambda: has_a_place(served), "the places were not given back")
+
+
+def has_a_place(served: Served) -> bool:
+    watch = watched(served, "")
+    try:
+        return bool(next(watch).status == 1)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+            raise
+        return False
+    finally:
+        watch.cancel()
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from typing import Any
 
 import structlog
 
-from modelyard.core.errors import ModelyardError, NotFound, Unavailable
+from modelyard.core.errors import ModelyardError, Unavailable
 from modelyard.runtime.answering import Answering, endpoint_of
 from modelyard.runtime.aside import MANY, aside
 from modelyard.runtime.grpc import requests
 from modelyard.runtime.grpc.crossing import Crossing, Method
+from modelyard.runtime.grpc.health import MOST_WATCHERS, TO_REFUSE, Health
 from modelyard.runtime.grpc.messages import HEALTH_SERVICE, METHODS, SERVICE, messages
 from modelyard.runtime.leaving import Leaving
 from modelyard.runtime.metrics import Metrics
@@ -23,7 +24,6 @@ from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.table import ServedEndpoint, Table
 
 _LOG = structlog.get_logger("modelyard.runtime")
-_SERVING, _NOT_SERVING = 1, 2
 _VERSION = "0.1.0"
 _MOST_THREADS = 512
 """So many inferences by gRPC are under way at once; more wait for a thread. Threads are made when calls come that need them."""
@@ -46,6 +46,7 @@ class GrpcServer:
     _server: Any = None
     _threads: ThreadPoolExecutor = field(init=False)
     _aside: ThreadPoolExecutor = field(init=False)
+    _watching: ThreadPoolExecutor = field(init=False)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the port that was taken. Raises Unavailable when grpcio is missing or the port is not free."""
@@ -61,7 +62,9 @@ class GrpcServer:
         most = self.answering.admission.most
         self._threads = ThreadPoolExecutor(min(most, _MOST_THREADS), "grpc")
         self._aside = ThreadPoolExecutor(_ASIDE, "grpc-aside")
-        self._server = grpc.server(self._threads, options=options, maximum_concurrent_rpcs=most + _ASIDE)
+        self._watching = ThreadPoolExecutor(MOST_WATCHERS + TO_REFUSE, "grpc-watch")
+        at_once = most + _ASIDE + MOST_WATCHERS + TO_REFUSE
+        self._server = grpc.server(self._threads, options=options, maximum_concurrent_rpcs=at_once)
         self._server.add_generic_rpc_handlers(self._handlers(grpc, Crossing(asyncio.get_running_loop())))
         try:
             taken: int = self._server.add_insecure_port(f"{host}:{port}")
@@ -75,11 +78,11 @@ class GrpcServer:
         if self._server is not None:
             ended = self._server.stop(grace)
             await asyncio.to_thread(ended.wait)
-            for threads in (self._threads, self._aside):
+            for threads in (self._threads, self._aside, self._watching):
                 threads.shutdown(wait=False)
 
     def _handlers(self, grpc: Any, crossing: Crossing) -> tuple[Any, ...]:
-        kinds = messages()
+        kinds, health = messages(), Health(self.table, self.leaving)
 
         def handler(method: Method, name: str) -> Any:
             call: Any = self._guarded(grpc, crossing, method)
@@ -98,7 +101,10 @@ class GrpcServer:
         }
         return (
             grpc.method_handlers_generic_handler(SERVICE, {name: handler(calls[name], name) for name in METHODS}),
-            grpc.method_handlers_generic_handler(HEALTH_SERVICE, {"Check": handler(self._check, "HealthCheck")}),
+            grpc.method_handlers_generic_handler(
+                HEALTH_SERVICE,
+                {"Check": handler(health.check, "HealthCheck"), "Watch": health.watcher(grpc, self._watching)},
+            ),
         )
 
     def _guarded(self, grpc: Any, crossing: Crossing, method: Method) -> Callable[[Any, Any], Any]:
@@ -161,17 +167,6 @@ class GrpcServer:
             for spec in getattr(signature, side, ()):
                 getattr(found, side).add(name=spec.name, datatype=spec.type.value, shape=[-1, *spec.shape])
         return found
-
-    async def _check(self, request: Any, context: Any) -> Any:
-        """The server's health, or with a service that of the endpoint of that name (of our service: the server's)."""
-        table = self.table()
-        healthy = table is not None
-        if request.service and request.service != SERVICE:
-            endpoint = table.endpoints.get(request.service) if table else None
-            if endpoint is None:
-                raise NotFound(f"there is no endpoint {request.service[:80]!r}", field="service")
-            healthy = endpoint.can_answer(time())
-        return messages()["HealthCheckResponse"](status=_SERVING if healthy and not self.leaving.begun else _NOT_SERVING)
 
     def _asked_for(self, request: Any) -> ServedEndpoint:
         endpoint = endpoint_of(self._table(), request.name)
