@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -175,6 +176,27 @@ def test_it_says_so_first_and_nothing_fails(tmp_path: Path, workers: int) -> Non
         assert time.monotonic() - began < 15
         logged = DecisionReader(tmp_path / "home" / "decisions").scan(Window(), ["id"])["id"].to_pylist()
         assert sorted(logged) == sorted(load.answers), "one row for each answer"
+
+
+def test_a_signal_to_every_process_is_one_to_the_main_process(tmp_path: Path) -> None:
+    """As systemd sends it to a control group, or a shell to a process group: who serves goes on until the time is over."""
+    with runtime(tmp_path, "--workers", "2", "--drain-seconds", _FAR) as running:
+        main = running.process.pid
+        workers = [int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+        assert len(workers) == 2
+        for pid in (*workers, main):
+            os.kill(pid, signal.SIGTERM)
+        running.until(lambda: not_ready(running.port), "it did not say that it leaves")
+        load = Load(running.port, None)
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            load.another(20)
+        load.go_home()
+        assert load.faults == []
+        assert Path(f"/proc/{main}/task/{main}/children").read_text().split() == [str(pid) for pid in workers]
+        for pid in (*workers, main):
+            os.kill(pid, signal.SIGTERM)
+        assert running.process.wait(20) == 0
 
 
 def test_it_stops_by_itself_when_the_time_is_over(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ _MOST_SHORT_LIVES = 3
 _GRACE = 5.0
 """After the time that a worker has to stop: for what it does after the last answer."""
 _MOST_DESCRIPTORS = 1 << 18
+_MOMENT = 1.0
+"""So long a worker that was told to end waits for the main process to lead."""
 _UP = b"up"
 
 
@@ -198,8 +200,13 @@ async def _serve(worker: Worker, sock: socket.socket, pipe: Connection, longest_
             phase = Phase.STOPPING
         stop() if phase is Phase.STOPPING else leaving.reach(phase)
 
+    def alone() -> None:
+        if leaving.phase is Phase.SERVING:
+            stop()
+
     loop.add_reader(pipe.fileno(), told)
-    loop.add_signal_handler(signal.SIGTERM, stop)
+    # a signal to all processes comes here, too; then the main one says within a moment what is to be done
+    loop.add_signal_handler(signal.SIGTERM, lambda: loop.call_later(_MOMENT, alone))
     await worker.serve(sock, up)
 
 
