@@ -12,6 +12,7 @@ from modelyard.core.clock import SystemClock
 from modelyard.core.errors import NotApproved
 from modelyard.runtime.batch import Batches
 from modelyard.runtime.batch.engines import Engine, Inline, Processes
+from modelyard.runtime.batch.on_ray import OnRay
 from modelyard.runtime.batch.released import Plane
 from modelyard.runtime.cache import Cache
 from modelyard.runtime.orders import OrderDesk
@@ -136,7 +137,15 @@ ENGINES = [pytest.param(Inline, id="inline"), pytest.param(lambda: Processes(2),
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_stopped_arm_answers_no_further_part_of_a_batch(shared: tuple[Stage, Arm], engine: Callable[[], Engine]) -> None:
-    stage, challenger = shared
+    require_stopped(*shared, engine)
+
+
+@pytest.mark.slow
+def test_a_stopped_arm_answers_no_further_part_of_a_batch_on_ray(shared: tuple[Stage, Arm], cluster: Any) -> None:
+    require_stopped(*shared, lambda: OnRay(2, None))
+
+
+def require_stopped(stage: Stage, challenger: Arm, engine: Callable[[], Engine]) -> None:
     order = stage.order(stage.write(rows(3000)), shares=True, key="customer")
     done_then: list[int] = []
 
@@ -160,6 +169,15 @@ def test_a_stopped_arm_answers_no_further_part_of_a_batch(shared: tuple[Stage, A
 
 
 def test_a_rollback_holds_in_all_processes_of_a_batch(moved: Stage) -> None:
+    require_rolled_back(moved, lambda: Processes(2))
+
+
+@pytest.mark.slow
+def test_a_rollback_holds_in_all_actors_of_a_batch(moved: Stage, cluster: Any) -> None:
+    require_rolled_back(moved, lambda: OnRay(2, None))
+
+
+def require_rolled_back(moved: Stage, engine: Callable[[], Engine]) -> None:
     order = moved.order(moved.write(rows(3000)))
 
     def roll_back(progress: Any) -> None:
@@ -167,12 +185,12 @@ def test_a_rollback_holds_in_all_processes_of_a_batch(moved: Stage) -> None:
             desk(moved).take(rollback(moved.plane.epoch))
 
     with pytest.raises(NotApproved, match="order took it back"):
-        Batches(moved.place, Processes(2), told=roll_back).run(order)
+        Batches(moved.place, engine(), told=roll_back).run(order)
     left = moved.output()
     assert 200 <= left.num_rows < 1500
     require_logged(moved, left)
     with pytest.raises(NotApproved, match="order took it back"):
-        Batches(moved.place, Processes(2)).run(order)
+        Batches(moved.place, engine()).run(order)
     moved.out = moved.folder / "anew"
-    result = Batches(moved.place, Processes(2)).run(moved.order(moved.folder / "in.parquet"))
+    result = Batches(moved.place, engine()).run(moved.order(moved.folder / "in.parquet"))
     assert result.by_arm == {"v1": 3000}

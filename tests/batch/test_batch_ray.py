@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,8 @@ import pytest
 from modelyard.runtime.batch import Batches
 from modelyard.runtime.batch.on_ray import OnRay
 from tests.batch.batch_stage import Stage, rows
-from tests.conftest import skip_or_fail
 
 pytestmark = pytest.mark.slow
-ROOT = str(Path(__file__).parents[2])
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    try:
-        import ray
-    except ImportError as error:
-        skip_or_fail("ray", f"Ray is not installed: {error}")
-        raise
-    paths = os.pathsep.join([f"{ROOT}/src", ROOT, os.environ.get("PYTHONPATH", "")])
-    environment = {"env_vars": {"PYTHONPATH": paths}}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment, object_store_memory=100 << 20)
-    yield ray
-    ray.shutdown()
 
 
 def test_ray_gives_the_same_bytes_as_this_process(cluster: Any, tmp_path: Path) -> None:
