@@ -130,6 +130,23 @@ def objects(*values: Any) -> np.ndarray[Any, Any]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("said", "told_as"),
+    [
+        (np.array([b"yes"]), "yes"),
+        (objects(b"no"), "no"),
+        (objects("\u00e9".encode()), "\u00e9"),
+        (objects(b"\xff\x00"), "/wA="),
+    ],
+)
+def test_texts_that_a_model_says_in_bytes_are_texts(stage: Stage, said: Any, told_as: str) -> None:
+    word = player(FieldSpec(name="o", type=DataType.BYTES), says=lambda batch: {"o": said})
+    (by_the_way, _), (generally, _) = told(stage, World([word], EndpointPolicy(), [body()]))
+    assert by_the_way == generally
+    assert json.loads(generally[0].body)["outputs"][0]["data"] == [told_as]
+    assert json.loads(generally[0].rows[0]["output"]) == {"o": told_as}
+
+
 SAME = player(NUMBER, says=lambda b: {"o": b["a"]})
 CASES: dict[str, tuple[World, int]] = {
     "the usual": (World([SAME], EndpointPolicy(), [body()]), 200),

@@ -305,6 +305,7 @@ def test_tensors_come_back_as_they_went(data: st.DataObject) -> None:
 @given(st.lists(st.text(), min_size=1, max_size=6))
 def test_texts_come_back_as_they_went(texts: list[str]) -> None:
     assert tensors.from_raw("x", "BYTES", [len(texts)], tensors.to_raw("BYTES", texts)) == texts
+    assert tensors.to_raw("BYTES", [text.encode() for text in texts]) == tensors.to_raw("BYTES", texts)
 
 
 @pytest.mark.parametrize("raw", [True, False])

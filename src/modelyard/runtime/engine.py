@@ -247,7 +247,7 @@ class ModelServer:
         loop and thread is the least of late: a busy machine makes every call look long now and then."""
         cold = isinstance(self.predictor, HostedPredictor) and self.predictor.pid is None
         started = perf_counter()
-        outputs = {name: array.tolist() for name, array in self._ask(self._batch(group)).items()}
+        outputs = {name: plain(array) for name, array in self._ask(self._batch(group)).items()}
         took = perf_counter() - started
         self._seconds = min(took, self._seconds * _FORGET)
         rows = sum([w.rows for w in group])
@@ -274,6 +274,23 @@ class ModelServer:
                 else:
                     waiting.answered(result, place, started)
                 place += waiting.rows
+
+
+def plain(array: Any) -> Any:
+    """A model's array as values of Python's own. What it says in bytes is text where it can be, as in JSON and in the log."""
+    values = array.tolist()
+    return _texts(values) if array.dtype.kind in "SO" else values
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_texts(one) for one in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:  # the protocol's binary form carries any bytes; JSON and the log have them in base64
+            return value
+    return value
 
 
 def _columns(waiting: Waiting) -> Columns:

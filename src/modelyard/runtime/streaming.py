@@ -27,7 +27,7 @@ import structlog
 from modelyard.core.errors import InvalidInput, TimedOut, Unavailable
 from modelyard.kinds.contract import Batch
 from modelyard.runtime.asked import ReplyHeaders
-from modelyard.runtime.engine import Answer, ModelServer
+from modelyard.runtime.engine import Answer, ModelServer, plain
 from modelyard.runtime.forms.media import EVENTS
 from modelyard.runtime.http import CallerGone, Exchange, Stream
 from modelyard.runtime.inputs import Columns
@@ -94,7 +94,7 @@ class Listener:
 
     async def hear(self, piece: Batch) -> None:
         """Tell a piece."""
-        outputs = {name: values.tolist()[0] for name, values in piece.items()}
+        outputs = {name: plain(values)[0] for name, values in piece.items()}
         await self._send(_event(None, msgspec.json.encode({"outputs": outputs})))
 
     async def _send(self, event: bytes) -> None:
@@ -166,7 +166,7 @@ class _Heard:
 
 def _join(outputs: dict[str, Any], piece: Batch) -> None:
     for name, values in piece.items():
-        value = values.tolist()[0]
+        value = plain(values)[0]
         before = outputs.get(name)
         outputs[name] = before + value if isinstance(before, str) and isinstance(value, str) else value
 

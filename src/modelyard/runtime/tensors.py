@@ -136,6 +136,8 @@ def _flat(values: Any) -> list[Any]:
 
 
 def _encoded(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
     return b"" if value is None else str(value).encode("utf-8", "surrogatepass")
 
 
