@@ -139,7 +139,7 @@ def test_writers_on_s3_killed_again_and_again(mode: str, tmp_path: Path, s3_opti
     for turn in range(10):
         process = _writer(machine / "disk", mode, f"{turn}", url, s3_options)
         out = machine / f"{turn}.out"
-        eventually(lambda o=out: o.exists() and o.stat().st_size > 0, "the writer acknowledges", within=60)
+        eventually(lambda o=out: o.exists() and o.stat().st_size > 0, "the writer acknowledges", within=180)
         until = time.monotonic() + draws.uniform(0.1, 1.5)
         while time.monotonic() < until:
             collector(store, centre, timedelta(seconds=draws.choice([0, 60]))).collect()
@@ -182,13 +182,13 @@ def test_a_store_that_stops_and_starts_again(tmp_path: Path, own_s3: S3Server) -
     outs = {mode: machine / f"{mode}.out" for mode in processes}
     try:
         for out in outs.values():
-            eventually(lambda o=out: o.exists() and o.stat().st_size > 0, "the writer acknowledges", within=60)
+            eventually(lambda o=out: o.exists() and o.stat().st_size > 0, "the writer acknowledges", within=180)
         collector(store, centre, timedelta(hours=1)).collect()
         own_s3.stop()
         with pytest.raises(Unavailable):
             store.list("segments")
         before = {mode: out.stat().st_size for mode, out in outs.items()}
-        eventually(lambda: outs["local"].stat().st_size > before["local"] + 1000, "the disk goes on acknowledging", within=60)
+        eventually(lambda: outs["local"].stat().st_size > before["local"] + 1000, "the disk goes on acknowledging", within=180)
         assert outs["object-store"].stat().st_size == before["object-store"], "after the store means after the store"
         own_s3.start()
         for mode, out in outs.items():
@@ -203,7 +203,7 @@ def test_a_store_that_stops_and_starts_again(tmp_path: Path, own_s3: S3Server) -
         seen = collected(centre)
         return all(seen[i] == 1 for i in _acknowledged(machine)) and max(seen.values()) == 1
 
-    eventually(all_there, "everything acknowledged is collected once", within=60)
+    eventually(all_there, "everything acknowledged is collected once", within=180)
 
 
 @pytest.mark.slow
