@@ -3,17 +3,30 @@ is refused."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from modelyard.core.errors import InvalidInput
-from modelyard.decisions import DecisionLog, DecisionReader, LogDamaged, Objects, Rows, Window, rowframes
+from modelyard.decisions import (
+    ArrayColumn,
+    ColumnObjects,
+    DecisionLog,
+    DecisionReader,
+    LogDamaged,
+    Objects,
+    Rows,
+    Window,
+    rowframes,
+)
 from modelyard.decisions.framing import FRAME
 from modelyard.decisions.schema import DECISION_TABLE, DECISIONS, Stamp, frame_meta, to_batch
 from tests.conftest import examples
@@ -74,6 +87,7 @@ def test_rows_read_as_arrow_would_have_them(asked: list[Rows]) -> None:
     assert pa.Table.from_batches([read]).sort_by(order).equals(pa.Table.from_batches([batch]).sort_by(order))
 
 
+FINITE = {"allow_nan": False, "allow_infinity": False}
 VALUES = st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | _TEXT
 NAMES = st.lists(_TEXT, max_size=3, unique=True)
 
@@ -97,6 +111,35 @@ def test_objects_read_as_their_text(asked: tuple[list[str], list[tuple[Any, ...]
         return
     read = rowframes.decoded([memoryview(found[0])], DECISIONS, ["inputs"])["inputs"].to_pylist()
     assert [text.encode() for text in read] == expected
+
+
+@settings(max_examples=examples(60, hunt=5_000))
+@given(st.data())
+def test_columns_read_as_the_text_of_their_rows(data: st.DataObject) -> None:
+    """Arrays of every type among lists, plain and of vectors."""
+    count = data.draw(st.integers(1, 5))
+    columns: list[Sequence[Any]] = [data.draw(st.lists(VALUES, min_size=count, max_size=count))]
+    for kind in data.draw(st.lists(st.sampled_from(["<f2", "<f4", "<f8", ">f4", "|b1", "|i1", "<u2", "<i8", "<u8"]), max_size=3)):
+        size = data.draw(st.sampled_from([None, 1, 3]))
+        shape = (count,) if size is None else (count, size)
+        columns.append(ArrayColumn(data.draw(arrays(kind, shape, elements=FINITE if "f" in kind else None)), size is not None))
+    names = tuple(f"x{place}" for place in range(len(columns)))
+    lists = [list(column) for column in columns]
+    expected = [msgspec.json.encode(dict(zip(names, row, strict=True))) for row in zip(*lists, strict=True)]
+    asked = ColumnObjects(names, columns, count)
+    found = rowframes.encoded([usual(count, inputs=asked)])
+    assert found is not None
+    read = rowframes.decoded([memoryview(found[0])], DECISIONS, ["inputs"])["inputs"].to_pylist()
+    assert [text.encode() for text in read] == expected == list(asked)
+
+
+def test_an_array_that_does_not_read_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ArrayColumn(np.zeros((2, 3), np.float32), True)
+    with DecisionLog(tmp_path, "w") as log, monkeypatch.context() as broken:
+        broken.setattr(ArrayColumn, "packed", lambda _: ("<f4", 2, True, b"12345"))
+        assert log.commit([usual(2, inputs=ColumnObjects(("x",), [whole], 2))]) == [None]
+    with pytest.raises(LogDamaged, match="do not read"):
+        DecisionReader(tmp_path).scan(Window())
 
 
 def test_objects_that_have_no_text_are_refused(tmp_path: Path) -> None:

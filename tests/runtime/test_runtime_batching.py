@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from modelyard.core.errors import InvalidInput, ModelyardError, StorageFull, TimedOut
 from modelyard.decisions import DecisionIds, DecisionLog, DecisionReader, Rows
 from modelyard.kinds.contract import Batch
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
-from modelyard.runtime import engine
+from modelyard.runtime import engine, inputs
 from modelyard.runtime.costs import Cost
 from modelyard.runtime.engine import Answer, ModelServer
 from modelyard.runtime.errors import Overloaded
@@ -340,6 +341,44 @@ def test_everybody_learns_that_the_disk_is_full() -> None:
         assert [type(outcome) for outcome in outcomes] == [StorageFull] * 5
 
     asyncio.run(work())
+
+
+TYPES = (DataType.FP16, DataType.FP32, DataType.FP64, DataType.INT8, DataType.UINT64, DataType.BOOL)
+
+
+@given(st.data())
+def test_arrays_go_the_way_of_lists(data: st.DataObject) -> None:
+    """Requests of several callers, as arrays here and as lists there: read, split, put together, given to the model and told."""
+    specs = tuple(
+        FieldSpec(
+            name=f"x{n}", type=kind, shape=data.draw(st.sampled_from([(), (2,), (2, 3)])), nullable=data.draw(st.booleans())
+        )
+        for n, kind in enumerate(data.draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=4)))
+    )
+    plan = InputPlan(Signature(inputs=specs, outputs=SIGNATURE.outputs))
+    sides: tuple[list[Any], list[Any]] = [], []
+    for _ in range(data.draw(st.integers(1, 3))):
+        rows = data.draw(st.integers(1, 3))
+        finite = {"allow_nan": False, "allow_infinity": False}
+        given_ = {
+            s.name: data.draw(arrays(s.type.numpy, (rows, *s.shape), elements=finite if s.type.numpy.kind == "f" else None))
+            for s in specs
+        }
+        places = data.draw(st.none() | st.lists(st.integers(0, rows - 1), min_size=1))
+        for side, array in zip(sides, (True, False), strict=True):
+            found, columns = plan.read(given_)
+            assert found == rows
+            columns = columns if array else [list(column) for column in columns]
+            side.append(columns if places is None else inputs.rows_of(columns, places))
+    some, others = inputs.merged(sides[0]), inputs.merged(sides[1])
+    assert [list(column) for column in some] == others
+    one, other = plan.batch(some), plan.batch(others)
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        assert array.dtype == other[name].dtype
+        assert np.array_equal(array, other[name])
+        assert array.flags.writeable
+        assert array.shape == other[name].shape
 
 
 def test_arrays_of_single_rows_are_those_of_columns() -> None:

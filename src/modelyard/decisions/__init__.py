@@ -18,7 +18,7 @@ from modelyard.decisions.journal import Limits
 from modelyard.decisions.keeping import Erased, Erasures, Expired, Hold, Keeper
 from modelyard.decisions.log import DecisionLog
 from modelyard.decisions.minting import DecisionIds
-from modelyard.decisions.objects import Objects, json_lines
+from modelyard.decisions.objects import ArrayColumn, ColumnObjects, Objects, json_lines
 from modelyard.decisions.outcomes import Outcome, OutcomeLog, OutcomeReader, Receipt, join
 from modelyard.decisions.pseudonyms import Pseudonyms
 from modelyard.decisions.reader import DecisionReader, Time, Window
@@ -28,8 +28,10 @@ __all__ = [
     "DECISIONS",
     "OUTCOMES",
     "SCHEMA_VERSION",
+    "ArrayColumn",
     "Backfill",
     "Backfilled",
+    "ColumnObjects",
     "Compacted",
     "Compactor",
     "DecisionIds",

@@ -5,6 +5,8 @@ so a commit of a few rows is written like this and becomes columns when somebody
                PACKED, u32 length of the msgpack, the same compressed (LZ4 block)
     group    = [rows, common values of the stamp, common values, values by column]
     values   = [value…], or for JSON objects that are not text yet {"names": […], "rows": [[value…]…]}
+               or {"names": […], "columns": [column…]}
+    column   = [value…], or {"array": [type, rows, whether of vectors, little-endian bytes]}
 
 An Arrow IPC message starts with 0xFFFFFFFF, so that the first byte tells the forms apart. What is written here has passed the
 checks that Arrow's columns would have made; whatever does not pass them at a glance is left to Arrow, which says what is wrong.
@@ -21,7 +23,7 @@ import msgspec
 import pyarrow as pa
 
 from modelyard.decisions.framing import FrameMeta
-from modelyard.decisions.objects import Objects
+from modelyard.decisions.objects import ArrayColumn, ColumnObjects, Objects
 from modelyard.decisions.schema import DECISION_TABLE, SCHEMA_VERSION, Rows
 
 MOST_ROWS = 1024
@@ -33,7 +35,20 @@ _COMPRESS_FROM = 8192
 def _plain(objects: Any) -> dict[str, Any]:
     if type(objects) is Objects:
         return {"names": objects.names, "rows": objects.rows}
+    if type(objects) is ColumnObjects:
+        return {"names": objects.names, "columns": objects.columns}
+    if type(objects) is ArrayColumn:
+        return {"array": objects.packed()}
     raise NotImplementedError
+
+
+def _objects(plain: Mapping[str, Any], rows: int) -> Objects:
+    """What `_plain` told. Raises ValueError."""
+    names = tuple(plain["names"])
+    if "rows" in plain:
+        return Objects(names, plain["rows"])
+    columns = [ArrayColumn.unpacked(*column["array"]) if isinstance(column, dict) else column for column in plain["columns"]]
+    return ColumnObjects(names, columns, rows)
 
 
 class _Group(msgspec.Struct, array_like=True, gc=False):
@@ -71,7 +86,7 @@ def is_rows(payload: memoryview) -> bool:
 
 def decoded(payloads: Iterable[memoryview], schema: Any, columns: Sequence[str]) -> Any:
     """One Arrow batch of the rows of all these payloads, with those of the columns that the schema has. Raises
-    msgspec.DecodeError."""
+    msgspec.DecodeError or ValueError."""
     groups = [group for payload in payloads for group in _groups.decode(_unpacked(payload))]
     for group in groups:
         group.shared = {"schema_version": SCHEMA_VERSION, **(group.stamp or {}), **group.shared}
@@ -93,7 +108,7 @@ def _column(name: str, groups: Sequence[_Group]) -> list[Any]:
     for group in groups:
         given = group.columns.get(name)
         if isinstance(given, dict):
-            given = Objects(tuple(given["names"]), given["rows"]).texts()
+            given = _objects(given, group.rows).texts()
         values.extend(repeat(group.shared.get(name), group.rows) if given is None else given)
     return values
 
@@ -145,7 +160,7 @@ def _checking(name: str, kind: Any, nullable: bool) -> Callable[[Sequence[Any]],
     within = _are_texts if texts else _are_small if int in allowed else None
 
     def fits(values: Sequence[Any]) -> bool:
-        if type(values) is Objects:
+        if isinstance(values, Objects):
             return bool(texts)
         kinds = set(map(type, values))
         return kinds <= allowed and (within is None or within(values, kinds))

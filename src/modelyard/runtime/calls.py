@@ -8,12 +8,15 @@ from time import perf_counter, time
 from typing import Any
 
 from modelyard.core.errors import InvalidInput, ModelyardError
-from modelyard.decisions import Pseudonyms, Rows
+from modelyard.decisions import ColumnObjects, Pseudonyms, Rows
 from modelyard.decisions.protection import Cipher
 from modelyard.runtime import inputs, protocol
 from modelyard.runtime.asked import Asked
 from modelyard.runtime.inputs import Columns
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
+
+_TO_WAIT = 1000
+"""Rows whose inputs are logged as values: a few fewer than the log takes in that form."""
 
 Bad = dict[int, InvalidInput]
 """Rows that do not fit, by their place, and why."""
@@ -163,10 +166,10 @@ def decision_rows(call: Call, part: Part, ids: Sequence[str], hidden: Hidden, sh
     outputs: list[Any] = list(part.outputs.values())
     protector = call.endpoint.protector(part.arm, [*names, *part.outputs], hidden)
     if protector is not None:
-        columns, outputs = protector.columns(names, columns), protector.columns(list(part.outputs), outputs)  # type: ignore[assignment]
+        columns, outputs = protector.columns(names, columns), protector.columns(list(part.outputs), outputs)
     rows: dict[str, Sequence[Any]] = {
         "id": ids,
-        "inputs": protocol.encode_rows(names, columns),
+        "inputs": _inputs(part, names, columns),
         "output": protocol.encode_rows(list(part.outputs), outputs),
     }
     if shadow_of is not None:
@@ -184,6 +187,14 @@ def decision_rows(call: Call, part: Part, ids: Sequence[str], hidden: Hidden, sh
     if call.event_times is not None:
         rows["event_time"] = picked(call.event_times, part.places)
     return Rows(part.count, rows, shared, call.endpoint.stamp(call.table, part.slot, part.arm, part.probability))
+
+
+def _inputs(part: Part, names: list[str], columns: Columns) -> Sequence[bytes]:
+    """The inputs as the log takes them: what a model's plan has read can wait for its text until somebody reads it, unless there
+    is so much that the text should not be made by the log's own thread."""
+    if part.arm is None or columns is not part.columns or part.count > _TO_WAIT:
+        return protocol.encode_rows(names, columns)
+    return ColumnObjects(tuple(names), columns, part.count)
 
 
 def fault(call: Call, error: Exception) -> str:

@@ -95,7 +95,7 @@ async def _ruled(call: Call, metrics: Metrics) -> list[int]:
     return ruled
 
 
-def _evaluated(rules: Sequence[Rule], values: dict[str, list[Any]], rows: int) -> tuple[list[int], dict[int, int]]:
+def _evaluated(rules: Sequence[Rule], values: dict[str, Sequence[Any]], rows: int) -> tuple[list[int], dict[int, int]]:
     ruled, failed = [], dict[int, int]()
     for place in range(rows):
         row = {name: column[place] for name, column in values.items()}
@@ -111,7 +111,7 @@ def _evaluated(rules: Sequence[Rule], values: dict[str, list[Any]], rows: int) -
     return ruled, failed
 
 
-def _values(call: Call) -> dict[str, list[Any]]:
+def _values(call: Call) -> dict[str, Sequence[Any]]:
     """The inputs by name; empty when they cannot be read (then no rule holds, and whoever answers says what is wrong)."""
     endpoint = call.endpoint
     try:

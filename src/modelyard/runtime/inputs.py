@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from math import prod
 from typing import Annotated, Any
@@ -11,14 +11,17 @@ import msgspec
 import numpy as np
 
 from modelyard.core.errors import InvalidInput
+from modelyard.decisions import ArrayColumn
 from modelyard.kinds.contract import Batch
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
-from modelyard.runtime import decimals
 from modelyard.runtime.asked import Given
 from modelyard.runtime.protocol import TensorIn
 
-Columns = list[list[Any]]
-"""One list a field in the order of the plan; a row's value of a vector field is a list."""
+Values = Sequence[Any]
+"""A value a row of one field; a vector's value is a list."""
+
+Columns = Sequence[Values]
+"""The values of each field in the order of the plan."""
 
 Row = Sequence[Any]
 """One row: a value a field in the order of the plan."""
@@ -60,16 +63,16 @@ class FieldPlan:
                 return values
         return None
 
-    def take(self, given: Given) -> tuple[int, list[Any]]:
+    def take(self, given: Given) -> tuple[int, Values]:
         """How many rows, and a value for each. Raises InvalidInput naming the field."""
         if isinstance(given, TensorIn):
             return self.read(given)
         values = self._converted(given)
         if self.check is not None:
-            self.check(list(chain.from_iterable(values)) if self.spec.shape else values)
+            self.check(list(chain.from_iterable(values)) if self.spec.shape else list(values))
         return len(values), values
 
-    def sift(self, given: Given) -> tuple[int, list[Any], dict[int, InvalidInput]]:
+    def sift(self, given: Given) -> tuple[int, Values, dict[int, InvalidInput]]:
         """As `take`; values that do not fit stay as they came, and are told by their row. Raises InvalidInput when no rows can be
         made of it."""
         try:
@@ -115,17 +118,17 @@ class FieldPlan:
             raise self._wrong(f"has {len(flat)} values, its shape asks for {rows * self.size}")
         return [flat[i : i + self.size] for i in range(0, len(flat), self.size)] if self.spec.shape else flat
 
-    def _converted(self, given: np.ndarray[Any, Any] | list[Any]) -> list[Any]:
-        """Values that came with types of their own, as this field's: a vector flat, whatever its shape."""
+    def _converted(self, given: np.ndarray[Any, Any] | list[Any]) -> Values:
+        """Values that came with types of their own, as this field's: a vector flat, whatever its shape. An array of the field's
+        own type stays one, so that neither model nor log pay for a list."""
         if isinstance(given, np.ndarray):
             if prod(given.shape[1:]) != self.size:
                 raise self._wrong(
                     f"has shape {list(given.shape)[:8]}, should be [{', '.join(['rows', *map(str, self.spec.shape)])}]"
                 )
-            alike = given.dtype == self.spec.type.numpy and given.dtype.kind != "O"
+            if given.dtype == self.spec.type.numpy and given.dtype.kind != "O":
+                return ArrayColumn(given, bool(self.spec.shape))  # the form has seen to it that all numbers are finite
             given = self._listed(given)
-            if alike:  # nothing to convert: the form has seen to it that all numbers are finite
-                return given
         kind = list[list[self.item]] if self.spec.shape else list[self.item]  # type: ignore[name-defined]
         try:
             values: list[Any] = msgspec.convert(given, kind)
@@ -137,8 +140,9 @@ class FieldPlan:
 
     def _listed(self, given: np.ndarray[Any, Any]) -> list[Any]:
         """A value a row; small floats of the field's own type as who writes JSON would write them."""
-        own = given.dtype.kind == "f" and given.dtype == self.spec.type.numpy
-        flat: list[Any] = decimals.short(given) if own else given.reshape(-1).tolist()
+        if given.dtype == self.spec.type.numpy and given.dtype.kind != "O":
+            return list(ArrayColumn(given, bool(self.spec.shape)))
+        flat: list[Any] = given.reshape(-1).tolist()
         size = len(flat) // max(1, len(given)) or 1
         return [flat[i : i + size] for i in range(0, len(flat), size)] if self.spec.shape else flat
 
@@ -202,7 +206,7 @@ class InputPlan:
 
     def read(self, given: Mapping[str, Given]) -> tuple[int, Columns]:
         """How many rows, and the columns. Raises InvalidInput naming the field that is missing or wrong."""
-        columns: Columns = []
+        columns: list[Values] = []
         rows = 0
         for name, field in self.fields.items():
             value = given.get(name)
@@ -219,7 +223,7 @@ class InputPlan:
     def sift(self, given: Mapping[str, Given], rows: int) -> tuple[int, Columns, dict[int, InvalidInput]]:
         """As `read`, but rows that do not fit are told by their place (what is wrong first) and hurt no others.
         Raises InvalidInput when something is wrong with all of them."""
-        columns: Columns = []
+        columns: list[Values] = []
         bad: dict[int, InvalidInput] = {}
         for name, field in self.fields.items():
             value = given.get(name)
@@ -244,11 +248,12 @@ class InputPlan:
         then, and a conversion does not let go of the interpreter."""
         batch: Batch = {}
         if columns and len(columns[0]) > _MANY_ROWS:
-            return {self.names[n]: np.array(columns[n], dtype=dtype) for dtype, places in self._blocks for n in places}
+            return {self.names[n]: _array(columns[n], dtype) for dtype, places in self._blocks for n in places}
         for dtype, places in self._blocks:
-            block = np.array([columns[place] for place in places], dtype=dtype)
-            for place, array in zip(places, block, strict=True):
-                batch[self.names[place]] = array
+            listed = [place for place in places if not isinstance(columns[place], ArrayColumn)]
+            block: Iterable[Any] = np.array([columns[place] for place in listed], dtype=dtype) if listed else ()
+            batch |= zip([self.names[place] for place in listed], block, strict=True)
+            batch |= {self.names[n]: _array(columns[n], dtype) for n in places if isinstance(columns[n], ArrayColumn)}
         return batch
 
 
@@ -261,22 +266,37 @@ def _blocks(specs: Sequence[FieldSpec]) -> list[tuple[Any, list[int]]]:
     return [(dtype, places) for (dtype, _), places in groups.items()]
 
 
+def _array(values: Values, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """The values as an array of the model's own: it may write into it."""
+    if not isinstance(values, ArrayColumn):
+        return np.array(values, dtype=dtype)
+    rows = len(values)
+    return np.array(values.array.reshape((rows, -1) if values.vector else rows), dtype=dtype)
+
+
 def merged(parts: Sequence[Columns]) -> Columns:
     """The columns of several requests one after another."""
     if len(parts) == 1:
         return parts[0]
-    return [list(chain.from_iterable(column)) for column in zip(*parts, strict=True)]
+    return [_joined(column) for column in zip(*parts, strict=True)]
+
+
+def _joined(values: Sequence[Values]) -> Values:
+    arrays = [some.array.reshape(len(some), -1) for some in values if isinstance(some, ArrayColumn)]
+    if len(arrays) < len(values) or not isinstance(values[0], ArrayColumn):
+        return list(chain.from_iterable(values))
+    return ArrayColumn(np.concatenate(arrays), values[0].vector)
 
 
 def rows_of(columns: Columns, places: Sequence[int]) -> Columns:
     """Some rows of the columns."""
-    return [[column[place] for place in places] for column in columns]
+    return [column.some(places) if isinstance(column, ArrayColumn) else [column[place] for place in places] for column in columns]
 
 
 def untyped(given: Mapping[str, Given]) -> tuple[int, list[str], Columns]:
     """Rows and columns of a request nobody has a signature for (an endpoint that lives on its constant alone)."""
     rows = 0
-    columns: Columns = []
+    columns: list[Values] = []
     for name, value in given.items():
         count, values = _untyped(name, value)
         if len(values) != count or not count or (columns and count != rows):

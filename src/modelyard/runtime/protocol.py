@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
@@ -112,7 +113,7 @@ def encode(document: Any) -> bytes:
     return _encoder.encode(document)
 
 
-def encode_rows(names: list[str], columns: list[list[Any]]) -> list[bytes]:
+def encode_rows(names: list[str], columns: Sequence[Iterable[Any]]) -> list[bytes]:
     """One JSON object a row. Some rows at a time: encoding does not let go of the interpreter."""
     found: list[bytes] = []
     rows = zip(*columns, strict=True)
