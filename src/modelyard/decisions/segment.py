@@ -120,7 +120,7 @@ class SegmentReader:
     def _of_rows(self, payloads: Iterable[memoryview], columns: Sequence[str]) -> Iterator[Any]:
         try:
             yield rowframes.decoded(payloads, self._schema, columns)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, TypeError, LookupError) as error:
             raise LogDamaged(f"segment {self._name} has rows that do not read: {error}", hint=_RESTORE) from error
 
     @contextmanager
