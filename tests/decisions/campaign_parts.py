@@ -29,6 +29,7 @@ WRITER_POINTS = (
     "decisions.segment.starting",
     "decisions.segment.started",
     "decisions.seal",
+    "decisions.room.taken",
 )
 _START = 0x019500000000
 
@@ -55,7 +56,7 @@ def content_of(decision: str) -> tuple[str, str]:
 def write(root: Path, writer: int, turn: int, faults: FaultAt) -> None:
     sizes = random.Random(writer * 1000 + turn)
     done = 0
-    log = DecisionLog(root, f"writer-{writer}", limits=Limits(segment_bytes=400_000), faults=faults)
+    log = DecisionLog(root, f"writer-{writer}", limits=Limits(segment_bytes=400_000, room=100_000), faults=faults)
     _tell(0)
     while True:
         count = sizes.choice((1, 3, 50, 2000))

@@ -45,6 +45,10 @@ def adopt_dead(root: Path, *, but: Path | None = None) -> Adopted:
 
 def adopt(folder: Path, found: Adopted) -> Adopted:
     """The same for one folder, whose lock the caller holds. Damage must not keep a writer from starting."""
+    try:
+        (folder / layout.ROOM).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder / layout.ROOM) from error
     for path in layout.segments(folder):
         try:
             if needs_seal(path):

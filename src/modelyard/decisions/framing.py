@@ -128,16 +128,12 @@ def scan(nonce: bytes, offset: int, data: memoryview) -> Iterator[Frame]:
         place = frame.end - offset
 
 
-def frame_after(nonce: bytes, offset: int, data: memoryview) -> int | None:
-    """The offset of a whole frame somewhere beyond the start of `data`, or None: tells damage from a torn tail."""
-    content = bytes(data)
-    place = content.find(FRAME, 1)
-    while place >= 0:
-        try:
-            return decode_frame(nonce, offset + place, data[place:]).offset
-        except TornFrame:
-            place = content.find(FRAME, place + 1)
-    return None
+def frame_size(data: memoryview) -> int:
+    """How many bytes the frame has whose bytes start `data`, as its head says; 0 when they start none."""
+    if len(data) < _FRAME.size:
+        return 0
+    magic, meta_length, payload_length, _, _ = _FRAME.unpack_from(data)
+    return _FRAME.size + meta_length + payload_length if magic == FRAME else 0
 
 
 def _filled(meta: FrameMeta, size: int) -> bytes:

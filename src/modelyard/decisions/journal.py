@@ -25,6 +25,7 @@ from modelyard.decisions.files import exclusive, try_lock, write_atomically
 from modelyard.decisions.framing import LARGEST_PAYLOAD, FrameMeta, Header, encode_header, frame_head
 from modelyard.decisions.layout import FrameRef, SegmentPath
 from modelyard.decisions.packing import shrinks
+from modelyard.decisions.room import Room
 from modelyard.decisions.schema import SCHEMA_VERSION, TableSpec, frame_meta
 
 _log = structlog.get_logger(__name__)
@@ -34,10 +35,12 @@ _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 @dataclass(frozen=True)
 class Limits:
-    """When a segment is sealed: at so many bytes, or so many seconds after its first batch. When somebody is erased, at once."""
+    """When a segment is sealed: at so many bytes, or so many seconds after its first batch. When somebody is erased, at once.
+    `room`: so many bytes are made ready ahead of a writer of many small batches, see `Room`; its segments are of that size."""
 
     segment_bytes: int = 64 << 20
     segment_age: float = 3600.0
+    room: int = 0
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class _Open:
     offset: int
     born: float
     frames: list[FrameRef]
+    room: int = 0
 
 
 class Journal:
@@ -76,6 +80,7 @@ class Journal:
         self._lock = self._own()
         self._erasures = ErasureWatch(root)
         self._closed = False
+        self._ahead = Room(self._folder, min(self._limits.room, self._limits.segment_bytes), self._faults)
         self.damaged: list[SegmentPath] = []
         self.adopted = self._note(adoption.adopt(self._folder, Adopted())) + self.adopt_dead()
         present = max((s.number for s in layout.segments(self._folder)), default=0)
@@ -122,6 +127,7 @@ class Journal:
                 for segment in self._left:
                     os.close(segment.descriptor)
                 self._left.clear()
+                self._ahead.close()
                 self._lock.close()
 
     def __enter__(self) -> Self:
@@ -189,7 +195,8 @@ class Journal:
         self._make_durable(segment, pieces)
         end = segment.offset + sum(map(len, pieces))
         segment.frames.append(FrameRef(segment.offset, end, end - len(payload), meta))
-        segment.offset = end
+        written, segment.offset = end - segment.offset, end
+        self._ahead.follow(written)
 
     def _pieces(self, nonce: bytes, offset: int, meta: FrameMeta, payload: memoryview) -> Sequence[memoryview]:
         """The bytes of a frame, one after another."""
@@ -239,15 +246,18 @@ class Journal:
         header = self._header(Header(self._table.name, SCHEMA_VERSION, self._writer, self._number, int(now * 1e6), nonce, schema))
         self._faults.reach("decisions.segment.starting")
         try:
-            write_atomically(path.data, header)
-            descriptor = self._opened(path.data)
+            descriptor, room = self._ahead.take(path.data, header) if self._ahead.ready else self._made(path.data, header)
         except OSError:
             path.data.unlink(missing_ok=True)
             raise
-        segment = _Open(path, descriptor, nonce, len(header), now, [])
+        segment = _Open(path, descriptor, nonce, len(header), now, [], room)
         self._open = segment
         self._faults.reach("decisions.segment.started")
         return segment
+
+    def _made(self, path: Path, header: bytes) -> tuple[int, int]:
+        write_atomically(path, header)
+        return self._opened(path), 0
 
     def _roll(self) -> None:
         """Seal what is due. A clock that was set back starts a segment's age again: it is never negative."""
@@ -257,8 +267,8 @@ class Journal:
             self._settle()
             return
         self._open.born = min(self._open.born, now)
-        due = erased or self._open.offset >= self._limits.segment_bytes or now - self._open.born >= self._limits.segment_age
-        if due:
+        full = self._open.offset >= self._limits.segment_bytes or (self._ahead.ready and self._open.offset >= self._open.room)
+        if full or erased or now - self._open.born >= self._limits.segment_age:
             self._leave()
         self._settle()
 

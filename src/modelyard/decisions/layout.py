@@ -4,6 +4,7 @@
 <root>/<writer>/adoption.lock      held while somebody takes over from a dead writer
 <root>/<writer>/000000000001.seg   a segment
 <root>/<writer>/000000000001.json  written when the segment is sealed: its statistics and the index of its frames
+<root>/<writer>/room               zeros for a busy writer's next segment (`room`)
 <root>/_delta                      the Delta table that sealed segments are compacted into
 <root>/compacted.json              the greatest number of each writer's segments that is in it: numbers are never used again
 <root>/compact.lock                held (flock) by the one who compacts or rewrites
@@ -25,6 +26,7 @@ from modelyard.decisions.framing import Frame, FrameMeta
 
 LOCK = "lock"
 ADOPTION = "adoption.lock"
+ROOM = "room"
 DELTA = "_delta"
 COMPACTED = "compacted.json"
 COMPACTING = "compact.lock"

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from modelyard.decisions import rowframes
+from modelyard.decisions import rowframes, tails
 from modelyard.decisions.errors import LogDamaged
 from modelyard.decisions.extents import Wanted
 from modelyard.decisions.framing import (
@@ -21,8 +21,6 @@ from modelyard.decisions.framing import (
     TornFrame,
     decode_frame,
     decode_header,
-    frame_after,
-    scan,
 )
 from modelyard.decisions.layout import FrameRef, Seal, SegmentPath
 from modelyard.decisions.packing import unpacked
@@ -68,6 +66,7 @@ class SegmentReader:
         self._blocks: list[Block] = []
         self._blocked = 0
         self.sealed = False
+        self._searched = False
         self._holders = 0
         self._held: int | None = None
         self._mutex = threading.Lock()
@@ -173,20 +172,27 @@ class SegmentReader:
             raise LogDamaged(f"segment {self._name} has a torn seal and a torn tail", hint=_RESTORE) from error
 
     def _scan_tail(self) -> None:
+        """Take in what is whole. Behind it must be no other whole frame: looked for the first time, and whenever what is there
+        is more than room for the next."""
+        nonce = self.header.nonce
         with self.path.data.open("rb") as handle:
-            handle.seek(self.end)
-            tail = memoryview(handle.read())
-        base = self.end
-        try:
-            for frame in scan(self.header.nonce, base, tail):
-                self.frames.append(FrameRef.of(frame))
-                self.end = frame.end
-        except TornFrame as torn:
-            beyond = frame_after(self.header.nonce, torn.offset, tail[torn.offset - base :])
-            if beyond is not None:
-                raise LogDamaged(
-                    f"segment {self._name} is damaged between bytes {torn.offset} and {beyond}", hint=_RESTORE
-                ) from torn
+            descriptor = handle.fileno()
+            while True:
+                self._take_in(descriptor)
+                if self._searched and tails.is_room(descriptor, self.end):
+                    return
+                last, beyond = self.end, tails.whole_beyond(descriptor, nonce, self.end)
+                self._searched = beyond is None
+                if beyond is None:
+                    return
+                self._take_in(descriptor)  # the writer may have been at it
+                if self.end == last:
+                    raise LogDamaged(f"segment {self._name} is damaged between bytes {last} and {beyond}", hint=_RESTORE)
+
+    def _take_in(self, descriptor: int) -> None:
+        for frame in tails.whole(descriptor, self.header.nonce, self.end):
+            self.frames.append(FrameRef.of(frame))
+            self.end = frame.end
 
     def _payload(self, descriptor: int, frame: FrameRef) -> memoryview:
         data = memoryview(os.pread(descriptor, frame.end - frame.offset, frame.offset))

@@ -77,7 +77,8 @@ class ShippedLog:
         self._shipping, self._store, self._faults = shipping or Shipping(), store, faults or NoFaults()
         self._root, self.writer = root, own_name(root, name)
         self._in_pieces = self._shipping.acknowledge is Acknowledge.OBJECT_STORE
-        limits = Limits(self._shipping.segment_bytes, self._shipping.seal_after.total_seconds())
+        size = self._shipping.segment_bytes
+        limits = Limits(size, self._shipping.seal_after.total_seconds(), room=0 if self._in_pieces else size)
         self._log = DecisionLog(root, self.writer, limits=limits, clock=clock, faults=faults)
         self._shipper = Shipper(root, store, in_pieces=self._in_pieces, keep=self._shipping.keep, faults=faults)
         self._mutex = threading.Lock()

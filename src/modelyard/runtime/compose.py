@@ -17,7 +17,7 @@ import structlog
 
 from modelyard.core.clock import Clock, SystemClock
 from modelyard.core.errors import ModelyardError
-from modelyard.decisions import DecisionIds, DecisionLog, Pseudonyms, exclusive, try_lock, write_atomically
+from modelyard.decisions import DecisionIds, DecisionLog, Limits, Pseudonyms, exclusive, try_lock, write_atomically
 from modelyard.decisions.protection import Cipher
 from modelyard.decisions.shipping_log import ShippedLog, Shipping
 from modelyard.decisions.shipping_stores import segments_at
@@ -53,6 +53,7 @@ _GRACE = 0.8
 """The part of the time to stop in which calls by gRPC may end: the rest is for the log."""
 _TEND_EVERY = 1.0
 _LOG_TURN = 5
+_ROOM = 16 << 20
 _PREDICTING = 32
 """Threads for calls of models: made when they are needed. A model has one call under way at a time, and may hang."""
 _LOOK_FOR_ORDERS = 0.2
@@ -281,7 +282,7 @@ def _decision_log(settings: Settings) -> DecisionLog:
     """The log on this machine's disk; with an address for segments, shipped there and acknowledged after it where that is set."""
     root = settings.log or settings.home / "decisions"
     if not settings.segments:
-        return DecisionLog(root, settings.name)
+        return DecisionLog(root, settings.name, limits=Limits(room=_ROOM))
     return cast(DecisionLog, ShippedLog(root, settings.name, segments_at(settings.segments), settings.shipping))
 
 
