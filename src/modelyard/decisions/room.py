@@ -19,7 +19,7 @@ from modelyard.decisions import layout
 from modelyard.decisions.files import sync_folder
 
 _log = structlog.get_logger(__name__)
-_PIECE = bytes(1 << 19)
+_PIECE = bytes(1 << 18)
 _LARGE = 1 << 18
 """A commit of so many bytes does not count: what it costs is writing them, and that twice would cost more."""
 _PACE = 2
