@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from catalog_yard import ALL_TABLES, ANNA, Yard, version
+from catalog_yard import ALL_TABLES, ANNA, Yard, signature, version
 from pydantic import ValidationError
 
 from modelyard.catalog import find_model, find_use_case, find_version, service
@@ -48,6 +48,7 @@ from modelyard.core.errors import (
 from modelyard.core.messages import AUDIT, Command, EventTypes, Subject
 from modelyard.core.records import every
 from modelyard.kinds.contract import Inspection, Risk, Severity
+from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.storage.memory import MemoryStorage
 
 BORIS = ANNA.model_copy(update={"id": "boris"})
@@ -194,6 +195,8 @@ def test_references_that_name_no_version(quick_yard: Yard, bad: str) -> None:
         ({"inspection": Inspection(kind="ml", format="skops")}, "artifact.format"),
         ({"recipe": Recipe(command=("make",), environment_lock=digest(b"another"))}, "recipe.environment_lock"),
         ({"data": (DataReference(name="a", purpose=DataPurpose.TEST),) * 2}, "data"),
+        ({"signature": signature(FieldSpec(name="x", type=DataType.FP32, shape=(0,)))}, "signature.inputs[0].shape"),
+        ({"signature": signature(FieldSpec(name="x", type=DataType.FP32, shape=(2, -3)))}, "signature.inputs[0].shape"),
     ],
 )
 def test_parts_that_contradict_each_other(quick_yard: Yard, change: dict[str, object], field: str) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,35 @@ sys.exit(Workers(2, "127.0.0.1", 0, make).run())
     assert ended.returncode == 1
     assert "on purpose" in ended.stderr
     assert "giving up" in ended.stdout + ended.stderr
+
+
+def test_workers_that_are_told_to_end_while_they_start_are_not_given_up() -> None:
+    """As by a signal to all processes of a runtime that is just starting: the main one may hear of it last."""
+    program = """
+import os, signal, sys
+from modelyard.runtime.workers import Workers
+def make():
+    os.write(2, b"starting\\n")
+    signal.pause()
+sys.exit(Workers(3, "127.0.0.1", 0, make).run(drain_seconds=60))
+"""
+    command = [sys.executable, "-c", program]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=subprocess.PIPE, text=True, start_new_session=True) as main:
+        assert main.stderr is not None
+        starting = iter(main.stderr)
+        try:
+            for _ in range(2):
+                assert [*islice(starting, 3)] == ["starting\n"] * 3
+                for worker in workers_of(main.pid):
+                    os.kill(worker, signal.SIGTERM)
+            assert [*islice(starting, 3)] == ["starting\n"] * 3, "they are made again"
+            main.send_signal(signal.SIGTERM)
+            main.send_signal(signal.SIGINT)
+            assert main.wait(20) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(main.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

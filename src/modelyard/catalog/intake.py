@@ -65,6 +65,12 @@ def _check_safety(command: RegisterVersion, intake: Intake) -> None:
 def _check_parts(command: RegisterVersion) -> None:
     if not command.signature.inputs or not command.signature.outputs:
         raise InvalidInput("a signature has at least one input and one output", field="signature")
+    for side in ("inputs", "outputs"):
+        for place, field in enumerate(getattr(command.signature, side)):
+            if any(size < 1 for size in field.shape):
+                where = f"signature.{side}[{place}].shape"
+                detail = f"field {field.name!r} has the shape {list(field.shape)}: each size is at least 1"
+                raise InvalidInput(detail, field=where, hint="say the shape of one row's value; nothing for a single value")
     names = [(d.purpose, d.name) for d in command.data]
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:

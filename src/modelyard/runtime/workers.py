@@ -116,7 +116,13 @@ class Workers:
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe()
         process = context.Process(target=self._work, args=(place, theirs, ours), name=f"worker-{place + 1}")
-        process.start()
+        before = signal.pthread_sigmask(
+            signal.SIG_BLOCK, _HANDLED
+        )  # one to the new process waits until it has handlers of its own
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self._members[place] = _Member(process, ours, time.monotonic())
 
@@ -125,6 +131,7 @@ class Workers:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until it serves, there is nothing to finish
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it comes to all; workers are told by the main process
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         other.close()
         for member in self._members:
             if member is not None:
@@ -146,7 +153,9 @@ class Workers:
         if self._phase is Phase.STOPPING:
             return
         _log.error("a worker ended", worker=place + 1, exit_code=member.process.exitcode)
-        self._short_lives = self._short_lives + 1 if time.monotonic() - member.born < _SHORT_LIFE else 0
+        told = member.process.exitcode == -signal.SIGTERM  # by somebody else, while it started: who serves exits with 0
+        short = time.monotonic() - member.born < _SHORT_LIFE and not told
+        self._short_lives = self._short_lives + 1 if short else 0
         if self._short_lives >= _MOST_SHORT_LIVES:
             _log.error("workers end as soon as they are made: giving up", count=self._short_lives)
             self._failed = True
