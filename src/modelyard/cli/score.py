@@ -76,7 +76,7 @@ def score(
         log=log,
         log_inputs=log_inputs,
     )
-    place = _place(Session(how), trust_roots, home)
+    place = place_of(Session(how), trust_roots, home)
     with ExitStack() as open_until_done:
         told = _progress(how, open_until_done)
         result = Batches(place, engine_of(engine, processes, ray_address), told).run(order)
@@ -87,8 +87,8 @@ def score(
     return DONE
 
 
-def _place(session: Session, trust_roots: Path | None, home: Path | None) -> Place:
-    """Where the batch runs: beside the installation's runtime if it is on this machine. Raises Usage without trust roots."""
+def place_of(session: Session, trust_roots: Path | None, home: Path | None) -> Place:
+    """Where a batch or a replay runs: beside the installation's runtime if it is on this machine. Raises Usage without trust roots."""
     from modelyard.runtime.batch import Place
 
     installation = Path(os.environ.get("MODELYARD_HOME", ".modelyard"))

@@ -37,6 +37,7 @@ TREE: tuple[tuple[str, str, str, str], ...] = (
     ("Delivery", "shares", "delivery:shares", "Set the live arms' shares of traffic, as ARM=SHARE; they add up to one."),
     ("Delivery", "stop", "delivery:stop", "Take an arm away; its share goes to the champion."),
     ("Delivery", "score", "score:score", "Score files with what an endpoint has released. Given again, it goes on."),
+    ("Delivery", "replay", "replay:replay", "Ask another version what was decided, and compare. Given again, it goes on."),
     ("Watching", "decisions", "decisions:decisions", "The decision log: read, count, export, ask in SQL, backfill."),
     ("Watching", "outcomes", "watching:outcomes", "What came of decisions."),
     ("Watching", "monitor", "watching:monitor", "Measures over decisions and outcomes, taken on schedule."),

@@ -120,9 +120,13 @@ class Plane:
             raise NotFound(f"there is no endpoint {endpoint!r:.80}", field="endpoint")
         return Allowed(envelope, check, verified.snapshot.organisation, found, tuple(self._orders.reasons(endpoint)))
 
+    def models(self) -> Models:
+        """Where models are loaded here; every byte is checked against its digest. Close it when done."""
+        return Models(self.cache, self.source, ThreadPoolExecutor(1), self._policy)
+
     def predictors(self, arms: Sequence[AllowedArm]) -> tuple[Models, dict[str, Predictor]]:
         """The models of these arms, loaded here; every byte is checked against its digest. Close the first when done."""
-        models = Models(self.cache, self.source, ThreadPoolExecutor(1), self._policy)
+        models = self.models()
         return models, {allowed.arm.name: models.get(allowed).predictor for allowed in arms}
 
     def _envelopes(self, wanted: Sequence[str]) -> list[bytes]:
