@@ -27,7 +27,7 @@ from modelyard.runtime.compose import Runtime, Settings
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.protocol import Parameters
-from modelyard.runtime.replay import Replayed, replay
+from modelyard.runtime.replay import Asking, Question, Replayed
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.spool import UseSpool
 from modelyard.runtime.uses import FallbackUses
@@ -186,8 +186,9 @@ def test_replayed_rows_are_the_same_persons_and_go_with_them(tmp_path: Path, whe
         named = Parameters(routing_keys=list(whose), subject=list(whose), event_time="2026-01-02T03:04:05Z")
         given = {"room": list(range(COUNT)), "income": [99456.0] * COUNT}
         await answering.answer(table, endpoint, Asked(given, COUNT, parameters=named), perf_counter())
-        window, (shadow,) = Window(endpoint="private"), endpoint.shadows
-        return await replay(reader, window, shadow, endpoint, table, erasing, ids, hidden, 1e6)
+        (shadow,) = endpoint.shadows
+        asking = Asking(reader, shadow, endpoint, table, erasing, hidden)
+        return await asking.replay(Question(endpoint="private", version="4", rate=1e6))
 
     with DecisionLog(root, "replay") as log:
         writer, erasing = LogWriter(log), Erasing(log, root, when, erika)
@@ -196,7 +197,7 @@ def test_replayed_rows_are_the_same_persons_and_go_with_them(tmp_path: Path, whe
         erasing.close()
     runtime.stop()
     missed = {"never": 0, "before": 1, "after": 1}[when]
-    assert (done.answered, done.unfit) == (COUNT - missed, 0)
+    assert (done.answered, done.gone, done.unfit) == (COUNT - missed, missed, {})
     rows = {row["id"]: row for row in reader.scan(Window(endpoint="private", shadows=True)).to_pylist()}
     shadows = [row for row in rows.values() if row["role"] == "shadow"]
     gone = 0 if when == "never" else 3

@@ -19,7 +19,7 @@ from modelyard.runtime.calls import Hidden
 from modelyard.runtime.compose import Runtime, Settings
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
-from modelyard.runtime.replay import Replayed, replay
+from modelyard.runtime.replay import Asking, Question, Replayed
 from modelyard.runtime.spool import UseSpool
 from modelyard.runtime.uses import FallbackUses
 from modelyard.runtime.writer import LogWriter
@@ -44,9 +44,10 @@ def test_a_window_of_the_log_is_answered_by_a_shadow(tmp_path: Path) -> None:
             given = {"a": [float(first + n) for n in range(300)], "b": [1.0] * 300}
             await answering.answer(table, endpoint, Asked(given, 300), perf_counter())
         started, (shadow,) = perf_counter(), endpoint.shadows
-        done = await replay(reader, Window(endpoint="hold"), shadow, endpoint, table, writer, ids, hidden, 2000.0)
+        asking = Asking(reader, shadow, endpoint, table, writer, hidden)
+        done = await asking.replay(Question(endpoint="hold", version="4"))
         with pytest.raises(InvalidInput, match="rate above 0"):
-            await replay(reader, Window(), shadow, endpoint, table, writer, ids, hidden, 0.0)
+            await asking.replay(Question(endpoint="hold", version="4", rate=0.0))
         return done, perf_counter() - started
 
     reader = DecisionReader(tmp_path / "log")
@@ -55,7 +56,7 @@ def test_a_window_of_the_log_is_answered_by_a_shadow(tmp_path: Path) -> None:
         done, took = asyncio.run(work())
         writer.close()
     runtime.stop()
-    assert (done.answered, done.unfit) == (ROWS, 0)
+    assert (done.answered, done.unfit, done.different) == (ROWS, {}, ROWS)
     assert took >= 512 / 2000.0  # the last of the groups of 256 may not begin sooner
     logged = {row["id"]: row for row in reader.scan(Window(endpoint="hold")).to_pylist()}
     shadows = reader.scan(Window(endpoint="hold", arms=("shadow",))).to_pylist()

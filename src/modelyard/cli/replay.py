@@ -104,7 +104,8 @@ def _moment(text: str | None, field: str) -> datetime | None:
 @contextmanager
 def _stoppable() -> Iterator[threading.Event]:
     """An event that the first Ctrl-C (or SIGTERM) sets; the second does what it did before."""
-    stop, before = threading.Event(), {}
+    stop = threading.Event()
+    before: dict[int, Any] = {}
 
     def told(number: int, frame: Any) -> None:
         stop.set()

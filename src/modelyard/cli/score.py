@@ -88,7 +88,7 @@ def score(
 
 
 def place_of(session: Session, trust_roots: Path | None, home: Path | None) -> Place:
-    """Where a batch or a replay runs: beside the installation's runtime if it is on this machine. Raises Usage without trust roots."""
+    """Where a batch or replay runs: beside the installation's runtime if that is on this machine. Raises Usage without roots."""
     from modelyard.runtime.batch import Place
 
     installation = Path(os.environ.get("MODELYARD_HOME", ".modelyard"))
