@@ -29,6 +29,7 @@ from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.protocol import Parameters
 from modelyard.runtime.replay import Asking, Question
+from modelyard.runtime.replay.comparing import Differences
 from modelyard.runtime.spool import UseSpool
 from modelyard.runtime.uses import FallbackUses
 from modelyard.runtime.writer import LogWriter
@@ -60,6 +61,29 @@ def classifier(bias: float) -> bytes:
             helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1]),
         ],
         [helper.make_tensor(name, TensorProto.FLOAT, shape, values) for name, shape, values in constants],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+@cache
+def stubborn(known: int) -> bytes:
+    """score = a, and an error for whoever has an `a` of `known` or more."""
+    from onnx import TensorProto, helper
+
+    numbers = helper.make_tensor("numbers", TensorProto.FLOAT, [known, 1], [float(n) for n in range(known)])
+    first = helper.make_tensor("first", TensorProto.INT64, [1], [0])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["input"], ["whole"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["whole", "first"], ["places"], axis=1),
+            helper.make_node("Squeeze", ["places", "one"], ["place"]),
+            helper.make_node("Gather", ["numbers", "place"], ["score"]),
+        ],
+        "stubborn",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])],
+        [numbers, first, helper.make_tensor("one", TensorProto.INT64, [1], [1])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     return bytes(model.SerializeToString())
@@ -256,6 +280,74 @@ def test_ctrl_c_keeps_what_was_answered_and_says_how_far_it_came(stage: Stage, r
     assert "give the same command again to go on" in err
     assert result(run(*stage.words("-o", "json")))["repeated"] == before
     stage.require_once()
+
+
+def test_a_version_that_is_taken_away_is_not_asked_on(stage: Stage, run: Run) -> None:
+    process = stage.begun("--rate", "40")
+    stage.plane.publish(stage.plane.endpoint(stage.champion))
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "is on no arm of endpoint 'hold' that may serve" in err
+    assert 0 < len(stage.shadows()) < ROWS
+
+
+def test_rows_that_a_model_cannot_answer_are_counted_and_hurt_no_others(stage: Stage, run: Run) -> None:
+    manifest = stage.plane.version(stubborn(100), Signature(inputs=INPUTS, outputs=OUTPUTS[1:]))
+    release = stage.plane.release(manifest, "3")
+    third = Arm(name="v3", role=ArmRole.SHADOW, release=release, manifest=manifest.digest(), share=0.0)
+    stage.plane.publish(stage.plane.endpoint(stage.champion, third))
+    told = result(run(*stage.words("-o", "json", version="3")))
+    assert (told["answered"], sum(told["errors"].values())) == (100, ROWS - 100)
+    assert (told["same"], told["different"]) == (100, 0)
+    again = result(run(*stage.words("-o", "json", version="3")))
+    assert (again["repeated"], again["asked"], again["answered"]) == (100, ROWS - 100, 0)
+
+
+def test_what_the_log_may_not_have_in_clear_is_not_compared(stage: Stage, run: Run) -> None:
+    policy = {"protect": {"late": "mask", "score": "hash"}}
+    stage.plane.publish(stage.plane.endpoint(stage.champion, stage.shadow, policy=policy))
+    told = result(run(*stage.words("-o", "json")))
+    assert told["hidden"] == ["late"]
+    assert (told["answered"], told["uncompared"], told["same"], told["different"]) == (ROWS, ROWS, 0, 0)
+    said = run(*stage.words())
+    assert f"{ROWS} cannot be compared" in said.err
+    assert "late is not compared" in said.err
+
+
+def test_answers_are_compared_by_what_they_are() -> None:
+    specs = (
+        FieldSpec(name="text", type=DataType.BYTES),
+        FieldSpec(name="many", type=DataType.FP64, shape=(2,)),
+        FieldSpec(name="count", type=DataType.INT32),
+    )
+    found = Differences(specs, (), 0.5)
+    for then, now in (
+        ({"text": "yes", "many": [1.0, 2.0], "count": 3}, {"text": "yes", "many": [1.5, 2.0], "count": 3}),
+        ({"text": "yes", "many": [1.0, 2.0], "count": None}, {"text": "no", "many": [1.0, 4.0], "count": 3}),
+        ({"text": None, "many": [1.0], "count": None}, {"text": None, "many": [1.0, 2.0], "count": None}),
+        ({"text": "hash:1", "more": 1}, {"text": "clear", "more": 1}),
+        ({"text": "hash:1"}, {"text": "hash:1"}),
+    ):
+        found.take(json.dumps(then), json.dumps(now))
+    found.take(None, json.dumps({"text": "yes"}))
+    text, many, count = found.fields()
+    assert (found.same, found.different, found.uncompared) == (2, 2, 2)
+    assert {(p.then, p.now): p.rows for p in text.pairs} == {
+        ('"yes"', '"yes"'): 1,
+        ('"yes"', '"no"'): 1,
+        ("null", "null"): 1,
+        ('"hash:1"', '"hash:1"'): 1,
+    }
+    assert (many.numbers, many.mean, many.greatest, many.beyond, many.rows) == (2, 0.625, 2.0, 0.5, 3)
+    assert (count.same, count.different, count.numbers, count.mean) == (2, 1, 1, 0.0)
+
+
+def test_however_many_answers_there_are_few_are_held() -> None:
+    found = Differences((FieldSpec(name="text", type=DataType.BYTES),), (), 0.0)
+    for n in range(3000):
+        found.take(json.dumps({"text": str(n)}), json.dumps({"text": "same"}))
+    (field,) = found.fields()
+    assert (len(field.pairs), field.others, field.different) == (1000, 2000, 3000)
 
 
 class Counting(DecisionReader):

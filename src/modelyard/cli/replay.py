@@ -217,6 +217,8 @@ def _sentences(replayed: Replayed) -> Iterator[str]:
         yield f"{r.gone:,} were erased meanwhile"
     if r.uncompared:
         yield f"{r.uncompared:,} cannot be compared: the log does not have both answers in clear"
+    if r.hidden:
+        yield f"{', '.join(r.hidden)} is not compared: the log may not have it in clear"
     yield f"latency then {_latency(r.latency_then)}; now {_latency(r.latency_now)}"
     yield f"in the log: role shadow, arm {r.arm}, request {r.replay}"
 
