@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from typing import Any
 import pytest
 from cli_yard import Run, Said
 
+from modelyard.cli.replay import replay
 from modelyard.core.clock import SystemClock
 from modelyard.decisions import DecisionIds, DecisionLog, DecisionReader, Pseudonyms, Window
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
@@ -392,3 +395,18 @@ def test_a_long_window_is_never_held_whole(tmp_path: Path) -> None:
     assert (done.total, done.answered) == (batch * batches, batch * batches)
     assert reader.read == 2 * batch * batches  # counted, then read
     assert reader.most <= 3 * batch
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "how-to" / "replay-decisions.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_says_what_the_command_takes_and_its_code_works(stage: Stage) -> None:
+    known = {name.replace("_", "-") for name in inspect.signature(replay).parameters}
+    told = set(re.findall(r"--([a-z][a-z-]+)", " ".join(re.findall(r"(?:`--|modelyard replay)[^`\n]*", GUIDE))))
+    assert told
+    assert told <= known
+    names: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL):
+        exec(block, names)
+    done = names["replayed"](str(stage.plane.published), stage.plane.roots, stage.home)
+    assert (done.answered, done.different) == (ROWS, ROWS)

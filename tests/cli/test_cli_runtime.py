@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import uuid
@@ -101,5 +102,12 @@ def test_a_decision_is_asked_for_logged_and_judged(
     shown = act("omar", "decisions", answers.decision_ids[0], "-o", "json")
     assert "late" in shown
     assert endpoint in act("omar", "decisions", "--endpoint", endpoint)
+    act("omar", "deploy", endpoint, releases[1], "--role", "shadow", "--share", "0", "--arm", "next", "--reason", "to be replayed")
+    replayed = json.loads(act("omar", "replay", endpoint, "--version", f"{project.model}:2", "-o", "json"))
+    assert replayed["answered"] == replayed["total"] == len(logged)
+    shadows = json.loads(act("omar", "decisions", "--endpoint", endpoint, "--arm", replayed["arm"], "--role", "shadow", "-o", "json"))
+    assert {row["shadow_of"] for row in shadows} == set(logged)
+    refused = run("replay", endpoint, "--version", f"{project.model}:9")
+    assert refused.code == 1
     act("omar", "doctor")
     act("rita", "audit", "verify")
