@@ -22,6 +22,7 @@ from cli_yard import Run, Said
 
 from modelyard.cli.replay import replay
 from modelyard.core.clock import SystemClock
+from modelyard.core.errors import Busy
 from modelyard.decisions import DecisionIds, DecisionLog, DecisionReader, Pseudonyms, Window
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
 from modelyard.runtime.answering import Answering
@@ -31,7 +32,7 @@ from modelyard.runtime.compose import Runtime, Settings
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.protocol import Parameters
-from modelyard.runtime.replay import Asking, Question
+from modelyard.runtime.replay import Asking, Question, Replayed
 from modelyard.runtime.replay.comparing import Differences
 from modelyard.runtime.spool import UseSpool
 from modelyard.runtime.uses import FallbackUses
@@ -221,6 +222,7 @@ def test_a_person_reads_a_table_and_what_to_do(stage: Stage, run: Run) -> None:
         (["--tolerance=-1"], "a number from 0 on"),
         (["--since", "2026-02-01T00:00:00Z", "--until", "2026-01-01T00:00:00Z"], "ends before it starts"),
         (["--version", "delay:newest"], "names no version"),
+        (["--version", "delay:4"], "only the server knows"),
     ],
 )
 def test_what_cannot_be_right_is_told(run: Run, tmp_path: Path, words: list[str], what: str) -> None:
@@ -349,6 +351,10 @@ def test_however_many_answers_there_are_few_are_held() -> None:
     found = Differences((FieldSpec(name="text", type=DataType.BYTES),), (), 0.0)
     for n in range(3000):
         found.take(json.dumps({"text": str(n)}), json.dumps({"text": "same"}))
+    long = Differences((FieldSpec(name="text", type=DataType.BYTES),), (), 0.0)
+    long.take(json.dumps({"text": "x" * 900 + "y"}), json.dumps({"text": "x" * 900 + "z"}))
+    assert [pair.then == pair.now for pair in long.fields()[0].pairs] == [False]
+    assert len(long.fields()[0].pairs[0].then) < 300
     (field,) = found.fields()
     assert (len(field.pairs), field.others, field.different) == (1000, 2000, 3000)
 
@@ -375,23 +381,51 @@ class Counting(DecisionReader):
         self.held -= rows
 
 
-def test_a_long_window_is_never_held_whole(tmp_path: Path) -> None:
-    batch, batches = 500, 24
-    stage = Stage(tmp_path, batch)
-    for _ in range(batches - 1):
-        stage.decide(batch)
+def asked(stage: Stage, reader: DecisionReader) -> Replayed:
+    """All of the log, asked again of the shadow that a runtime has loaded."""
     runtime = Runtime(Settings(stage.home / "runtime", str(stage.plane.published), stage.plane.roots, "asking"))
     runtime.step()
     table = runtime.app.table
     assert table is not None
     endpoint = table.endpoints["hold"]
-    reader = Counting(stage.log)
     with DecisionLog(stage.log, "replaying") as log:
         writer = LogWriter(log)
         asking = Asking(reader, endpoint.shadows[0], endpoint, table, writer, Hidden(Pseudonyms(b"k" * 32)))
         done = asyncio.run(asking.replay(Question(endpoint="hold", version="2", rate=1e6)))
         writer.close()
     runtime.stop()
+    return done
+
+
+class Rewritten(DecisionReader):
+    """Of a log that is rewritten while the window is read for the first time."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.times = 0
+
+    def batches(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        self.times += 1
+        for batch in super().batches(window, columns):
+            if self.times == 2:
+                yield batch.slice(0, 300)
+                raise Busy("the log was rewritten while it was read")
+            yield batch
+
+
+def test_a_log_that_is_rewritten_meanwhile_is_read_again(stage: Stage) -> None:
+    done = asked(stage, Rewritten(stage.log))
+    assert (done.read, done.repeated, done.answered, done.different) == (ROWS, 300, ROWS - 300, ROWS)
+    stage.require_once()
+
+
+def test_a_long_window_is_never_held_whole(tmp_path: Path) -> None:
+    batch, batches = 500, 24
+    stage = Stage(tmp_path, batch)
+    for _ in range(batches - 1):
+        stage.decide(batch)
+    reader = Counting(stage.log)
+    done = asked(stage, reader)
     assert (done.total, done.answered) == (batch * batches, batch * batches)
     assert reader.read == 2 * batch * batches  # counted, then read
     assert reader.most <= 3 * batch

@@ -74,7 +74,7 @@ def test_a_decision_is_asked_for_logged_and_judged(
         if number == 1:
             act("omar", "endpoint", "create", endpoint, "--use-case", project.use_case)
         act("val", "gate", "evaluate", version)
-        scope = ("--use-case", project.use_case, "--endpoint", endpoint)
+        scope = ("--use-case", project.use_case, "--endpoint", endpoint, "--role", "champion", "--role", "shadow")
         approval = act("omar", "approval", "request", version, *scope, "-o", "name")
         act("bo", "approval", "approve", approval, "--comments", "worth it", "--yes")
         act("val", "approval", "approve", approval, "--comments", "sound", "--yes")
@@ -102,10 +102,14 @@ def test_a_decision_is_asked_for_logged_and_judged(
     shown = act("omar", "decisions", answers.decision_ids[0], "-o", "json")
     assert "late" in shown
     assert endpoint in act("omar", "decisions", "--endpoint", endpoint)
-    act("omar", "deploy", endpoint, releases[1], "--role", "shadow", "--share", "0", "--arm", "next", "--reason", "to be replayed")
+    act(
+        "omar", "deploy", endpoint, releases[1], "--role", "shadow", "--share", "0", "--arm", "next", "--reason", "to be replayed"
+    )
     replayed = json.loads(act("omar", "replay", endpoint, "--version", f"{project.model}:2", "-o", "json"))
     assert replayed["answered"] == replayed["total"] == len(logged)
-    shadows = json.loads(act("omar", "decisions", "--endpoint", endpoint, "--arm", replayed["arm"], "--role", "shadow", "-o", "json"))
+    shadows = json.loads(
+        act("omar", "decisions", "--endpoint", endpoint, "--arm", replayed["arm"], "--role", "shadow", "-o", "json")
+    )
     assert {row["shadow_of"] for row in shadows} == set(logged)
     refused = run("replay", endpoint, "--version", f"{project.model}:9")
     assert refused.code == 1

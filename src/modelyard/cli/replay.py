@@ -84,9 +84,11 @@ def _version(session: Session, version: str) -> str:
     model, mark, number = version.partition("@" if "@" in version else ":")
     if not mark or model == "sha256":
         return version
-    if not number.isdigit():
+    if not (model and (number.isdigit() or number == "latest")):
         raise Usage(f"{version!r} names no version", field="--version", hint="model:3, an id, or a manifest's digest")
-    return str(session.get(f"/versions/{segment(f'{model}@{number}')}")["id"])
+    if not session.target.url.startswith(("http://", "https://")):
+        raise Usage("only the server knows versions by name", field="--version", hint="give an id, or a manifest's digest")
+    return str(session.get(f"/versions/{segment(f'{model}@{number}')}/detail")["id"])
 
 
 def _moment(text: str | None, field: str) -> datetime | None:

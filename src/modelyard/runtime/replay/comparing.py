@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -84,7 +85,7 @@ class _Classes:
         same = _json(then) == _json(now)
         self.same += same
         self.different += not same
-        pair = _json(then)[:_LONGEST], _json(now)[:_LONGEST]
+        pair = _short(_json(then)), _short(_json(now))
         if pair in self._pairs or len(self._pairs) < _MOST_PAIRS:
             self._pairs[pair] += 1
         else:
@@ -174,6 +175,11 @@ def _clear(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith((HASHED, ENCRYPTED)):
         return ""
     return HASHED if value.startswith(HASHED) else value
+
+
+def _short(text: str) -> str:
+    """A long text by its beginning and its digest: two that differ stay two."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _json(value: Any) -> str:

@@ -53,7 +53,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """How many rows were answered so then and so now. Values are as JSON."""
+    """How many rows were answered so then and so now. Values are as JSON, long ones by beginning and digest."""
 
     then: str
     now: str
