@@ -105,7 +105,11 @@ def test_an_order_key_is_its_holder_s_and_nobody_else_reads_it(hold: House, yard
     assert again.code == 2
     assert "cannot be made" in again.err
     home = str(hold.platform.settings.home)
-    assert yard("keys", "trust", f"{key}.pub", "--home", home).code == 0
+    trusted = yard("keys", "trust", f"{key}.pub", "--endpoint", "hold", "--endpoint", "pay", "--home", home)
+    assert trusted.code == 0
+    assert "may sign orders about hold, pay until" in trusted.err
+    listed = yard("keys", "list", "--home", home, "-o", "json").json
+    assert [(k["status"], k["endpoints"]) for k in listed if k["id"] == made.json["id"]] == [("active", ["hold", "pay"])]
     roots = json.loads(yard("keys", "export-roots", "--home", home).out)["roots"]
     assert [root["purposes"] for root in roots if root["key_id"] == made.json["id"]] == [["order"]]
     assert yard("keys", "trust", f"{key}.pub", "--home", home).code == 1  # it is trusted already

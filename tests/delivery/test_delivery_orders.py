@@ -53,11 +53,11 @@ class Yard:
     def operator(self) -> Actor:
         return Actor(id=self.olga, roles=frozenset({"operator"}))
 
-    def register(self, signer: Ed25519Signer) -> None:
+    def register(self, signer: Ed25519Signer, endpoints: tuple[str, ...] = ()) -> None:
         key = RegisterKey(key_id=signer.key_id, purposes=("order",), public_pem=signer.public_key.pem, holder=self.olga)
         self.house.do(self.operator, key)
         now = self.house.clock.now()
-        self.house.platform.keys.trust(signer.public_key, Purpose.ORDER, now, now + timedelta(days=30))
+        self.house.platform.keys.trust(signer.public_key, Purpose.ORDER, now, now + timedelta(days=30), endpoints)
 
     def endpoint(self) -> Endpoint:
         with self.house.platform.storage.reading() as tx:
@@ -233,6 +233,19 @@ def test_orders_that_nobody_here_stands_for_are_refused(yard: Yard) -> None:
     assert yard.names() == ["v2"]
     with pytest.raises(InvalidInput, match="no order"):
         yard.bring(b'{"payload": "e30=", "payloadType": "application/vnd.in-toto+json", "signatures": [{"sig": "e30="}]}')
+
+
+def test_an_order_of_a_key_for_other_endpoints_is_refused_once_and_for_all(yard: Yard) -> None:
+    """It is genuine: a runtime that has an older roots file acted on it, and is told to let go of it."""
+    narrow = Ed25519Signer.generate()
+    yard.register(narrow, ("pay",))
+    envelope = yard.order(signer=narrow)
+    assert [yard.bring(envelope) for _ in range(2)] == [OrderOutcome.REFUSED] * 2
+    assert yard.names() == ["v2"]
+    assert "may give orders for pay, not for credit" in yard.kept().detail
+    assert yard.snapshot().settled == (yard.kept().payload,)
+    with yard.house.platform.storage.reading() as tx:
+        assert [e.payload["endpoint"] for e in every(tx, OUTBOX) if e.type == "delivery.order_refused"] == ["credit"]
 
 
 def test_a_broken_copy_settles_nothing(yard: Yard) -> None:

@@ -46,13 +46,13 @@ def order_of(epoch: int, arm: Arm | None = None, signer: Ed25519Signer = OPERATO
     return sign_order(Order.model_validate(terms | changes), signer).envelope
 
 
-def trusting(plane: ControlPlane, *operators: Ed25519Signer) -> None:
-    """The roots file of a runtime: the platform's keys, and those of operators for orders."""
+def trusting(plane: ControlPlane, *operators: Ed25519Signer, endpoints: tuple[str, ...] = ()) -> None:
+    """The roots file of a runtime: the platform's keys, and those of operators for orders about these endpoints."""
     now = datetime.now(UTC)
     window = now - timedelta(days=1), now + timedelta(days=30)
     platform = (Purpose.RELEASE, Purpose.ROUTES, Purpose.AUDIT)
     roots = [TrustRoot.of(plane.signer.public_key, platform, *window)]
-    roots += [TrustRoot.of(key.public_key, (Purpose.ORDER,), *window) for key in operators]
+    roots += [TrustRoot.of(key.public_key, (Purpose.ORDER,), *window, endpoints) for key in operators]
     plane.roots.write_bytes(TrustRoots(roots=tuple(roots)).to_json())
 
 
@@ -265,6 +265,20 @@ def test_a_lost_key_ends_its_orders(desk: Desk) -> None:
     assert desk.serves() == ["v2"]
     trusting(desk.plane, OPERATOR)
     assert desk.serves() == ["v2"]
+
+
+def test_a_key_that_is_trusted_for_other_endpoints_orders_nothing_here(desk: Desk) -> None:
+    desk.accept(desk.arms[1])
+    epoch = desk.accept(desk.arms[2])
+    trusting(desk.plane, OPERATOR, endpoints=("pay", "hold"))
+    desk.desk.take(order_of(epoch))
+    assert desk.serves() == ["v1"]
+    trusting(desk.plane, OPERATOR, endpoints=("pay",))
+    assert desk.desk.tend()
+    assert desk.serves() == ["v2"], "and what it ordered before has ended"
+    with pytest.raises(Untrusted, match="may give orders for pay, not for hold"):
+        desk.desk.take(order_of(epoch, id="ord_second"))
+    assert [told.split()[0] for told in desk.refused] == ["wrong_endpoint"]
 
 
 def test_an_older_snapshot_says_nothing_of_an_order(desk: Desk) -> None:

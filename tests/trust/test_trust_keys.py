@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from pydantic import ValidationError
 
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound, Untrusted, family
 from modelyard.trust import (
@@ -104,6 +105,18 @@ def test_trust_roots_go_through_json_and_back(roots: TrustRoots, other: Ed25519S
     more = roots.adding(root_of(other, Purpose.AUDIT)).revoking(other.key_id, now)
     assert TrustRoots.from_json(more.to_json()) == more
     assert json.loads(more.to_json())["version"] == 1
+
+
+def test_a_root_of_no_endpoints_is_written_as_ever(roots: TrustRoots, other: Ed25519Signer, now: datetime) -> None:
+    assert b"endpoints" not in roots.to_json()
+    assert roots == TrustRoots.from_json(roots.to_json())
+    narrow = TrustRoot.of(other.public_key, (Purpose.ORDER,), now, now + timedelta(days=1), ("hold",))
+    with_it = roots.adding(narrow)
+    assert TrustRoots.from_json(with_it.to_json()) == with_it
+    assert [root.covers("pay") for root in with_it.roots] == [True] * len(roots.roots) + [False]
+    for wrong in ({"purposes": ["order", "release"]}, {"endpoints": [""]}):
+        with pytest.raises(ValidationError):
+            TrustRoot.model_validate(narrow.model_dump(mode="json") | wrong)
 
 
 def test_a_trust_roots_file_that_was_tampered_with_is_malformed(roots: TrustRoots, other: Ed25519Signer) -> None:

@@ -19,6 +19,7 @@ from modelyard.trust import (
     Ed25519Signer,
     Overlaid,
     Purpose,
+    TrustRoot,
     TrustRoots,
     VerifiedOrder,
     VerifiedRoutes,
@@ -32,7 +33,7 @@ from modelyard.trust import (
     verify_releases,
     verify_routes,
 )
-from modelyard.trust.errors import BadSignature, Malformed, UnknownKey, WrongPurpose, WrongStatement
+from modelyard.trust.errors import BadSignature, Malformed, UnknownKey, WrongEndpoint, WrongPurpose, WrongStatement
 from modelyard.trust.statements import (
     Arm,
     ArmRole,
@@ -128,6 +129,27 @@ def test_an_order_is_the_published_json_and_comes_back(yard: Yard) -> None:
     assert statement["predicateType"] == "https://modelyard.dev/statements/order/v1"
     assert set(statement["predicate"]) == set(Order.model_fields)
     assert verify_order(envelope, yard.roots, yard.now).order == order
+
+
+def test_a_key_gives_orders_for_the_endpoints_that_it_is_trusted_for(yard: Yard) -> None:
+    window = yard.now - HOUR, yard.now + HOUR
+    mine, others, any_ = (Ed25519Signer.generate() for _ in range(3))
+    scopes = ((mine, ("credit-score", "loans")), (others, ("loans",)), (any_, ()))
+    roots = TrustRoots(roots=tuple(TrustRoot.of(k.public_key, (Purpose.ORDER,), *window, names) for k, names in scopes))
+    yard.served(arm(1))
+    order = yard.order().order
+
+    def signers(*keys: Ed25519Signer) -> tuple[str, ...]:
+        return verify_order(sign_order(order, *keys).envelope, roots, yard.now).key_ids
+
+    assert signers(mine) == (mine.key_id,)
+    assert signers(any_) == (any_.key_id,)
+    assert signers(others, mine, any_) == (mine.key_id, any_.key_id), "who may not give it does not count"
+    with pytest.raises(
+        WrongEndpoint, match=f"key {others.key_id[:16]} may give orders for loans, not for credit-score"
+    ) as refused:
+        signers(others)
+    assert (refused.value.field, refused.value.status) == ("endpoint", 403)
 
 
 def test_a_rollback_leads_where_the_present_champion_came_from(yard: Yard) -> None:

@@ -122,6 +122,10 @@ def trust_key(
     /,
     *,
     days: Annotated[int, Parameter(help="How long it is trusted.")] = 365,
+    endpoint: Annotated[
+        tuple[str, ...],
+        Parameter(negative=(), show_default=False, help="Orders about this endpoint alone; may be repeated. Any, when left out."),
+    ] = (),
     home: Home = None,
 ) -> int:
     """Trust an operator's key for orders: it comes into the roots file, on the server's machine."""
@@ -137,8 +141,9 @@ def trust_key(
     if not 1 <= days <= 5 * 366:
         raise Usage("a key is trusted for some days", field="--days", hint="from 1 to 1830")
     now = SystemClock().now()
-    root = _keys(home).trust(key, Purpose.ORDER, now, now + timedelta(days=days))
-    say(f"{root.short} may sign orders until {render.when(root.not_after)}")
+    root = _keys(home).trust(key, Purpose.ORDER, now, now + timedelta(days=days), endpoint)
+    about = f" about {', '.join(root.endpoints)}" if root.endpoints else ""
+    say(f"{root.short} may sign orders{about} until {render.when(root.not_after)}")
     say("next: modelyard keys export-roots, and give the file to every runtime")
     return DONE
 
@@ -233,9 +238,10 @@ def _purpose(holder: KeyFiles, key: str) -> tuple[Any, str | None]:
 
 def _row(root: Any, active: dict[str, str]) -> dict[str, Any]:
     told = root.model_dump(mode="json")
-    status = "revoked" if told.get("revoked_at") else "active" if root.key_id in active else "retired"
+    somebodys = told["purposes"] == ["order"]  # an operator's: nothing of the platform's is signed with it
+    status = "revoked" if told.get("revoked_at") else "active" if root.key_id in active or somebodys else "retired"
     return {"id": root.key_id, "purposes": sorted(told["purposes"]), "status": status} | {
-        name: told.get(name) for name in ("not_before", "not_after")
+        name: told.get(name) for name in ("not_before", "not_after", "endpoints")
     }
 
 

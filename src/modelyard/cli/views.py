@@ -183,6 +183,6 @@ PLAIN: dict[str, str] = {
     "finding": "WHAT=what TABLE=table RECORD=record POSITION=position DETAIL=detail",
     "artifact": "NAME=name SIZE=size MEDIA-TYPE=media_type ATTEMPT=attempt AGE=created_at:age | DIGEST=digest",
     "log": "NUMBER=number ATTEMPT=attempt AT=at:when TEXT=text:brief",
-    "key": "ID=id PURPOSES=purposes STATUS=status:status FROM=not_before:when TO=not_after:when",
+    "key": "ID=id PURPOSES=purposes STATUS=status:status FROM=not_before:when TO=not_after:when ENDPOINTS=endpoints",
 }
 """Tables of things that are no collections."""

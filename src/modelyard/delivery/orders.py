@@ -26,7 +26,7 @@ from modelyard.governance.releases.model import KEYS, KeyStatus
 from modelyard.governance.releases.ports import Signing
 from modelyard.trust import TrustRoots
 from modelyard.trust.dsse import Envelope
-from modelyard.trust.errors import Malformed, RevokedKey, UnknownKey
+from modelyard.trust.errors import Malformed, RevokedKey, UnknownKey, WrongEndpoint
 from modelyard.trust.orders import GREATEST_ORDER, VerifiedOrder, read_order
 from modelyard.trust.statements import ArmRole, Order, OrderAction, OrderArm, Statement
 from modelyard.trust.strict import read_model, read_predicate
@@ -46,15 +46,19 @@ class OrdersTaken(BaseModel):
 def take_in(bus: Bus, storage: Storage, roots: TrustRoots, bringer: Actor, organisation: str, brought: OrderBrought,
             now: datetime) -> OrderOutcome:  # fmt: skip
     """Act on an order that a runtime brought, or keep why not. The order's signature says whose it is, as a token would: the
-    bringer only carries it. A repeat gives what became of it the first time. Raises InvalidInput for what is no order at all, and
+    bringer only carries it. A repeat gives what became of it the first time. An order of a key that may not give it for this
+    endpoint is genuine and never good: it is kept as refused. Raises InvalidInput for what is no order at all, and
     Untrusted for what no key for orders signed: that settles nothing, since the genuine order may still come, and is audited once
     for the runtime and the order, and anew when the reason is another one."""
     digest, order = _unverified(brought.envelope)
     known = _known(storage, organisation, digest)
     if known is not None:
         return known.outcome
+    found: VerifiedOrder | WrongEndpoint
     try:
         found = read_order(brought.envelope.encode(), roots, now)
+    except WrongEndpoint as refusal:
+        found = refusal
     except Untrusted as refusal:
         what = digest_of({"order": digest, "runtime": brought.runtime})
         if not _told_before(storage, organisation, bringer, order.endpoint, what, refusal):
@@ -71,6 +75,8 @@ def take_in(bus: Bus, storage: Storage, roots: TrustRoots, bringer: Actor, organ
     request = partial(Request, organisation=organisation, reason=order.reason, idempotency_key=digest)
     try:
         try:
+            if isinstance(found, WrongEndpoint):
+                raise found
             with storage.reading() as tx:
                 operator = operator_of(tx, found)
             taken = bus.handle(request(command=ReconcileOrder(**about), actor=operator))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -80,9 +81,10 @@ class KeyFiles:
         _write(self._folder / ROOTS, roots.to_json(), 0o644)
         return roots
 
-    def trust(self, key: PublicKey, purpose: Purpose, at: datetime, until: datetime) -> TrustRoot:
-        """Trust somebody else's key for one purpose: an operator's, for orders. Raises AlreadyExists."""
-        root = TrustRoot.of(key, purposes=(purpose,), not_before=at - timedelta(minutes=5), not_after=until)
+    def trust(self, key: PublicKey, purpose: Purpose, at: datetime, until: datetime, endpoints: Sequence[str] = ()) -> TrustRoot:
+        """Trust somebody else's key for one purpose: an operator's, for orders about these endpoints (about any, when there are
+        none). Raises AlreadyExists."""
+        root = TrustRoot.of(key, (purpose,), at - timedelta(minutes=5), until, endpoints)
         _write(self._folder / ROOTS, self.roots().adding(root).to_json(), 0o644)
         return root
 

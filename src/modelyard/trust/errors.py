@@ -4,6 +4,7 @@ Untrusted (core)
 ├── Malformed        not the form it claims: JSON, base64, unknown or doubled field, text of a note, size
 ├── UnknownKey       signed by a key that is no trust root here
 ├── WrongPurpose     the trust root may not sign this sort of document
+├── WrongEndpoint    the trust root may not order anything of this endpoint
 ├── EarlyKey         the trust root is not valid yet
 ├── ExpiredKey       the trust root is not valid any more
 ├── RevokedKey       the trust root was revoked; nothing it ever signed counts
@@ -28,6 +29,10 @@ class UnknownKey(Untrusted):
 
 class WrongPurpose(Untrusted):
     code = "wrong_purpose"
+
+
+class WrongEndpoint(Untrusted):
+    code = "wrong_endpoint"
 
 
 class EarlyKey(Untrusted):

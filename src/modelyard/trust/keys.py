@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -156,7 +156,8 @@ class Ed25519Signer:
 
 
 class TrustRoot(BaseModel):
-    """A public key (PEM) that is trusted for some purposes in a window of time, until it is revoked."""
+    """A public key (PEM) that is trusted for some purposes in a window of time, until it is revoked. Orders that it signs may be
+    about its `endpoints`; about any, when it has none. A root without them is written as before there were any."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -166,9 +167,17 @@ class TrustRoot(BaseModel):
     not_before: AwareDatetime
     not_after: AwareDatetime
     revoked_at: AwareDatetime | None = None
+    endpoints: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), exclude_if=lambda names: not names)
 
     @classmethod
-    def of(cls, key: PublicKey, purposes: Iterable[Purpose], not_before: datetime, not_after: datetime) -> Self:
+    def of(
+        cls,
+        key: PublicKey,
+        purposes: Iterable[Purpose],
+        not_before: datetime,
+        not_after: datetime,
+        endpoints: Iterable[str] = (),
+    ) -> Self:
         """A new root for that key."""
         return cls(
             key_id=key.key_id,
@@ -176,12 +185,15 @@ class TrustRoot(BaseModel):
             purposes=tuple(purposes),
             not_before=not_before,
             not_after=not_after,
+            endpoints=tuple(endpoints),
         )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.not_after <= self.not_before:
             raise ValueError("`not_after` is not after `not_before`")
+        if self.endpoints and self.purposes != (Purpose.ORDER,):
+            raise ValueError("`endpoints` are for a key that signs orders and nothing else")
         try:
             named = self.key.key_id
         except Malformed as error:
@@ -197,6 +209,10 @@ class TrustRoot(BaseModel):
     @property
     def short(self) -> str:
         return self.key_id[:SHORT]
+
+    def covers(self, endpoint: str) -> bool:
+        """Whether it may sign orders about that endpoint."""
+        return not self.endpoints or endpoint in self.endpoints
 
     def check(self, purpose: Purpose, at: datetime) -> None:
         """Returns when this root may verify documents of that purpose at that time. Raises RevokedKey, WrongPurpose,

@@ -16,7 +16,7 @@ from modelyard.core.digests import digest_of
 from modelyard.core.errors import NotApproved, NotFound, WrongState
 from modelyard.trust import dsse
 from modelyard.trust.dsse import Signed
-from modelyard.trust.errors import OlderEpoch, WrongStatement
+from modelyard.trust.errors import OlderEpoch, WrongEndpoint, WrongStatement
 from modelyard.trust.keys import Purpose, Signer, TrustRoots
 from modelyard.trust.routes import CLOCK_SKEW, LIVE, VerifiedRoutes
 from modelyard.trust.statements import (
@@ -39,7 +39,8 @@ GREATEST_ORDER = 64 << 10
 
 @dataclass(frozen=True)
 class VerifiedOrder:
-    """An order that a trusted key signed. `digest` is that of the payload, by which snapshots say that it was taken in."""
+    """An order that a trusted key signed. `digest` is that of the payload, by which snapshots say that it was taken in. `key_ids`
+    are the signers' that may give orders for its endpoint."""
 
     order: Order
     digest: str
@@ -73,7 +74,7 @@ def verify_order(envelope: bytes, roots: TrustRoots, at: datetime) -> VerifiedOr
 
 
 def read_order(envelope: bytes, roots: TrustRoots, at: datetime) -> VerifiedOrder:
-    """As `verify_order`, of an order that may have run out by now. The key must still be trusted."""
+    """As `verify_order`, of an order that may have run out by now. The key must still be trusted, for its endpoint too."""
     verified = dsse.verify(envelope, roots, Purpose.ORDER, at)
     statement = verified.statement
     if statement.predicate_type != ORDER_TYPE:
@@ -83,7 +84,19 @@ def read_order(envelope: bytes, roots: TrustRoots, at: datetime) -> VerifiedOrde
         raise WrongStatement("the statement's subject is not this order", field="subject")
     if order.issued_at > at + CLOCK_SKEW:
         raise WrongStatement(f"the order was issued in the future: {order.issued_at.isoformat()}", field="issued_at")
-    return VerifiedOrder(order, verified.digest, verified.key_ids)
+    return VerifiedOrder(order, verified.digest, _covering(order.endpoint, verified.key_ids, roots))
+
+
+def _covering(endpoint: str, key_ids: Sequence[str], roots: TrustRoots) -> tuple[str, ...]:
+    """Those of the keys that may order something of the endpoint. Raises WrongEndpoint when none may."""
+    signers = [roots.get(key_id) for key_id in key_ids]
+    found = tuple(root.key_id for root in signers if root.covers(endpoint))
+    if not found:
+        may = "; ".join(f"key {root.short} may give orders for {', '.join(root.endpoints)}" for root in signers)
+        raise WrongEndpoint(
+            f"{may}, not for {endpoint}", field="endpoint", hint="let somebody sign whose key is trusted for this endpoint"
+        )
+    return found
 
 
 def overlaid(routes: VerifiedRoutes, orders: Sequence[VerifiedOrder], history: Sequence[RouteSnapshot], at: datetime) -> Overlaid:
