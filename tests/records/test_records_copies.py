@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,32 @@ def test_a_worker_that_dies_in_between_is_gone_on_after(
 
 def _die(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("order", [{}, {"format": "delta"}], ids=["files", "delta"])
+def test_files_are_looked_into_once_more_before_it_is_proven(
+    own: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: dict[str, Any]
+) -> None:
+    """Somebody puts the file back that was just rewritten: a synchronised folder, a restored backup."""
+    batch = Scored(own, tmp_path / "batch", **order)
+    kept = tmp_path / "kept"
+    shutil.copytree(batch.out, kept)
+    rewritten = BatchCopies.rewrite
+
+    def put_back(copies: BatchCopies, found: CopyTold, decisions: list[str]) -> CopyTold:
+        told = rewritten(copies, found, decisions)
+        shutil.rmtree(batch.out)
+        shutil.copytree(kept, batch.out)
+        return told
+
+    monkeypatch.setattr(BatchCopies, "rewrite", put_back)
+    made = erase(own)
+    assert (made["state"], made["pending"], made["proof"]) == ("hidden", [batch.id], None)
+    assert {fate for fate, _ in fates(made).values()} == {"found"}
+    monkeypatch.setattr(BatchCopies, "rewrite", rewritten)
+    done = again(own, made["id"])
+    assert (done["state"], done["proof"]["left"]) == ("done", 0)
+    assert batch.holding(ERIKA) == []
 
 
 def test_what_is_gone_or_cannot_be_changed_is_told_file_by_file(own: Yard, tmp_path: Path) -> None:

@@ -206,7 +206,11 @@ class Custodian:
         if self.copies is None or not found:
             return ()
         decisions = self.keeper.erased_decisions()
-        return tuple(self.copies.rewrite(one, decisions) for one in found)
+        told = tuple(self.copies.rewrite(one, decisions) for one in found)
+        left = {(one.batch, one.file) for one in told if one.fate is CopyFate.FOUND}
+        done = sorted({one.batch for one in told if one.fate in (CopyFate.REWRITTEN, CopyFate.REMOVED)})
+        again = self.copies.find(decisions, done) if done else []  # a file is done when it was looked into anew
+        return merged(told, (one for one in again if one.fate is CopyFate.FOUND and (one.batch, one.file) not in left))
 
     def _erased(self, subject: str, erasure: Erasure, copies: tuple[CopyTold, ...]) -> RecordErasure:
         try:
