@@ -72,7 +72,20 @@ def arm(plane: ControlPlane, data: bytes, name: str, role: str, share: float, si
     return Arm(name=name, role=ArmRole(role), release=release, manifest=manifest.digest(), share=share)
 
 
-ENDPOINTS = ("late", "alone", "narrow", "lenient", "strict", "ruled", "sticky", "private", "batched", "careless", "careful")
+ENDPOINTS = (
+    "late",
+    "alone",
+    "narrow",
+    "lenient",
+    "strict",
+    "ruled",
+    "sticky",
+    "private",
+    "batched",
+    "careless",
+    "careful",
+    "mixed",
+)
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +122,9 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRuntime
         "batched": ((champion,), EndpointPolicy(latency_target=0.5, cold_start=ColdStart.FALLBACK)),
         "careless": ((champion,), EndpointPolicy(unlogged=OnUnlogged.ANSWER)),
         "careful": ((champion,), EndpointPolicy()),
+        "mixed": ((half, other), EndpointPolicy(invalid=OnInvalid.FALLBACK, sticky_by="a", rules=rules)),
     }
-    constants = {"lenient": CONSTANT}
+    constants = {"lenient": CONSTANT, "mixed": CONSTANT}
     plane.publish(
         *[
             plane.endpoint(*arms, name=name, policy=policy, constant=constants.get(name))
@@ -219,6 +233,18 @@ def test_rows_that_do_not_fit_are_answered_by_what_stands_in(runtime: RunningRun
     assert "unknown input" in answer.json()["parameters"]["groups"][0]["reason"]
     used = 'modelyard_fallbacks_total{endpoint="lenient",arm="champion",answered_by="constant",reason="invalid"}'
     assert metric(runtime, used) == 3
+
+
+def test_a_row_that_does_not_fit_takes_neither_rule_nor_key_from_the_others(runtime: RunningRuntime) -> None:
+    fits = [101.0, *(float(n) / 100 for n in range(20))]
+    alone = rows(runtime, ask(runtime, "mixed", fits))
+    beside = rows(runtime, ask(runtime, "mixed", [*fits, 102.0, 0.5], [0.0] * len(fits) + [500.0, -500.0]))
+    what = ("answered_arm", "requested_arm", "probability", "unit")
+    assert [[row[name] for name in what] for row in beside[:-2]] == [[row[name] for name in what] for row in alone]
+    assert (alone[0]["answered_arm"], alone[0]["probability"]) == ("other", 1.0)
+    assert {row["answered_arm"] for row in alone} == {"champion", "other"}
+    assert [row["role"] for row in beside[-2:]] == ["constant", "constant"]
+    assert all(row["unit"] and row["probability"] == 0.5 for row in beside[-2:])
 
 
 def test_when_nothing_stands_in_a_row_that_does_not_fit_is_refused(runtime: RunningRuntime) -> None:

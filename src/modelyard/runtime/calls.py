@@ -132,6 +132,14 @@ class Call:
             self.sifted[id(plan)] = bad
         return self.sifted[id(plan)]
 
+    def fitting(self, arm: ServingArm) -> tuple[Columns, Bad]:
+        """All rows as the arm's model takes them, those that do not fit as they came, and which they are. Raises InvalidInput
+        when nobody could make rows of them."""
+        bad = self.sift(arm)
+        if id(arm.model.plan) not in self.read:
+            raise bad[0]
+        return self.read[id(arm.model.plan)][1], bad
+
     def told(self, places: list[int] | None) -> tuple[list[str], Columns]:
         """The inputs as they are logged when no model read them. Raises InvalidInput when nobody could make rows of them."""
         contract = self.endpoint.contract

@@ -15,10 +15,12 @@ from typing import Any
 from modelyard.core.errors import InvalidInput
 from modelyard.runtime import inputs
 from modelyard.runtime.aside import aside
-from modelyard.runtime.calls import Call, Draft, Keys
+from modelyard.runtime.calls import Bad, Call, Draft, Keys
+from modelyard.runtime.inputs import Columns
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.routing import Rule, draw
-from modelyard.runtime.table import ServedEndpoint
+from modelyard.runtime.table import ServedEndpoint, ServingArm
+from modelyard.trust.statements import OnInvalid
 
 _RANDOM = 1 << 53
 _FEW = 200
@@ -51,10 +53,23 @@ def sticky(call: Call) -> Keys:
     name = call.endpoint.routes.policy.sticky_by
     if call.keys is not None or name is None:
         return call.keys
-    values = _values(call).get(name)
-    if values is None:
+    values, bad = _values(call)
+    if name in values and not bad:
+        return [_key(value) for value in values[name]]
+    return _own_keys(call, name) if call.endpoint.routes.policy.invalid is OnInvalid.FALLBACK else None
+
+
+def _own_keys(call: Call, name: str) -> Keys:
+    """The keys where some rows do not fit: a row has its key all the same, unless it is the key itself that does not fit."""
+    field = call.endpoint.contract.plan.fields.get(name) if call.endpoint.contract is not None else None
+    given = call.asked.given.get(name)
+    if field is None or given is None:
         return None
-    return [_key(value) for value in values]
+    try:
+        rows, values, bad = field.sift(given)
+    except InvalidInput:
+        return None
+    return [None if place in bad else _key(value) for place, value in enumerate(values)] if rows == call.rows else None
 
 
 def _key(value: Any) -> str | None:
@@ -85,19 +100,22 @@ def _draft(endpoint: ServedEndpoint, arm: int, places: list[int] | None) -> Draf
 
 async def _ruled(call: Call, metrics: Metrics) -> list[int]:
     """For each row the place of the arm that the first rule that holds sends it to; -1 where none does."""
-    rules, values = call.endpoint.rules, await aside(call.asked.many, _values, call)
+    rules, (values, bad) = call.endpoint.rules, await aside(call.asked.many, _values, call)
     if call.rows * len(rules) <= _FEW:
-        ruled, failed = _evaluated(rules, values, call.rows)
+        ruled, failed = _evaluated(rules, values, call.rows, bad)
     else:
-        ruled, failed = await asyncio.to_thread(_evaluated, rules, values, call.rows)
+        ruled, failed = await asyncio.to_thread(_evaluated, rules, values, call.rows, bad)
     for rule, count in failed.items():
         metrics.rule_failures[call.endpoint.routes.name, rule] += count
     return ruled
 
 
-def _evaluated(rules: Sequence[Rule], values: dict[str, Sequence[Any]], rows: int) -> tuple[list[int], dict[int, int]]:
+def _evaluated(rules: Sequence[Rule], values: dict[str, Sequence[Any]], rows: int, bad: Bad) -> tuple[list[int], dict[int, int]]:
     ruled, failed = [], dict[int, int]()
     for place in range(rows):
+        if place in bad:
+            ruled.append(-1)
+            continue
         row = {name: column[place] for name, column in values.items()}
         chosen = -1
         for number, rule in enumerate(rules):
@@ -111,13 +129,22 @@ def _evaluated(rules: Sequence[Rule], values: dict[str, Sequence[Any]], rows: in
     return ruled, failed
 
 
-def _values(call: Call) -> dict[str, Sequence[Any]]:
-    """The inputs by name; empty when they cannot be read (then no rule holds, and whoever answers says what is wrong)."""
+def _values(call: Call) -> tuple[dict[str, Sequence[Any]], Bad]:
+    """The inputs by name, and the rows that do not fit: no rule holds for those, whoever answers says what is wrong. No inputs
+    when none can be read."""
     endpoint = call.endpoint
     try:
         if endpoint.contract is not None and endpoint.arms:
-            return dict(zip(endpoint.contract.plan.names, call.columns(endpoint.arms[0], None), strict=True))
+            columns, bad = _read(call, endpoint.arms[0])
+            return dict(zip(endpoint.contract.plan.names, columns, strict=True)), bad
         rows, names, columns = inputs.untyped(call.asked.given)
     except InvalidInput:
-        return {}
-    return dict(zip(names, columns, strict=True)) if rows == call.rows else {}
+        return {}, {}
+    return (dict(zip(names, columns, strict=True)) if rows == call.rows else {}), {}
+
+
+def _read(call: Call, arm: ServingArm) -> tuple[Columns, Bad]:
+    """The rows as the arm's model takes them. Where others stand in for those that do not fit, these stay as they came."""
+    if call.endpoint.routes.policy.invalid is OnInvalid.REJECT:
+        return call.columns(arm, None), {}
+    return call.fitting(arm)
