@@ -16,6 +16,7 @@ from modelyard.kinds.contract import Batch
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
 from modelyard.runtime.asked import Given
 from modelyard.runtime.protocol import TensorIn
+from modelyard.runtime.shapes import fits_shape, flattened
 
 Values = Sequence[Any]
 """A value a row of one field; a vector's value is a list."""
@@ -30,6 +31,7 @@ _FLOATS = {"FP16": 65504.0, "FP32": 3.4028234663852886e38, "FP64": None}
 _NUMBERS: set[DataType] = {t for t in DataType if t not in (DataType.BOOL, DataType.BYTES)}
 _WHOLE: set[DataType] = {t for t in _NUMBERS if t.value not in _FLOATS}
 _MOST_ROWS = 1_000_000
+_THE_VALUE = " - at `$[0]`"
 _FEW_LISTS = _MANY_ROWS = 1000
 
 
@@ -93,7 +95,7 @@ class FieldPlan:
         try:
             found = msgspec.convert([value], self._single).value
         except msgspec.ValidationError as error:
-            raise self._wrong(f"is not right: {error}") from error
+            raise self._wrong(f"is not right: {str(error).removesuffix(_THE_VALUE)}") from error
         if self.spec.shape and len(found) != self.size:
             raise self._wrong(f"should have {self.size} values a row")
         if self.check is not None:
@@ -113,7 +115,7 @@ class FieldPlan:
         if given.datatype not in self.accepts:
             raise self._wrong(f"should be {self.spec.type}, not {given.datatype[:20]}")
         rows = self._rows(given.shape)
-        flat = _flat(_untyped(self.name, given)[1])
+        flat = flattened(_untyped(self.name, given)[1])
         if len(flat) != rows * self.size:
             raise self._wrong(f"has {len(flat)} values, its shape asks for {rows * self.size}")
         return [flat[i : i + self.size] for i in range(0, len(flat), self.size)] if self.spec.shape else flat
@@ -122,7 +124,7 @@ class FieldPlan:
         """Values that came with types of their own, as this field's: a vector flat, whatever its shape. An array of the field's
         own type stays one, so that neither model nor log pay for a list."""
         if isinstance(given, np.ndarray):
-            if prod(given.shape[1:]) != self.size:
+            if not fits_shape(given.shape[1:], self.spec.shape):
                 raise self._wrong(
                     f"has shape {list(given.shape)[:8]}, should be [{', '.join(['rows', *map(str, self.spec.shape)])}]"
                 )
@@ -161,7 +163,7 @@ class FieldPlan:
         return rows, values
 
     def _rows(self, shape: list[int]) -> int:
-        if not shape or min(shape) < 1 or prod(shape[1:]) != self.size:
+        if not shape or min(shape) < 1 or not fits_shape(shape[1:], self.spec.shape):
             wanted = ", ".join(["rows", *map(str, self.spec.shape)])
             raise self._wrong(f"has shape {shape[:8]}, should be [{wanted}] with at least one row")
         if shape[0] > _MOST_ROWS:
@@ -182,12 +184,7 @@ class FieldPlan:
     def _flattened(self, data: msgspec.Raw) -> list[Any] | None:
         """The protocol allows nested lists in row-major order as well; None when it is not that either."""
         try:
-            nested = self._nested.decode(data)
-            for _ in range(8):
-                if not isinstance(nested, list) or not nested or not all(isinstance(item, list) for item in nested):
-                    break
-                nested = list(chain.from_iterable(nested))
-            return msgspec.convert(nested, list[self.item])  # type: ignore[name-defined]
+            return msgspec.convert(flattened(self._nested.decode(data)), list[self.item])  # type: ignore[name-defined]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
@@ -304,14 +301,6 @@ def untyped(given: Mapping[str, Given]) -> tuple[int, list[str], Columns]:
         rows = count
         columns.append(values)
     return rows, list(given), columns
-
-
-def _flat(values: list[Any]) -> list[Any]:
-    for _ in range(8):
-        if not values or not all(isinstance(value, list) for value in values):
-            break
-        values = list(chain.from_iterable(values))
-    return values
 
 
 def _untyped(name: str, value: Given) -> tuple[int, list[Any]]:

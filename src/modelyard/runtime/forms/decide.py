@@ -31,6 +31,7 @@ from modelyard.runtime.forms import arrow
 from modelyard.runtime.forms.limits import bounded, decoded, few_enough, fits, known_enough, lists_fit
 from modelyard.runtime.forms.media import ARROW, JSON, JSON_HEADERS, PROBLEM, media_type
 from modelyard.runtime.protocol import Group, Key, Parameters, TensorIn, Text
+from modelyard.runtime.shapes import flattened
 
 Record = dict[str, msgspec.Raw]
 
@@ -268,12 +269,6 @@ def _column(name: str, spec: FieldSpec, records: Sequence[Record]) -> Given | No
     if spec.shape:
         for value in values:
             lists_fit(name, value, spec.shape)
-        return [_flat(msgspec.json.decode(value)) for value in values]
+        return [flattened(msgspec.json.decode(value), spec.shape) for value in values]
     data = b"[" + bytes(values[0]) + b"]" if len(values) == 1 else b"[" + b",".join(map(bytes, values)) + b"]"
     return TensorIn(name, [len(values)], spec.type, msgspec.Raw(data))
-
-
-def _flat(value: Any) -> Any:
-    while isinstance(value, list) and value and all(isinstance(item, list) for item in value):
-        value = [item for part in value for item in part]
-    return value

@@ -28,6 +28,7 @@ from modelyard.runtime.forms.decide import decisions
 from modelyard.runtime.forms.limits import bounded, decoded, few_enough, fits, known_enough
 from modelyard.runtime.forms.media import CSV, JSON, JSON_HEADERS, media_type
 from modelyard.runtime.protocol import Parameters
+from modelyard.runtime.shapes import flattened
 
 Columns = dict[str, list[Any]]
 Members = dict[str, msgspec.Raw]
@@ -219,16 +220,10 @@ def _fitting(values: list[Any], spec: FieldSpec | None) -> list[Any]:
     if spec is None:
         return values
     if spec.shape:
-        return [_flat(value) for value in values]
+        return [flattened(value, spec.shape) for value in values]
     if spec.type in _WHOLE:
         return [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
     return values
-
-
-def _flat(value: Any) -> Any:
-    while isinstance(value, list) and value and all(isinstance(item, list) for item in value):
-        value = [item for part in value for item in part]
-    return value
 
 
 def _from_csv(body: bytes, inputs: Mapping[str, FieldSpec], most_rows: int) -> Columns:
