@@ -14,9 +14,11 @@ import httpx
 import pytest
 from runtime_stage import SIGNATURE, ControlPlane, RunningRuntime, onnx_model
 
+from modelyard.core.errors import InvalidInput
 from modelyard.decisions import DecisionReader
 from modelyard.decisions.protection import Cipher, unprotect
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
+from modelyard.runtime.calls import faults
 from modelyard.trust.statements import (
     Arm,
     ArmRole,
@@ -245,6 +247,32 @@ def test_a_row_that_does_not_fit_takes_neither_rule_nor_key_from_the_others(runt
     assert {row["answered_arm"] for row in alone} == {"champion", "other"}
     assert [row["role"] for row in beside[-2:]] == ["constant", "constant"]
     assert all(row["unit"] and row["probability"] == 0.5 for row in beside[-2:])
+
+
+def test_each_row_that_does_not_fit_is_told_its_own_fault(runtime: RunningRuntime) -> None:
+    def asked(values: list[Any]) -> list[tuple[str | None, str]]:
+        records = [{"a": 1.0, "b": 0.0}, *[{"a": a, "b": b} for a, b in values]]
+        answers = runtime.client.post("/decide/lenient", json=records).json()
+        assert (answers[0]["role"], {one["role"] for one in answers[1:]}) == ("champion", {"constant"})
+        found = DecisionReader(runtime.home / "decisions")
+        return [(one["reason"], (found.get(one["decision_id"]) or {})["reason"]) for one in answers[1:]]
+
+    beyond, text = "champion: input 'b' is outside -100 to 100", "champion: input 'a' is not right: Expected `float`, got `str`"
+    assert asked([(1.0, 500.0), ("x", 0.0), (1.0, -500.0)]) == [(beyond, beyond), (text, text), (beyond, beyond)]
+    assert asked([("x", 0.0)] * 2) == [(text, text)] * 2
+
+
+def test_many_different_faults_are_told_by_their_field() -> None:
+    def bad(*details: tuple[str, str]) -> dict[int, InvalidInput]:
+        return {place: InvalidInput(detail, field=field) for place, (field, detail) in enumerate(details)}
+
+    few = bad(("a", "7 is not allowed"), ("b", "too much"), ("a", "7 is not allowed"))
+    assert [(e.detail, places) for e, places in faults(few, [0, 1, 2])] == [("7 is not allowed", [0, 2]), ("too much", [1])]
+    many = bad(*[("ab"[n % 2], f"{n} is not allowed") for n in range(50)])
+    told = [(e.detail, e.field, places) for e, places in faults(many, range(50))]
+    assert told == [("input 'a' is not right", "a", [*range(0, 50, 2)]), ("input 'b' is not right", "b", [*range(1, 50, 2)])]
+    wide = bad(*[(f"f{n}", f"{n} is not allowed") for n in range(50)])
+    assert [(e.field, places) for e, places in faults(wide, range(50))] == [(None, [*range(50)])]
 
 
 def test_when_nothing_stands_in_a_row_that_does_not_fit_is_refused(runtime: RunningRuntime) -> None:

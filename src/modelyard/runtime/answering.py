@@ -12,7 +12,7 @@ from modelyard.kinds.signature import DataType
 from modelyard.runtime import inputs, protocol
 from modelyard.runtime.aside import aside
 from modelyard.runtime.asked import Asked, Column, Said
-from modelyard.runtime.calls import Call, Draft, Hidden, Part, Reasons, decision_rows, fault, picked
+from modelyard.runtime.calls import Call, Draft, Hidden, Part, Reasons, decision_rows, fault, faults, picked
 from modelyard.runtime.drawing import drafts, sticky
 from modelyard.runtime.engine import Answer
 from modelyard.runtime.errors import NoAnswer
@@ -121,7 +121,9 @@ class Answering:
             good = [place for place in places if place not in bad]
             if good:
                 found.append(Draft(draft.slot, good, draft.probability))
-            found.append(Draft(draft.slot, worst if good or draft.places else None, draft.probability, bad[worst[0]]))
+            wrongs = faults(bad, worst)
+            whole = not good and draft.places is None and len(wrongs) == 1
+            found += [Draft(draft.slot, None if whole else some, draft.probability, error) for error, some in wrongs]
         return found
 
     async def _part(self, call: Call, draft: Draft) -> Part:

@@ -18,6 +18,9 @@ from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
 _TO_WAIT = 1000
 """Rows whose inputs are logged as values: a few fewer than the log takes in that form."""
 
+_MOST_FAULTS = 20
+"""So many parts at most are made of the rows of a request that do not fit: each is answered, and logged, by itself."""
+
 Bad = dict[int, InvalidInput]
 """Rows that do not fit, by their place, and why."""
 
@@ -210,6 +213,29 @@ def fault(call: Call, error: Exception) -> str:
     if not isinstance(error, ModelyardError):
         return type(error).__name__
     return f"{error.code} at {error.field}" if error.field in call.endpoint.specs else error.code
+
+
+def faults(bad: Bad, places: Sequence[int]) -> list[tuple[InvalidInput, list[int]]]:
+    """Those places with what is wrong with them. Each row has what is said of it and of nobody else; where too many things are
+    wrong to be told apart, only the field is said, or that the rows do not fit."""
+    for told in (_as_it_is, _of_its_field):
+        found: dict[str, tuple[InvalidInput, list[int]]] = {}
+        for place in places:
+            error = told(bad[place])
+            found.setdefault(error.detail, (error, []))[1].append(place)
+            if len(found) > _MOST_FAULTS:
+                break
+        else:
+            return list(found.values())
+    return [(InvalidInput("the inputs do not fit the signature"), list(places))]
+
+
+def _as_it_is(error: InvalidInput) -> InvalidInput:
+    return error
+
+
+def _of_its_field(error: InvalidInput) -> InvalidInput:
+    return InvalidInput(f"input {error.field!r:.80} is not right", field=error.field)
 
 
 def picked(values: Sequence[Any], places: list[int] | None) -> Sequence[Any]:
