@@ -15,10 +15,11 @@ import pytest
 from runtime_stage import SIGNATURE, ControlPlane, RunningRuntime, onnx_model
 
 from modelyard.core.errors import InvalidInput
-from modelyard.decisions import DecisionReader
+from modelyard.decisions import DecisionReader, Window
 from modelyard.decisions.protection import Cipher, unprotect
 from modelyard.kinds.signature import DataType, FieldSpec, Role, Signature
 from modelyard.runtime.calls import faults
+from modelyard.runtime.routing import draw
 from modelyard.trust.statements import (
     Arm,
     ArmRole,
@@ -87,6 +88,7 @@ ENDPOINTS = (
     "careless",
     "careful",
     "mixed",
+    "mirrored",
 )
 
 
@@ -112,7 +114,9 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRuntime
         "role:identifier": Protection.HASH, "income": Protection.ENCRYPT, "role:protected": Protection.MASK,
         "prediction": Protection.HASH,
     }  # fmt: skip
+    shadow = arm(plane, onnx_model(50.0), "shadow", "shadow", 0.5)
     policies = {
+        "mirrored": ((champion, shadow), EndpointPolicy(invalid=OnInvalid.FALLBACK, sticky_by="a")),
         "late": ((slower, quick), EndpointPolicy(timeout=0.2)),
         "alone": ((slow,), EndpointPolicy()),
         "narrow": ((slow,), EndpointPolicy(concurrency=1, queue=1)),
@@ -126,7 +130,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRuntime
         "careful": ((champion,), EndpointPolicy()),
         "mixed": ((half, other), EndpointPolicy(invalid=OnInvalid.FALLBACK, sticky_by="a", rules=rules)),
     }
-    constants = {"lenient": CONSTANT, "mixed": CONSTANT}
+    constants = {"lenient": CONSTANT, "mixed": CONSTANT, "mirrored": CONSTANT}
     plane.publish(
         *[
             plane.endpoint(*arms, name=name, policy=policy, constant=constants.get(name))
@@ -260,6 +264,27 @@ def test_each_row_that_does_not_fit_is_told_its_own_fault(runtime: RunningRuntim
     beyond, text = "champion: input 'b' is outside -100 to 100", "champion: input 'a' is not right: Expected `float`, got `str`"
     assert asked([(1.0, 500.0), ("x", 0.0), (1.0, -500.0)]) == [(beyond, beyond), (text, text), (beyond, beyond)]
     assert asked([("x", 0.0)] * 2) == [(text, text)] * 2
+
+
+def test_a_shadow_answers_the_rows_that_are_its_share_and_fit(runtime: RunningRuntime) -> None:
+    """Row by row, and a row that does not fit keeps none of the others from it."""
+
+    def mirrored(decisions: list[str]) -> set[int]:
+        count = 'modelyard_decisions_total{endpoint="mirrored",arm="shadow",role="shadow"}'
+        runtime.until(lambda: metric(runtime, count) >= expected[0], "no shadow answered")
+        found = (
+            DecisionReader(runtime.home / "decisions").as_arrow(Window(endpoint="mirrored", shadows=True)).read_all().to_pylist()
+        )
+        return {decisions.index(row["shadow_of"]) for row in found if row["shadow_of"] in decisions}
+
+    expected = [0]
+    values = [float(n) for n in range(30)]
+    share = {n for n, value in enumerate(values) if draw("\0shadow", str(value)) < 0.5}
+    for bad in (set[int](), {min(share)}):
+        answer = ask(runtime, "mirrored", values, [500.0 if n in bad else 0.0 for n in range(30)])
+        expected[0] += len(share - bad)
+        assert mirrored(answer.json()["parameters"]["decision_ids"]) == share - bad
+    assert metric(runtime, "modelyard_shadow_failed_total") == 0
 
 
 def test_many_different_faults_are_told_by_their_field() -> None:

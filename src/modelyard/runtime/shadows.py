@@ -16,12 +16,15 @@ import structlog
 
 from modelyard.decisions import DecisionIds
 from modelyard.runtime.aside import aside
-from modelyard.runtime.calls import Call, Hidden, Part, decision_rows, fault
+from modelyard.runtime.calls import Call, Hidden, Part, decision_rows, fault, picked
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.routing import draw
 from modelyard.runtime.table import ServingArm
 from modelyard.runtime.writer import LogWriter
-from modelyard.trust.statements import Stale
+from modelyard.trust.statements import OnInvalid, Stale
+
+Places = list[int] | None
+"""Rows of a request by their place; None: all of them."""
 
 _LOGGER = structlog.get_logger("modelyard.runtime")
 
@@ -31,20 +34,22 @@ class Shadows:
 
     def __init__(self, log: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, capacity: int) -> None:
         self._log, self._ids, self._hidden, self._metrics = log, ids, hidden, metrics
-        self._queue: asyncio.Queue[tuple[Call, ServingArm, list[str]]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Call, ServingArm, list[str], Places]] = asyncio.Queue()
         self._capacity, self._rows = capacity, 0
         self._task: asyncio.Task[None] | None = None
 
     def mirror(self, call: Call, ids: list[str]) -> None:
-        """Queue the request for each shadow whose share it falls into. Returns at once."""
+        """Queue those rows for each shadow that fall into its share. Returns at once."""
         for arm in call.endpoint.shadows:
-            if not self._chosen(call, arm):
+            places = self._chosen(call, arm)
+            rows = _count(call, places)
+            if not rows:
                 continue
-            if self._rows + call.rows > self._capacity:
+            if self._rows + rows > self._capacity:
                 self._metrics.shadow_dropped += 1
                 continue
-            self._rows += call.rows
-            self._queue.put_nowait((call, arm, ids))
+            self._rows += rows
+            self._queue.put_nowait((call, arm, ids, places))
         if self._task is None and not self._queue.empty():
             self._task = asyncio.get_running_loop().create_task(self._work())
 
@@ -60,34 +65,63 @@ class Shadows:
                 await self._task
         self._metrics.shadow_dropped += self._queue.qsize()
 
-    def _chosen(self, call: Call, arm: ServingArm) -> bool:
+    def _chosen(self, call: Call, arm: ServingArm) -> Places:
+        """By the key: one draw for the request when it has one key or none, one a row when it has a key a row."""
         if arm.share >= 1:
-            return True
-        key = call.key(0)
-        number = secrets.randbits(53) / (1 << 53) if key is None else draw(f"{call.endpoint.routes.sticky_salt}\0{arm.name}", key)
-        return number < arm.share
+            return None
+        salt = f"{call.endpoint.routes.sticky_salt}\0{arm.name}"
+        if not isinstance(call.keys, list):
+            return None if _number(salt, call.keys) < arm.share else []
+        return [place for place, key in enumerate(call.keys) if _number(salt, key) < arm.share]
 
     async def _work(self) -> None:
         while True:
-            call, arm, ids = await self._queue.get()
-            self._rows -= call.rows
+            call, arm, ids, places = await self._queue.get()
+            self._rows -= _count(call, places)
             try:
-                await self._answer(call, arm, ids)
+                await self._answer(call, arm, ids, places)
+            except asyncio.CancelledError:
+                self._metrics.shadow_dropped += 1
+                raise
             except Exception as error:  # noqa: BLE001  a shadow never hurts anybody: its failure is counted and told
                 self._metrics.shadow_failed += 1
                 detail = fault(call, error) if call.endpoint.routes.policy.protect else str(error)
                 _LOGGER.warning("shadow failed", arm=arm.name, detail=detail)
 
-    async def _answer(self, call: Call, arm: ServingArm, ids: Sequence[str]) -> None:
+    async def _answer(self, call: Call, arm: ServingArm, ids: Sequence[str], places: Places) -> None:
         now = time()
         if now >= arm.until or call.endpoint.policy(now) is not Stale.SERVE:
             self._metrics.shadow_dropped += 1
             return
         call.started = perf_counter()
-        columns = await aside(call.asked.many, call.columns, arm, None)
-        answer = await arm.model.answer(columns, call.rows)
+        places = await aside(call.asked.many, _fitting, call, arm, places)
+        columns = await aside(call.asked.many, call.columns, arm, places)
+        rows = _count(call, places)
+        answer = await arm.model.answer(columns, rows)
         names = arm.model.plan.names
-        part = Part(None, None, arm.share, arm, names, columns, call.rows, answer.outputs, answer.queue_time, None)
-        made = await aside(call.asked.many, self._ids.mint, call.rows)
-        await self._log.append([await aside(call.asked.many, decision_rows, call, part, made, self._hidden, ids)])
-        self._metrics.decisions[call.endpoint.routes.name, arm.name, arm.role.value] += call.rows
+        part = Part(places, None, arm.share, arm, names, columns, rows, answer.outputs, answer.queue_time, None)
+        made = await aside(call.asked.many, self._ids.mint, rows)
+        beside = picked(ids, places)
+        await self._log.append([await aside(call.asked.many, decision_rows, call, part, made, self._hidden, beside)])
+        self._metrics.decisions[call.endpoint.routes.name, arm.name, arm.role.value] += rows
+
+
+def _count(call: Call, places: Places) -> int:
+    return call.rows if places is None else len(places)
+
+
+def _number(salt: str, key: str | None) -> float:
+    return secrets.randbits(53) / (1 << 53) if key is None else draw(salt, key)
+
+
+def _fitting(call: Call, arm: ServingArm, places: Places) -> Places:
+    """The places without those rows that do not fit the shadow's model, where somebody else answered for such rows. Raises
+    what is wrong when none fits."""
+    bad = call.sift(arm) if call.endpoint.routes.policy.invalid is OnInvalid.FALLBACK else {}
+    if not bad:
+        return places
+    wanted = range(call.rows) if places is None else places
+    fitting = [place for place in wanted if place not in bad]
+    if not fitting:
+        raise bad[wanted[0]]
+    return fitting
