@@ -35,6 +35,8 @@ from modelyard.decisions.shipping_stores import SegmentStore
 
 _log = structlog.get_logger("modelyard.decisions")
 _LONGEST_PAUSE = 30.0
+_ROOM_FROM = 4 << 20
+"""Smaller segments are soon full: making room for the next costs more than it saves."""
 
 
 class Acknowledge(StrEnum):
@@ -78,7 +80,7 @@ class ShippedLog:
         self._root, self.writer = root, own_name(root, name)
         self._in_pieces = self._shipping.acknowledge is Acknowledge.OBJECT_STORE
         size = self._shipping.segment_bytes
-        limits = Limits(size, self._shipping.seal_after.total_seconds(), room=0 if self._in_pieces else size)
+        limits = Limits(size, self._shipping.seal_after.total_seconds(), room=0 if self._in_pieces or size < _ROOM_FROM else size)
         self._log = DecisionLog(root, self.writer, limits=limits, clock=clock, faults=faults)
         self._shipper = Shipper(root, store, in_pieces=self._in_pieces, keep=self._shipping.keep, faults=faults)
         self._mutex = threading.Lock()

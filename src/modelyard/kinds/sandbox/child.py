@@ -23,6 +23,8 @@ from modelyard.kinds.shim import wire
 Command = Callable[[str], Sequence[str]]
 """The child's command line, given its terms as JSON (see `modelyard.kinds.shim.confine.apply`)."""
 
+_PIPE = 1 << 20
+"""No pipe holds more, unless a superuser made it larger."""
 _STDERR_KEPT = 4096
 _STDERR_A_SECOND = 1 << 20
 _TICK = 1.0
@@ -119,7 +121,9 @@ class Child:
         if isinstance(error, wire.Garbled) and str(error) != "the other side has gone":
             return Unavailable(f"the model's process was stopped: {error}", hint="the next call starts it again")
         code = process.ended(self._process)
+        self._gone.set()
         self._watcher.join(timeout=1)
+        self._hear_last()
         told = process.death(code, self._limits, self._stderr.decode(errors="replace"))
         return Unavailable(f"the model's process died while answering: {told.detail}", hint="the next call starts it again")
 
@@ -168,6 +172,14 @@ class Child:
         return len(part)
 
     _deaf = False
+
+    def _hear_last(self) -> None:
+        """What a dead process left on stderr, also when it had said too much to be listened to."""
+        stderr = self._process.stderr
+        if stderr is not None:
+            with suppress(OSError, ValueError):  # nothing is there, or it is closed
+                os.set_blocking(stderr.fileno(), False)
+                self._stderr = (self._stderr + os.read(stderr.fileno(), _PIPE))[-_STDERR_KEPT:]
 
     def _judge(self, credit: float) -> None:
         if self._asked != self._answered and monotonic() > self._deadline + _TICK:
