@@ -154,8 +154,8 @@ def test_a_batch_is_cancelled_and_one_whose_process_is_killed_goes_on(yard: Yard
 
 
 def begun(who: Any, body: dict[str, Any], number: signal.Signals) -> Any:
-    """A batch that has done its first part when its process gets the signal. On a busy machine one may be over before it is seen to
-    have begun; then it is asked for again."""
+    """A batch that has done its first part when its process gets the signal. On a busy machine one may be over before it is seen
+    to have begun; then it is asked for again."""
     for _ in range(5):
         batch = who.do("/batches", body)
         work = Path(batch["order"]["out"]) / "_modelyard"
