@@ -21,6 +21,7 @@ from modelyard.decisions.json_rows import json_rows
 from modelyard.kinds.batches import conform, take
 from modelyard.kinds.signature import DataType, FieldSpec
 from modelyard.runtime.batch import Batches, Invalid, csv_lines
+from modelyard.runtime.batch.called import names_of
 from modelyard.runtime.batch.finding import input_files
 from modelyard.runtime.batch.fitting import fit
 from modelyard.runtime.batch.idents import decision_ids
@@ -111,6 +112,7 @@ def test_lines_of_csv_that_do_not_fit_are_told_by_row(stage: Stage, monkeypatch:
         ("x.parquet", b"PAR1 no parquet at all PAR1", "cannot be read as parquet"),
         ("x.arrow", b"ARROW1 nothing", "cannot be read as arrow"),
         ("x.csv", b"a,a\n1,2\n", "each once"),
+        ("x.csv", b"a,b\r1,2\r3,4\r", "is not CSV"),
         ("x.csv", b"\xff\xfe,b\n1,2\n", "not UTF-8"),
         ("x.xlsx", b"PK", "no known format"),
     ],
@@ -226,6 +228,45 @@ def test_vectors_and_texts_are_fitted(stage: Stage) -> None:
     assert fitted.good().tolist() == [0]
     assert fitted.batch["v"][[0, 4]].tolist() == [[1, 2], [5, 6]]
     assert fitted.batch["n"].tolist()[:2] == [1, None]
+
+
+def test_columns_of_few_words_are_kept(stage: Stage) -> None:
+    """As tools that know categories write them."""
+    table = rows(50).append_column("day", pa.array(["monday", None] * 25).dictionary_encode())
+    result = Batches(stage.place).run(stage.order(stage.write(table)))
+    stage.require_whole(result, table)
+    assert stage.output()["day"].to_pylist() == ["monday", None] * 25
+
+
+def test_a_column_that_is_there_twice_is_refused_where_it_is_needed(stage: Stage) -> None:
+    twice = rows(3).append_column("note", pa.array(["x"] * 3)).append_column("note", pa.array(["y"] * 3))
+    path = stage.write(twice)
+    with pytest.raises(InvalidInput, match="has column 'note' twice"):
+        Batches(stage.place).run(stage.order(path, out=str(stage.folder / "refused")))
+    stage.require_whole(Batches(stage.place).run(stage.order(path, keep=("customer",))), twice)
+
+
+def test_numbers_in_text_are_those_of_the_other_forms() -> None:
+    texts = ["1_000", "١", "0x10", " 7 ", "+5", ".5", "1e5", "1" * 200]
+    fitted = fit(pa.table({"n": texts}), [FieldSpec(name="n", type=DataType.FP64)], parse=True)
+    assert fitted.good().tolist() == [3, 4, 5, 6, 7]
+    assert fitted.batch["n"][3:].tolist() == [7, 5, 0.5, 1e5, float("1" * 200)]
+
+
+@pytest.mark.parametrize(
+    ("column", "numbers", "called"),
+    [
+        (pa.array([17, None]), False, ["17", None]),
+        (pa.array([17.0, None, float("nan"), 2.5, 1e300]), False, ["17", None, None, "2.5", "1e+300"]),
+        (pa.array([17.0, 0.1], pa.float32()), True, ["17.0", "0.1"]),
+        (pa.array(["017", None]).dictionary_encode(), False, ["017", None]),
+        (pa.array([b"anna", "élan".encode()]), False, ["anna", "élan"]),
+        (pa.array([True, False]), False, ["True", "False"]),
+    ],
+)
+def test_keys_and_subjects_are_called_as_online(column: Any, numbers: bool, called: list[str | None]) -> None:
+    assert names_of(column, numbers) == called
+    assert names_of(pa.chunked_array([column, column]), numbers) == called * 2
 
 
 def test_ids_are_those_of_batch_part_and_row() -> None:

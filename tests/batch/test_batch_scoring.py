@@ -16,13 +16,16 @@ import pytest
 from modelyard.core.clock import SystemClock
 from modelyard.core.errors import Busy, InvalidInput, ModelyardError, NotApproved, NotFound, Untrusted, WrongState
 from modelyard.decisions import DecisionReader, Pseudonyms
+from modelyard.kinds.signature import DataType, FieldSpec, Signature
 from modelyard.runtime.batch import Batches, Invalid, Order
 from modelyard.runtime.batch.engines import Inline, Processes
 from modelyard.runtime.batch.released import Plane
 from modelyard.runtime.errors import NoAnswer
 from modelyard.runtime.routing import Shares, draw
 from modelyard.trust import Ed25519Signer
+from modelyard.trust.statements import Arm, ArmRole
 from tests.batch.batch_stage import Stage, rows
+from tests.runtime.runtime_stage import SIGNATURE, onnx_model
 
 
 def run(stage: Stage, order: Order) -> Any:
@@ -117,6 +120,39 @@ def test_the_constant_answers_rows_that_do_not_fit(tmp_path: Path) -> None:
     assert log["reason"].to_pylist()[110] == "the row does not fit the signature"
     assert json.loads(log["output"].to_pylist()[110]) == {"prediction": -1}
     assert len(stage.rejects()) == 10
+
+
+def test_the_log_tells_no_input_that_nobody_gave(tmp_path: Path) -> None:
+    """What a field's type cannot hold is null there, not what was left of it."""
+    stage = Stage(tmp_path)
+    fields = (
+        FieldSpec(name="small", type=DataType.INT8),
+        FieldSpec(name="whole", type=DataType.INT64, nullable=True),
+        FieldSpec(name="pair", type=DataType.FP32, shape=(2,)),
+        FieldSpec(name="share", type=DataType.FP32, maximum=1.0),
+    )
+    manifest = stage.plane.version(onnx_model(0.0, 5), Signature(inputs=fields, outputs=SIGNATURE.outputs))
+    released = stage.plane.release(manifest, "ver_2")
+    champion = Arm(name="v2", role=ArmRole.CHAMPION, release=released, manifest=manifest.digest(), share=1.0)
+    stage.plane.publish(stage.plane.endpoint(champion, constant={"outputs": {"prediction": -1.0}}))
+    table = pa.table(
+        {
+            "small": [1, 300, -200, 1, 1, 1],
+            "whole": [1.0, 2.5, None, 3.0, 3.0, 3.0],
+            "pair": [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [1.0], [1.0, None], [1.0, 2.0]],
+            "share": [0.5, 0.5, 0.5, 0.5, 0.5, 7.0],
+        }
+    )
+    run(stage, stage.order(stage.write(table), invalid=Invalid.FALLBACK))
+    none = [None, None]
+    assert [tuple(json.loads(text).values()) for text in stage.logged()["inputs"].to_pylist()] == [
+        (1, 1, [1, 2], 0.5),
+        (None, None, [1, 2], 0.5),
+        (None, None, [1, 2], 0.5),
+        (1, 3, none, 0.5),
+        (1, 3, none, 0.5),
+        (1, 3, [1, 2], 7),
+    ]
 
 
 def test_an_endpoint_without_constant_cannot_fall_back(stage: Stage) -> None:

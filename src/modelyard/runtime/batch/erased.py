@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.decisions import Erasures, Pseudonyms
+from modelyard.runtime.batch.called import names_of
 from modelyard.runtime.batch.model import Plan
 from modelyard.runtime.batch.scoring import Answered
 
@@ -29,7 +30,7 @@ class Erased:
         whom = {subject for subject, until in self._erasures.until().items() if until >= self._since}
         if not whom:
             return None
-        found = _mask(table[self._column].to_pylist(), whom, self._pseudonyms)
+        found = _mask(names_of(table[self._column]), whom, self._pseudonyms)
         return found if found.any() else None
 
     def left_out(self, table: Any, answered: Answered) -> Answered:
@@ -46,8 +47,8 @@ class Erased:
         return replace(answered, outputs=outputs, rows=rows[stay], arms=arms)
 
 
-def _mask(values: Sequence[Any], whom: set[str], pseudonyms: Pseudonyms) -> Any:
+def _mask(names: Sequence[str | None], whom: set[str], pseudonyms: Pseudonyms) -> Any:
     import numpy as np
 
-    hits = (value is not None and pseudonyms.of("subject", str(value)) in whom for value in values)
-    return np.fromiter(hits, np.bool_, len(values))
+    hits = (name is not None and pseudonyms.of("subject", name) in whom for name in names)
+    return np.fromiter(hits, np.bool_, len(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ from modelyard.kinds.signature import DataType, FieldSpec
 Array = np.ndarray[Any, Any]
 _MOST_WORDS = 60
 _SMALL_WHOLE = "iub"
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,100}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
+FLOATS = frozenset({DataType.FP16, DataType.FP32, DataType.FP64})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,15 @@ class Fitted:
     bad: Array | None = None
     faults: list[Fault] = field(default_factory=list)
     hidden: Collection[str] = ()
+    lost: dict[str, Array] = field(default_factory=dict)
+    """Where the batch has something in place of the values, by field: its type cannot hold what came."""
 
     def good(self) -> Array | None:
         """The numbers of the rows that fit, or None when all do."""
         return None if self.bad is None else np.flatnonzero(~self.bad)
 
-    def note(self, wrong: Array, name: str, reason: str, values: Any = None) -> None:
-        """Take in rows that do not fit. A row is told with its first fault."""
+    def note(self, wrong: Array, name: str, reason: str, values: Any = None, *, lost: bool = False) -> None:
+        """Take in rows that do not fit. A row is told with its first fault. `lost` says that the batch cannot hold what came."""
         if not wrong.any():
             return
         if self.bad is None:
@@ -52,6 +58,8 @@ class Fitted:
             told = reason if values is None or name in self.hidden else f"{_shown(values[row])} {reason}"
             self.faults.append(Fault(row, name, told))
         self.bad |= wrong
+        if lost:
+            self.lost[name] = wrong | self.lost[name] if name in self.lost else wrong
 
 
 def fit(table: Any, specs: Sequence[FieldSpec], *, parse: bool = False, hidden: Collection[str] = ()) -> Fitted:
@@ -133,7 +141,7 @@ def _cast(fitted: Fitted, values: Array, spec: FieldSpec) -> Array:
         different |= ~(np.isfinite(values) & (np.abs(values) < limit))
     elif values.dtype.kind in "iu":
         different |= (cast < 0) != (values < 0) if wanted.kind != "b" else False
-    fitted.note(rows(different), spec.name, f"does not fit {spec.type}", values)
+    fitted.note(rows(different), spec.name, f"does not fit {spec.type}", values, lost=True)
     return cast
 
 
@@ -206,12 +214,12 @@ def _vectors(fitted: Fitted, column: Any, spec: FieldSpec) -> tuple[Array, Array
     missing = column.is_null().to_numpy(zero_copy_only=False)
     lengths = pc.fill_null(pc.list_value_length(column), size).to_numpy(zero_copy_only=False)
     wrong = lengths != size
-    fitted.note(wrong, spec.name, f"does not have {size} values")
+    fitted.note(wrong, spec.name, f"does not have {size} values", lost=True)
     empty = missing | wrong
     flat = _filled(column, empty, size) if empty.any() else column.flatten()
     if flat.null_count:
         holes = flat.is_null().to_numpy(zero_copy_only=False).reshape(len(column), size).any(axis=1)
-        fitted.note(holes, spec.name, "has an empty value")
+        fitted.note(holes, spec.name, "has an empty value", lost=True)
         flat = pc.fill_null(flat, "" if _is_text(flat.type) else pa.scalar(0, flat.type))
     if spec.type is DataType.BYTES:
         values = _text(flat, spec)
@@ -221,7 +229,8 @@ def _vectors(fitted: Fitted, column: Any, spec: FieldSpec) -> tuple[Array, Array
         inner = Fitted({})
         values = _numbers(inner, flat, spec, None)
         if inner.bad is not None:
-            fitted.note(_any_of_row(inner.bad.reshape(-1, size)), spec.name, f"has values that do not fit {spec.type}")
+            strange = _any_of_row(inner.bad.reshape(-1, size))
+            fitted.note(strange, spec.name, f"has values that do not fit {spec.type}", lost=True)
     return values.reshape(len(column), *spec.shape), missing if missing.any() else None
 
 
@@ -259,16 +268,12 @@ def _number_array(numbers: list[Any]) -> Any:
 
 def _number(text: str | None) -> Any:
     """The number, None for no text, `...` for what is none."""
-    if text is None or not text.strip():
+    text = "" if text is None else text.strip()
+    if not text:
         return None
-    try:
+    if _WHOLE_NUMBER.fullmatch(text):
         return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return ...
+    return float(text) if _DECIMAL.fullmatch(text) else ...
 
 
 def _is_list(kind: Any) -> bool:

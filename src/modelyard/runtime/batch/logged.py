@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from modelyard.core.errors import Busy
@@ -23,7 +24,8 @@ from modelyard.decisions.journal import Journal, Limits
 from modelyard.decisions.packing import objects, plain_ids, runs, same
 from modelyard.decisions.schema import DECISION_TABLE
 from modelyard.kinds.signature import DataType, FieldSpec
-from modelyard.runtime.batch.fitting import Fitted
+from modelyard.runtime.batch.called import names_of
+from modelyard.runtime.batch.fitting import FLOATS, Fitted
 from modelyard.runtime.batch.model import Pin, Plan
 from modelyard.runtime.batch.protecting import Shield
 from modelyard.runtime.batch.released import Allowed
@@ -95,8 +97,6 @@ class BatchLog:
 
     def _places(self, rows: int) -> Any:
         """Every so many rows, evenly, the first one always among them."""
-        import numpy as np
-
         share = self._plan.order.log
         return np.unique((np.arange(round(rows * share)) / share).astype(np.int64)) if rows * share >= 0.5 else np.arange(0)
 
@@ -150,37 +150,40 @@ class BatchLog:
         columns = {}
         for spec in piece.specs:
             values = piece.fitted.batch[spec.name]
-            columns[spec.name] = _logged(values if piece.rows is None else values[piece.rows], spec)
+            lost = piece.fitted.lost.get(spec.name)
+            if piece.rows is not None:
+                values, lost = values[piece.rows], None if lost is None else lost[piece.rows]
+            columns[spec.name] = _logged(values, spec, lost)
         return objects(self._shield.columns(columns, piece.count), piece.count)
 
     def _pseudonymous(self, domain: str, piece: Slice, source: str) -> Any:
         column = piece.table[source]
         column = column if piece.rows is None else column.take(pa.array(piece.rows))
         of = self._pseudonyms.of
-        return pa.array([None if value is None else of(domain, str(value)) for value in column.to_pylist()], pa.string())
+        number = domain == "unit" and any(s.name == source and s.type in FLOATS for s in piece.specs)
+        return pa.array([None if name is None else of(domain, name) for name in names_of(column, number)], pa.string())
 
 
-def _logged(values: Any, spec: FieldSpec) -> Any:
-    """An array as Arrow has it, of the field's type whatever is in it: vectors as lists, nulls as nulls."""
+def _logged(values: Any, spec: FieldSpec, lost: Any | None = None) -> Any:
+    """An array as Arrow has it, of the field's type whatever is in it: vectors as lists, nulls as nulls; `lost` rows are null, since
+    the array has something there that nobody gave."""
+
     kind = pa.string() if spec.type is DataType.BYTES else pa.from_numpy_dtype(spec.type.numpy)
     if values.ndim > 1:
         flat = values.reshape(len(values), -1)
-        return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1), kind), flat.shape[1])
-    return pa.array(values, kind)
+        each = None if lost is None else np.repeat(lost, flat.shape[1])
+        return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1), kind, mask=each), flat.shape[1])
+    return pa.array(values, kind, mask=lost)
 
 
 def _reference(piece: Slice) -> Any:
     """File and row (from 0) in place of the inputs."""
-    import numpy as np
-
     numbers = np.arange(piece.start, piece.start + piece.count) if piece.numbers is None else piece.numbers + piece.start
     return objects({"$file": same(piece.path, pa.string(), piece.count), "$row": pa.array(numbers, pa.int64())}, piece.count)
 
 
 def _runs(arms: Any | None, rows: int) -> tuple[list[int], list[int]]:
     """The arm of each run of rows, and where it ends; -1, the constant, is the last one."""
-    import numpy as np
-
     if arms is None:
         return [0], [rows]
     ends = np.append(np.flatnonzero(np.diff(arms)) + 1, rows)

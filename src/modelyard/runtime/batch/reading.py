@@ -162,6 +162,8 @@ def _names(path: Path) -> list[str]:
         names = next(csv.reader([line.decode("utf-8-sig")]), [])
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8", field="inputs") from error
+    except csv.Error as error:
+        raise InvalidInput(f"{path} is not CSV: {error}", field="inputs", hint="lines end in LF or CRLF") from error
     names = [name.rstrip("\r\n") for name in names]
     if not names or len(set(names)) < len(names):
         raise InvalidInput(f"{path} has no header with a name for each column, each once", field="inputs")

@@ -14,7 +14,8 @@ from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, Unavai
 from modelyard.kinds.batches import take
 from modelyard.kinds.contract import Batch, Predictor
 from modelyard.kinds.signature import DataType, FieldSpec
-from modelyard.runtime.batch.fitting import Fault, Fitted, fit
+from modelyard.runtime.batch.called import names_of
+from modelyard.runtime.batch.fitting import FLOATS, Fault, Fitted, fit
 from modelyard.runtime.batch.model import Invalid, Order, Pin
 from modelyard.runtime.batch.protecting import protections
 from modelyard.runtime.routing import Shares, draw
@@ -85,15 +86,20 @@ class Scorer:
         self.columns(columns)
 
     def columns(self, columns: Sequence[str]) -> list[str]:
-        """What has to be read of the input."""
+        """What has to be read of the input. Raises InvalidInput for a column of it that is there twice."""
         special = [name for name in (self.order.key, self.order.subject) if name is not None]
         for name in special:
             if name not in columns:
                 raise NotFound(f"column {name!r} is not in the input", field="key")
-        return list(dict.fromkeys([*self.keep(columns), *(spec.name for spec in self.specs), *special]))
+        wanted = list(dict.fromkeys([*self.keep(columns), *(spec.name for spec in self.specs), *special]))
+        twice = next((name for name in wanted if columns.count(name) > 1), None)
+        if twice is not None:
+            raise InvalidInput(f"the input has column {twice!r} twice", field=twice, hint="rename one, or do not keep it")
+        return wanted
 
     def schema(self, columns: Any) -> Any:
         """The Arrow schema of the output, given that of the input."""
+        self.columns(columns.names)
         kept = [columns.field(name).with_nullable(True).remove_metadata() for name in self.keep(columns.names)]
         word = pa.dictionary(pa.int32(), pa.string())
         outputs = [pa.field(spec.name, _arrow_type(spec)) for spec in self.outputs]
@@ -120,12 +126,12 @@ class Scorer:
         """Which pin answers each row; None when the first one answers them all."""
         if len(self.pins) == 1:
             return None
-        if self.order.key is None:
-            places = range(table.num_rows) if good is None else good.tolist()
-            keys = [f"{first}:{place}" for place in places]
-        else:
+        places = range(table.num_rows) if good is None else good.tolist()
+        keys = [f"{first}:{place}" for place in places]
+        if self.order.key is not None:
             column = table[self.order.key] if good is None else table[self.order.key].take(pa.array(good))
-            keys = ["" if value is None else str(value) for value in column.to_pylist()]
+            number = any(spec.name == self.order.key and spec.type in FLOATS for spec in self.specs)
+            keys = [place if name is None else name for name, place in zip(names_of(column, number), keys, strict=True)]
         return np.fromiter((self._shares.arm(draw(self._salt, key)) for key in keys), np.int64, rows)
 
     def _asked(self, batch: Batch, rows: int, arms: Any | None) -> dict[str, Any]:

@@ -493,6 +493,8 @@ def _number(piece: Scored, row: int) -> int:
 def _repeats(column: Any) -> bool:
     if pa.types.is_nested(column.type):
         return False
+    if pa.types.is_dictionary(column.type):
+        return True
     return bool(pc.count_distinct(column).as_py() * 2 <= len(column))
 
 
