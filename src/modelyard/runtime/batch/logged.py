@@ -165,8 +165,8 @@ class BatchLog:
 
 
 def _logged(values: Any, spec: FieldSpec, lost: Any | None = None) -> Any:
-    """An array as Arrow has it, of the field's type whatever is in it: vectors as lists, nulls as nulls. Rows of `lost` are null: the
-    array has something there that nobody gave."""
+    """An array as Arrow has it, of the field's type whatever is in it: vectors as lists, nulls as nulls. Rows of `lost` are null:
+    the array has something there that nobody gave."""
     kind = pa.string() if spec.type is DataType.BYTES else pa.from_numpy_dtype(spec.type.numpy)
     if values.ndim > 1:
         flat = values.reshape(len(values), -1)
