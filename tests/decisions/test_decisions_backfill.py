@@ -117,6 +117,12 @@ def test_an_id_has_its_form_and_its_day() -> None:
         ({"inputs": ["{}", "{", "{}", "{}", "{}"]}, "inputs", "row 1"),
         ({"output": ["[1]", "{}", "{}", "{}", "{}"]}, "output", "row 0"),
         ({"decision_time": [datetime(2024, 1, 1)] * 5}, "decision_time", "zone"),  # noqa: DTZ001
+        (
+            {"decision_time": pa.array([-(1 << 62)] * 5, pa.timestamp("us", "UTC"))},
+            "decision_time",
+            "years 1000 to 8999 in row 0",
+        ),
+        ({"event_time": pa.array([0, 1 << 62, 0, 0, 0], pa.timestamp("us", "UTC"))}, "event_time", "8999 in row 1"),
         ({"decision_time": ["yesterday"] * 5}, "decision_time", "zone"),
         ({"probability": ["often"] * 5}, "probability", "double"),
         ({"subject": ["anna"] * 5}, "subject", "pseudonym"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -63,6 +63,8 @@ def test_joining_with_nothing_gives_nulls(tmp_path: Path) -> None:
         (Outcome("a", {}, "s"), "values"),
         (Outcome("a", {"x": float("nan")}, "s"), "values"),
         (Outcome("a", {"x": object()}, "s"), "values"),
+        (Outcome("a", {"x": 1}, "s", event_time=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))), "event_time"),
+        (Outcome("a", {"x": 1}, "s", time_known=datetime.max.replace(tzinfo=UTC)), "time_known"),
     ],
 )
 def test_a_bad_outcome_refuses_the_batch(tmp_path: Path, outcome: Outcome, field: str) -> None:

@@ -190,3 +190,9 @@ def test_a_damaged_stream_is_refused_or_read_and_never_fails(data: st.DataObject
         asked = arrow.read(bytes(body), SPECS)
         rows, _ = InputPlan(PERSON).read(asked.given)
         assert rows == asked.rows
+
+
+def test_a_moment_that_no_calendar_has_is_refused(served: Served) -> None:
+    table = pa.table({"a": [1.0], "b": [1.0], "moment": pa.array([1 << 62], pa.timestamp("us", "UTC"))})
+    refused = post(served, stream(table.replace_schema_metadata({"modelyard.event_time": "moment"})), "/decide/hold")
+    assert (refused.status_code, refused.json()["field"]) == (400, "modelyard.event_time")

@@ -59,6 +59,14 @@ def test_key_subject_time_and_id_go_beside_the_inputs(served: Served) -> None:
     assert logged["unit"] != logged["subject"] is not None
 
 
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0999-12-31T23:59:59Z"])
+def test_a_time_that_readers_of_the_log_could_not_read_is_refused(served: Served, when: str) -> None:
+    refused = post(served, {"inputs": ANNA, "event_time": when})
+    assert (refused.status_code, refused.json()["field"]) == (400, "parameters.event_time")
+    assert "years 1000 to 8999" in refused.json()["detail"]
+    assert served.client.post("/decide/person", json={"inputs": ANNA, "event_time": "1912-01-01T00:00:00Z"}).status_code == 200
+
+
 def test_keys_of_many_records_stick_to_their_arms(served: Served) -> None:
     keys = [f"c-{n}" for n in range(40)]
     body = {"records": [{"a": n, "b": 0} for n in range(40)], "key": keys}

@@ -22,7 +22,7 @@ from modelyard.decisions.objects import ArrayColumn, ColumnObjects, Objects, jso
 from modelyard.decisions.outcomes import Outcome, OutcomeLog, OutcomeReader, Receipt, join
 from modelyard.decisions.pseudonyms import Pseudonyms
 from modelyard.decisions.reader import DecisionReader, Time, Window
-from modelyard.decisions.schema import DECISIONS, OUTCOMES, SCHEMA_VERSION, Rows, Stamp
+from modelyard.decisions.schema import DECISIONS, OUTCOMES, SCHEMA_VERSION, Rows, Stamp, require_time
 
 __all__ = [
     "DECISIONS",
@@ -64,6 +64,7 @@ __all__ = [
     "joined",
     "json_lines",
     "late_outcomes",
+    "require_time",
     "try_lock",
     "write_atomically",
 ]

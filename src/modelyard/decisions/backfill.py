@@ -28,7 +28,7 @@ from modelyard.decisions.journal import Journal, Limits
 from modelyard.decisions.minting import PREFIX
 from modelyard.decisions.pseudonyms import Pseudonyms
 from modelyard.decisions.reader import DecisionReader
-from modelyard.decisions.schema import DECISION_TABLE, SCHEMA_VERSION, TIME
+from modelyard.decisions.schema import DECISION_TABLE, EARLIEST, LATEST, SCHEMA_VERSION, TIME
 
 ROLE = "backfill"
 _ROWS_AT_ONCE = 1 << 15
@@ -184,9 +184,14 @@ def _cast(piece: Any, name: str, place: int) -> Any:
     if pa.types.is_timestamp(kind) and not (pa.types.is_timestamp(column.type) and column.type.tz):
         raise InvalidInput(f"a {column.type} and not a time with a zone", field=name, hint="give timestamps in UTC")
     try:
-        return column.cast(kind)
+        found = column.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidInput(f"a {column.type} that is no {kind} (rows {place} on): {error}", field=name) from error
+    if pa.types.is_timestamp(kind):
+        early, late = pa.scalar(EARLIEST, kind), pa.scalar(LATEST, kind)
+        fine = pc.and_(pc.greater_equal(found, early), pc.less(found, late))
+        _check_rows(name, pc.fill_null(fine, True), "a time that is not within the years 1000 to 8999", place)
+    return found
 
 
 def _check_json(name: str, column: Any, place: int) -> None:

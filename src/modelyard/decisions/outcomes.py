@@ -19,7 +19,7 @@ from modelyard.core.faults import Faults
 from modelyard.decisions.extents import Extent, Matching
 from modelyard.decisions.files import exclusive
 from modelyard.decisions.journal import Journal, Limits
-from modelyard.decisions.schema import OUTCOME_TABLE, TIME, Rows, to_batch
+from modelyard.decisions.schema import OUTCOME_TABLE, TIME, Rows, require_time, to_batch
 from modelyard.decisions.tables import TableReader
 
 
@@ -73,11 +73,13 @@ class OutcomeLog:
         self._decisions = decisions
 
     def post(self, outcomes: Sequence[Outcome]) -> Receipt:
-        """Log a batch; durable on return, all of it or (when this raises) nothing.
+        """Log a batch; durable on return, all of it or (when this raises) nothing. Raises InvalidInput for values that are
+        no JSON and for times that not every reader could read.
 
         Values equal to the latest known ones are a repeat and change nothing; others are a correction, numbered upwards.
         """
         texts = [_values(outcome) for outcome in outcomes]
+        _require_times(outcomes)
         ids = [outcome.decision_id for outcome in outcomes]
         known = self._decisions.known(ids)
         with exclusive(self._turn):
@@ -196,6 +198,13 @@ def _latest_corrections(outcomes: Any) -> Any:
     last = np.ones(len(ids), dtype=bool)
     last[:-1] = pc.not_equal(ids.slice(0, len(ids) - 1), ids.slice(1)).to_numpy(zero_copy_only=False)
     return ordered.filter(pa.array(last))
+
+
+def _require_times(outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        for name, moment in (("event_time", outcome.event_time), ("time_known", outcome.time_known)):
+            if moment is not None:
+                require_time(moment, name)
 
 
 def _values(outcome: Outcome) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any
 
@@ -20,6 +21,14 @@ SCHEMA_VERSION = 1
 _FIRST_STAMP = 256
 _FEW = 32
 TIME = pa.timestamp("us", tz="UTC")
+EARLIEST, LATEST = datetime(1000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Times given by callers lie between these: one that languages and files cannot tell would be in the way of all who read."""
+
+
+def require_time(moment: datetime, field: str) -> None:
+    """Raises InvalidInput for a time that not every reader of the log could read."""
+    if not EARLIEST <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < LATEST:
+        raise InvalidInput(f"{moment!s:.60} is not within the years 1000 to 8999", field=field)
 
 
 def _column(name: str, kind: Any, required: bool = False) -> Any:

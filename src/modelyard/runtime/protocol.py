@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.core.errors import InvalidInput
+from modelyard.decisions import require_time
 
 LONGEST_TEXT = 1024
 """Characters of a key, a subject, a request's own name: each is looked at or logged once a row."""
@@ -164,4 +165,5 @@ def _micros(text: str) -> int:
         raise InvalidInput(f"not an ISO 8601 time: {text[:40]!r}", field="parameters.event_time") from error
     if moment.tzinfo is None:
         raise InvalidInput(f"a time without an offset: {text!r}", field="parameters.event_time", hint="add Z or +02:00")
+    require_time(moment, "parameters.event_time")
     return (moment - _EPOCH) // _MICROSECOND

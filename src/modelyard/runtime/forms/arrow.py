@@ -207,7 +207,10 @@ def _texts(what: str, column: pa.ChunkedArray) -> list[str]:
         raise InvalidInput(f"the column for modelyard.{what} has nulls", field=f"modelyard.{what}")
     column = _bounded(what, column)
     if what == "event_time" and pa.types.is_timestamp(column.type):
-        return [moment.isoformat() for moment in column.cast(pa.timestamp("us", column.type.tz), safe=False).to_pylist()]
+        try:
+            return [moment.isoformat() for moment in column.cast(pa.timestamp("us", column.type.tz), safe=False).to_pylist()]
+        except (OverflowError, ValueError) as error:
+            raise InvalidInput(f"a time that no calendar has: {error}", field=f"modelyard.{what}") from error
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_integer(column.type)):
         raise InvalidInput(f"the column for modelyard.{what} holds {column.type}", field=f"modelyard.{what}", hint="text")
     texts = [str(value) for value in column.to_pylist()]
