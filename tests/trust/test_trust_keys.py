@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound, Untrusted, family
@@ -105,6 +107,27 @@ def test_trust_roots_go_through_json_and_back(roots: TrustRoots, other: Ed25519S
     more = roots.adding(root_of(other, Purpose.AUDIT)).revoking(other.key_id, now)
     assert TrustRoots.from_json(more.to_json()) == more
     assert json.loads(more.to_json())["version"] == 1
+
+
+@given(
+    st.binary(min_size=32, max_size=32),
+    st.lists(st.sampled_from(list(Purpose)), unique=True, min_size=1),
+    st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.booleans(),
+)
+def test_a_roots_file_without_endpoints_has_the_bytes_that_it_had(
+    seed: bytes, purposes: list[Purpose], begin: datetime, revoked: bool
+) -> None:
+    """Written here field by field, as before keys had endpoints."""
+    key = Ed25519Signer.from_private_bytes(seed).public_key
+    roots = TrustRoots(roots=(TrustRoot.of(key, purposes, begin, begin + DAY),))
+    roots = roots.revoking(key.key_id, begin) if revoked else roots
+    first, last = (moment.isoformat().replace("+00:00", "Z") for moment in (begin, begin + DAY))
+    root = {"key_id": key.key_id, "public_key": key.pem, "purposes": [purpose.value for purpose in purposes],
+            "not_before": first, "not_after": last, "revoked_at": first if revoked else None}  # fmt: skip
+    old = json.dumps({"version": 1, "roots": [root]}, indent=2).encode() + b"\n"
+    assert roots.to_json() == old
+    assert TrustRoots.from_json(old) == roots
 
 
 def test_a_root_of_no_endpoints_is_written_as_ever(roots: TrustRoots, other: Ed25519Signer, now: datetime) -> None:

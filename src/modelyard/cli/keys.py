@@ -129,8 +129,10 @@ def trust_key(
     home: Home = None,
 ) -> int:
     """Trust an operator's key for orders: it comes into the roots file, on the server's machine."""
+    import re
     from datetime import timedelta
 
+    from modelyard.catalog.texts import NAME
     from modelyard.core.clock import SystemClock
     from modelyard.trust import PublicKey, Purpose
 
@@ -140,6 +142,9 @@ def trust_key(
         raise Usage(f"{public} cannot be read: {error}", field="PUBLIC") from error
     if not 1 <= days <= 5 * 366:
         raise Usage("a key is trusted for some days", field="--days", hint="from 1 to 1830")
+    for name in endpoint:
+        if re.fullmatch(NAME, name) is None:
+            raise Usage(f"{name!r} is no endpoint's name", field="--endpoint", hint="modelyard endpoint list")
     now = SystemClock().now()
     root = _keys(home).trust(key, Purpose.ORDER, now, now + timedelta(days=days), endpoint)
     about = f" about {', '.join(root.endpoints)}" if root.endpoints else ""

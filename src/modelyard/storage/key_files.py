@@ -85,6 +85,7 @@ class KeyFiles:
         """Trust somebody else's key for one purpose: an operator's, for orders about these endpoints (about any, when there are
         none). Raises AlreadyExists."""
         root = TrustRoot.of(key, (purpose,), at - timedelta(minutes=5), until, endpoints)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(self._folder / ROOTS, self.roots().adding(root).to_json(), 0o644)
         return root
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -28,7 +28,15 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound
 from modelyard.trust.errors import BadSignature, EarlyKey, ExpiredKey, Malformed, RevokedKey, UnknownKey, WrongPurpose
@@ -167,7 +175,7 @@ class TrustRoot(BaseModel):
     not_before: AwareDatetime
     not_after: AwareDatetime
     revoked_at: AwareDatetime | None = None
-    endpoints: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), exclude_if=lambda names: not names)
+    endpoints: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
     @classmethod
     def of(
@@ -187,6 +195,13 @@ class TrustRoot(BaseModel):
             not_after=not_after,
             endpoints=tuple(endpoints),
         )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `endpoints` where there are none. Not by the field's `exclude_if`: pydantic 2.11 passes over it, and runtimes
+        that do not know the field refuse the whole file."""
+        written: dict[str, Any] = plain(self)
+        return written if self.endpoints else {name: value for name, value in written.items() if name != "endpoints"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
