@@ -105,7 +105,7 @@ def test_an_order_key_is_its_holder_s_and_nobody_else_reads_it(hold: House, yard
     assert again.code == 2
     assert "cannot be made" in again.err
     home = str(hold.platform.settings.home)
-    for name in ("", " hold", "no name"):
+    for name in ("", " hold", "Hold", "no name"):
         mistyped = yard("keys", "trust", f"{key}.pub", "--endpoint", name, "--home", home)
         assert (mistyped.code, f"{name!r} is no endpoint's name" in mistyped.err) == (2, True)
     trusted = yard("keys", "trust", f"{key}.pub", "--endpoint", "hold", "--endpoint", "pay", "--home", home)

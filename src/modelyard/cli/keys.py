@@ -132,8 +132,8 @@ def trust_key(
     import re
     from datetime import timedelta
 
-    from modelyard.catalog.texts import NAME
     from modelyard.core.clock import SystemClock
+    from modelyard.delivery.commands import NAME
     from modelyard.trust import PublicKey, Purpose
 
     try:
