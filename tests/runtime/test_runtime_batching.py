@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ from modelyard.runtime.engine import Answer, ModelServer
 from modelyard.runtime.errors import Overloaded
 from modelyard.runtime.inputs import InputPlan
 from modelyard.runtime.limits import Admission, Gate
+from modelyard.runtime.protocol import TensorIn
 from modelyard.runtime.writer import LogWriter
 from modelyard.trust.statements import EndpointPolicy
 
@@ -379,6 +381,25 @@ def test_arrays_go_the_way_of_lists(data: st.DataObject) -> None:
         assert np.array_equal(array, other[name])
         assert array.flags.writeable
         assert array.shape == other[name].shape
+
+
+@pytest.mark.parametrize("nullable", [False, True])
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_the_greatest_numbers_go_in_every_form(nullable: bool, shape: tuple[int, ...]) -> None:
+    top = (1 << 64) - 1
+    plan = InputPlan(Signature(inputs=(FieldSpec(name="n", type=DataType.UINT64, shape=shape, nullable=nullable),), outputs=()))
+    for number in (1 << 63, top):
+        given = [[number]] if shape else [number]
+        tensor = TensorIn("n", [1, *shape], "UINT64", msgspec.Raw(b"[%d]" % number))
+        for one in (given, np.array(given, np.uint64), tensor):
+            _, columns = plan.read({"n": one})
+            assert [list(column) for column in columns] == [given]
+            assert plan.batch(columns)["n"].reshape(-1).tolist() == [number]
+    for wrong in (top + 1, -1):
+        for one in ([[wrong]] if shape else [wrong], TensorIn("n", [1, *shape], "UINT64", msgspec.Raw(b"[%d]" % wrong))):
+            with pytest.raises(InvalidInput) as caught:
+                plan.read({"n": one})
+            assert caught.value.field == "n"
 
 
 def test_arrays_of_single_rows_are_those_of_columns() -> None:

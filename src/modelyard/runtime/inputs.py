@@ -30,6 +30,8 @@ Row = Sequence[Any]
 _FLOATS = {"FP16": 65504.0, "FP32": 3.4028234663852886e38, "FP64": None}
 _NUMBERS: set[DataType] = {t for t in DataType if t not in (DataType.BOOL, DataType.BYTES)}
 _WHOLE: set[DataType] = {t for t in _NUMBERS if t.value not in _FLOATS}
+_MOST_SAID, _MOST_WHOLE = (1 << 63) - 1, (1 << 64) - 1
+"""The greatest bound that a decoder takes, and the greatest UINT64."""
 _MOST_ROWS = 1_000_000
 _THE_VALUE = " - at `$[0]`"
 _FEW_LISTS = _MANY_ROWS = 1000
@@ -332,18 +334,19 @@ def _item_type(spec: FieldSpec) -> Any:
         item = float if limit is None else Annotated[float, msgspec.Meta(ge=-limit, le=limit)]
     else:
         info = np.iinfo(kind.numpy.name)
-        top = min(int(info.max), (1 << 63) - 1)
-        item = Annotated[int, msgspec.Meta(ge=int(info.min), le=top)]
+        small = int(info.max) <= _MOST_SAID  # a larger bound is for `_value_check`
+        item = Annotated[int, msgspec.Meta(ge=int(info.min), le=int(info.max) if small else None)]
     return item | None if spec.nullable else item
 
 
 def _value_check(spec: FieldSpec) -> Callable[[list[Any]], None] | None:
-    if spec.allowed is None and spec.minimum is None and spec.maximum is None:
+    top = _MOST_WHOLE if spec.type is DataType.UINT64 else None
+    if spec.allowed is None and spec.minimum is None and spec.maximum is None and top is None:
         return None
     allowed = None if spec.allowed is None else frozenset(spec.allowed)
     low = -float("inf") if spec.minimum is None else spec.minimum
-    high = float("inf") if spec.maximum is None else spec.maximum
-    bounded = spec.minimum is not None or spec.maximum is not None
+    high = min(bound for bound in (spec.maximum, top, float("inf")) if bound is not None)
+    bounded = spec.minimum is not None or spec.maximum is not None or top is not None
 
     def check(values: list[Any]) -> None:
         present = [v for v in values if v is not None] if spec.nullable else values
