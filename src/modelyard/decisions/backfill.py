@@ -9,7 +9,6 @@ A decision is known again by its source, the caller's own id and the time it was
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from modelyard.core.clock import Clock
 from modelyard.core.errors import InvalidInput
 from modelyard.core.faults import Faults
 from modelyard.decisions.journal import Journal, Limits
-from modelyard.decisions.minting import PREFIX
+from modelyard.decisions.minting import derived_id
 from modelyard.decisions.pseudonyms import Pseudonyms
 from modelyard.decisions.reader import DecisionReader
 from modelyard.decisions.schema import DECISION_TABLE, EARLIEST, LATEST, SCHEMA_VERSION, TIME
@@ -37,7 +36,6 @@ _REQUIRED = ("id", "decision_time", "organisation", "use_case", "endpoint", "inp
 _OURS = frozenset({"role", "requested_arm", "schema_version", "shadow_of", "request"})
 _JSON = ("inputs", "output", "parts")
 _PSEUDONYM = r"^[0-9a-f]{32}$"
-_MILLIS = (1 << 48) - 1
 
 
 @dataclass(frozen=True)
@@ -49,13 +47,10 @@ class Backfilled:
 
 
 def backfill_id(source: str, own_id: str, decided: datetime | int) -> str:
-    """The id in the log of a decision made elsewhere at that time (an aware datetime, or microseconds): `dec_` and a UUID of
-    version 8 with the time in its first 48 bits (milliseconds), as the ids of other decisions have it, and SHA-256 of the source
-    and the own id in the rest. Who posts outcomes computes it the same way."""
+    """The id in the log of a decision made elsewhere at that time (an aware datetime, or microseconds), made of the source and
+    the own id (see `derived_id`). Who posts outcomes computes it the same way."""
     micros = decided if isinstance(decided, int) else int(pa.scalar(decided, TIME).value)
-    digest = hashlib.sha256(f"{source}\0{own_id}\0{micros}".encode("utf-8", "surrogatepass")).hexdigest()
-    millis = min(max(micros // 1000, 0), _MILLIS)
-    return f"{PREFIX}{millis:012x}8{digest[:3]}{'89ab'[int(digest[3], 16) & 3]}{digest[4:19]}"
+    return derived_id(micros, source, own_id)
 
 
 class Backfill:

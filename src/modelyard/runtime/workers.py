@@ -116,9 +116,8 @@ class Workers:
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe()
         process = context.Process(target=self._work, args=(place, theirs, ours), name=f"worker-{place + 1}")
-        before = signal.pthread_sigmask(
-            signal.SIG_BLOCK, _HANDLED
-        )  # one to the new process waits until it has handlers of its own
+        # a signal to the new process waits until it has handlers of its own: with ours it would be lost
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
             process.start()
         finally:

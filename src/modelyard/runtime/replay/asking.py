@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 
 from modelyard.core.errors import Busy, InvalidInput, ModelyardError, NotApproved
 from modelyard.decisions import DecisionReader, Window
-from modelyard.decisions.minting import PREFIX
+from modelyard.decisions.minting import derived_id
 from modelyard.decisions.protection import ENCRYPTED, HASHED
 from modelyard.runtime.asked import Asked
 from modelyard.runtime.calls import Call, Hidden, Part, decision_rows
@@ -48,11 +47,8 @@ Rows = Sequence[dict[str, Any]]
 
 
 def replay_id(of: str, decided: datetime, manifest: str, again: str = "") -> str:
-    """The id of what this version says to a decision of that time: the same whenever it is asked. `dec_` and a UUID of version 8
-    with the time in its first 48 bits (milliseconds), as the ids of other decisions have it."""
-    noise = hashlib.sha256(f"{of}\0{manifest}\0{again}".encode()).hexdigest()
-    millis = max(0, int(decided.timestamp() * 1000))
-    return f"{PREFIX}{millis:012x}8{noise[:3]}{'89ab'[int(noise[3], 16) & 3]}{noise[4:19]}"
+    """The id of what this version says to a decision of that time: the same whenever it is asked."""
+    return derived_id(round(decided.timestamp() * 1_000_000), of, manifest, again)
 
 
 class _Tally:
