@@ -42,9 +42,10 @@ def test_the_frames_of_the_guide_work(stage: Stage) -> None:
 def test_the_words_of_the_guide_are_those_of_the_command() -> None:
     import inspect
 
-    from modelyard.cli.score import score
+    from modelyard.cli.placing import Placed
+    from modelyard.cli.score import Logged, Who, score
 
-    known = {name.replace("_", "-") for name in inspect.signature(score).parameters}
+    known = {name.replace("_", "-") for some in (score, Who, Logged, Placed) for name in inspect.signature(some).parameters}
     told = set(re.findall(r"--([a-z][a-z-]+)", " ".join(re.findall(r"(?:`|modelyard score)[^`\n]*", GUIDE))))
     assert told <= known
     assert {policy.value for policy in Invalid} == {"fail", "skip", "fallback"}

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from cli_yard import Run, Said
 
+from modelyard.cli.placing import Placed
 from modelyard.cli.replay import replay
 from modelyard.core.clock import SystemClock
 from modelyard.core.errors import Busy
@@ -435,7 +436,7 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "how-to" / "replay-decisions.md").
 
 
 def test_the_guide_says_what_the_command_takes_and_its_code_works(stage: Stage) -> None:
-    known = {name.replace("_", "-") for name in inspect.signature(replay).parameters}
+    known = {name.replace("_", "-") for some in (replay, Placed) for name in inspect.signature(some).parameters}
     told = set(re.findall(r"--([a-z][a-z-]+)", " ".join(re.findall(r"(?:`--|modelyard replay)[^`\n]*", GUIDE))))
     assert told
     assert told <= known

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -18,7 +14,7 @@ from cyclopts import Parameter
 from modelyard.cli import render
 from modelyard.cli.errors import DONE, FAILED, INTERRUPTED, Usage
 from modelyard.cli.options import READING, Reading
-from modelyard.cli.score import place_of
+from modelyard.cli.placing import HERE, Placed, has_bar, json_line
 from modelyard.cli.session import Session, say, segment
 
 if TYPE_CHECKING:
@@ -41,13 +37,7 @@ def replay(
     again: Annotated[
         str, Parameter(show_default=False, help="A new name: ask also for what this version has answered before.")
     ] = "",
-    trust_roots: Annotated[
-        Path | None,
-        Parameter(help="Public keys to trust, from `modelyard keys export-roots`; the installation's own by default."),
-    ] = None,
-    home: Annotated[
-        Path | None, Parameter(help="Where artifacts are kept and decisions are logged; the installation's runtime by default.")
-    ] = None,
+    where: Placed = HERE,
     how: Reading = READING,
 ) -> int:
     """Ask another version what was decided, and compare. Given again, it goes on."""
@@ -65,7 +55,7 @@ def replay(
         tolerance=tolerance,
         again=again,
     )
-    place = place_of(session, trust_roots, home)
+    place = where.place(session)
     with _stoppable() as stop, ExitStack() as open_until_done:
         replayed = Replays(place, _progress(how, open_until_done), stop).run(question)
     _show(replayed, how)
@@ -129,9 +119,7 @@ def _stoppable() -> Iterator[threading.Event]:
 
 def _progress(how: Reading, until_done: ExitStack) -> Callable[[Progress], None]:
     """Who tells how far it is: a bar on a terminal, else a line now and then; JSON lines where the output is JSON."""
-    if how.output != "json" and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        return _bar(until_done)
-    return _Lines(_json_line if how.output == "json" else _line)
+    return _bar(until_done) if has_bar(how) else _Lines(json_line if how.output == "json" else _line)
 
 
 class _Lines:
@@ -145,12 +133,6 @@ class _Lines:
         if tenth != self._told:
             self._told = tenth
             self._put(progress)
-
-
-def _json_line(progress: Progress) -> None:
-    import msgspec
-
-    render.put(json.dumps(msgspec.to_builtins(progress)))
 
 
 def _line(progress: Progress) -> None:

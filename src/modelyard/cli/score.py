@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,12 +12,40 @@ from cyclopts import Parameter
 from modelyard.cli import render
 from modelyard.cli.errors import DONE, Usage
 from modelyard.cli.options import READING, Reading
+from modelyard.cli.placing import HERE, Placed, has_bar, json_line
 from modelyard.cli.session import Session, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modelyard.runtime.batch import Place, Progress
+    from modelyard.runtime.batch import Progress
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Who:
+    """Which arm answers a row."""
+
+    arm: Annotated[str | None, Parameter(help="A live arm in place of the champion.")] = None
+    shares: Annotated[bool, Parameter(negative=(), show_default=False, help="Draw an arm for each row by the arms' shares.")] = (
+        False
+    )
+    key: Annotated[str | None, Parameter(help="Column whose value always draws the same arm; its pseudonym is logged.")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Logged:
+    """What the decision log has of a row."""
+
+    subject: Annotated[str | None, Parameter(help="Column that names the person; its pseudonym is logged.")] = None
+    log: Annotated[float, Parameter(help="Share of decisions to log; less than 1 only where the tier is low.")] = 1.0
+    log_inputs: Annotated[
+        Literal["values", "reference"], Parameter(help="What the log repeats: the inputs, or file and row.")
+    ] = "values"
+
+
+CHAMPION, ALL = Who(), Logged()
 
 
 def score(
@@ -34,26 +60,12 @@ def score(
     processes: Annotated[int | None, Parameter(help="As many as cores when left out; with Ray, as the cluster has.")] = None,
     ray_address: Annotated[str | None, Parameter(help="Of the Ray cluster; without it Ray's own rules hold.")] = None,
     keep: Annotated[str | None, Parameter(help="Input columns to repeat, with commas; all when left out, `-` for none.")] = None,
-    arm: Annotated[str | None, Parameter(help="A live arm in place of the champion.")] = None,
-    shares: Annotated[
-        bool, Parameter(negative=(), show_default=False, help="Draw an arm for each row by the arms' shares.")
-    ] = False,
-    key: Annotated[str | None, Parameter(help="Column whose value always draws the same arm; its pseudonym is logged.")] = None,
-    subject: Annotated[str | None, Parameter(help="Column that names the person; its pseudonym is logged.")] = None,
+    who: Who = CHAMPION,
     invalid: Annotated[
         Literal["fail", "skip", "fallback"], Parameter(help="For rows that do not fit: end, leave out, or the constant.")
     ] = "fail",
-    log: Annotated[float, Parameter(help="Share of decisions to log; less than 1 only where the tier is low.")] = 1.0,
-    log_inputs: Annotated[
-        Literal["values", "reference"], Parameter(help="What the log repeats: the inputs, or file and row.")
-    ] = "values",
-    trust_roots: Annotated[
-        Path | None,
-        Parameter(help="Public keys to trust, from `modelyard keys export-roots`; the installation's own by default."),
-    ] = None,
-    home: Annotated[
-        Path | None, Parameter(help="Where artifacts are kept and decisions are logged; the installation's runtime by default.")
-    ] = None,
+    logged: Logged = ALL,
+    where: Placed = HERE,
     how: Reading = READING,
 ) -> int:
     """Score files with what an endpoint has released. Given again, it goes on."""
@@ -68,15 +80,11 @@ def score(
         out=out,
         format=format,
         keep=None if keep is None else tuple(name for name in keep.split(",") if name not in ("", "-")),
-        arm=arm,
-        shares=shares,
-        key=key,
-        subject=subject,
         invalid=Invalid(invalid),
-        log=log,
-        log_inputs=log_inputs,
+        **vars(who),
+        **vars(logged),
     )
-    place = place_of(Session(how), trust_roots, home)
+    place = where.place(Session(how))
     with ExitStack() as open_until_done:
         told = _progress(how, open_until_done)
         result = Batches(place, engine_of(engine, processes, ray_address), told).run(order)
@@ -87,45 +95,11 @@ def score(
     return DONE
 
 
-def place_of(session: Session, trust_roots: Path | None, home: Path | None) -> Place:
-    """Where a batch or replay runs: beside the installation's runtime if that is on this machine. Raises Usage without roots."""
-    from modelyard.runtime.batch import Place
-
-    installation = Path(os.environ.get("MODELYARD_HOME", ".modelyard"))
-    runtime = Path(os.environ.get("MODELYARD_RUNTIME_HOME") or installation / "runtime")
-    roots = trust_roots or installation / "keys" / "trust-roots.json"
-    if not roots.exists():
-        raise Usage(
-            f"there are no trust roots at {roots}",
-            field="--trust-roots",
-            hint="`modelyard keys export-roots` on the server's machine writes them",
-        )
-    policy = installation / "policy.json"
-    where = home or runtime
-    target = session.target
-    return Place(
-        home=where,
-        source=target.url,
-        trust_roots=roots,
-        log=where / "decisions",
-        token=target.token,
-        policy_file=policy if home is None and policy.exists() else None,
-    )
-
-
 def _progress(how: Reading, until_done: ExitStack) -> Callable[[Progress], None]:
     """Who tells how far it is: a bar on a terminal, else lines; JSON lines where the output is JSON."""
-    if how.output == "json":
-        return _json_line
-    if not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
-        return _line
-    return _bar(until_done)
-
-
-def _json_line(progress: Progress) -> None:
-    import msgspec
-
-    render.put(json.dumps(msgspec.to_builtins(progress)))
+    if has_bar(how):
+        return _bar(until_done)
+    return json_line if how.output == "json" else _line
 
 
 def _line(progress: Progress) -> None:
