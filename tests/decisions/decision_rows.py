@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 from modelyard.decisions import Rows
@@ -41,3 +43,22 @@ def consistent(table: Any) -> list[str]:
         assert row["endpoint"]
     ids: list[str] = table["id"].to_pylist()
     return ids
+
+
+_WRITER = """
+import sys, pathlib, itertools
+sys.path.insert(0, sys.argv[2])
+from decision_rows import rows
+from modelyard.decisions import DecisionLog, Limits
+log = DecisionLog(pathlib.Path(sys.argv[1]), "w", limits=Limits(**{sys.argv[4]: int(sys.argv[5])}))
+for n in itertools.count():
+    batch = [f"dec_{sys.argv[3]}_{n}_{k}" for k in range(n % 7 + 1)]
+    log.append(rows(batch))
+    print(*batch, flush=True)
+"""
+
+
+def writing(root: Path, name: str, **limit: int) -> list[str]:
+    """The command of a process that logs under `w` without end, with one limit, and prints the ids when they are in the log."""
+    ((what, size),) = limit.items()
+    return [sys.executable, "-c", _WRITER, str(root), str(Path(__file__).parent), name, what, str(size)]

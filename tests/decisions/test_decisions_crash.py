@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from decision_rows import consistent, rows
+from decision_rows import consistent, rows, writing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -173,24 +173,11 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert "writable" in done.stdout
 
 
-_WRITER = """
-import sys, pathlib, itertools
-sys.path.insert(0, sys.argv[2])
-from decision_rows import rows
-from modelyard.decisions import DecisionLog, Limits
-log = DecisionLog(pathlib.Path(sys.argv[1]), "w", limits=Limits(segment_bytes=40_000))
-for n in itertools.count():
-    batch = [f"dec_{sys.argv[3]}_{n}_{k}" for k in range(n % 7 + 1)]
-    log.append(rows(batch))
-    print(*batch, flush=True)
-"""
-
-
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     acknowledged: list[str] = []
     for turn in range(3):
         child = subprocess.Popen(
-            [sys.executable, "-c", _WRITER, str(tmp_path), str(Path(__file__).parent), str(turn)],
+            writing(tmp_path, f"{turn}", segment_bytes=40_000),
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from decision_rows import consistent, rows
+from decision_rows import consistent, rows, writing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -133,24 +132,10 @@ def test_who_reads_while_it_is_written_sees_all_that_was_acknowledged_and_no_dam
     assert shown(tmp_path) == acknowledged
 
 
-_WRITER = """
-import sys, pathlib, itertools
-sys.path.insert(0, sys.argv[2])
-from decision_rows import rows
-from modelyard.decisions import DecisionLog, Limits
-log = DecisionLog(pathlib.Path(sys.argv[1]), "w", limits=Limits(room=65536))
-for n in itertools.count():
-    batch = [f"dec_{sys.argv[3]}_{n}_{k}" for k in range(n % 7 + 1)]
-    log.append(rows(batch))
-    print(*batch, flush=True)
-"""
-
-
 def test_a_writer_that_is_killed_in_its_room(tmp_path: Path) -> None:
     acknowledged: list[str] = []
     for turn in range(2):
-        command = [sys.executable, "-c", _WRITER, str(tmp_path), str(Path(__file__).parent), str(turn)]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(writing(tmp_path, f"{turn}", room=ROOM), stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         last = len(segments(tmp_path / "w"))
         there = roomy(tmp_path / "w", last + 2)

@@ -12,6 +12,7 @@ from modelyard.core.errors import AlreadyExists, InvalidInput, Refused, TooLarge
 from modelyard.core.records import Transaction, equals, every, first
 from modelyard.kinds.contract import Severity
 from modelyard.kinds.manifest import VersionManifest
+from modelyard.kinds.signature import Signature
 
 GREATEST_ANCESTRY = 100_000
 
@@ -29,6 +30,7 @@ def check_intake(command: RegisterVersion, model: Model, intake: Intake) -> None
     """Raises InvalidInput when the parts contradict each other, Refused when the artifact is not safe enough."""
     _check_kind(command, model, intake.kinds)
     _check_safety(command, intake)
+    _check_signature(command.signature)
     _check_parts(command)
 
 
@@ -62,15 +64,20 @@ def _check_safety(command: RegisterVersion, intake: Intake) -> None:
             raise Refused(f"dangerous artifact: {risk.code}: {risk.detail}", field="inspection.risks")
 
 
-def _check_parts(command: RegisterVersion) -> None:
-    if not command.signature.inputs or not command.signature.outputs:
+def _check_signature(signature: Signature) -> None:
+    if not signature.inputs or not signature.outputs:
         raise InvalidInput("a signature has at least one input and one output", field="signature")
-    for side in ("inputs", "outputs"):
-        for place, field in enumerate(getattr(command.signature, side)):
+    for side, fields in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+        for place, field in enumerate(fields):
             if any(size < 1 for size in field.shape):
-                where = f"signature.{side}[{place}].shape"
-                detail = f"field {field.name!r} has the shape {list(field.shape)}: each size is at least 1"
-                raise InvalidInput(detail, field=where, hint="say the shape of one row's value; nothing for a single value")
+                raise InvalidInput(
+                    f"field {field.name!r} has the shape {list(field.shape)}: each size is at least 1",
+                    field=f"signature.{side}[{place}].shape",
+                    hint="say the shape of one row's value; nothing for a single value",
+                )
+
+
+def _check_parts(command: RegisterVersion) -> None:
     names = [(d.purpose, d.name) for d in command.data]
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:

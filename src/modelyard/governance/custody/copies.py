@@ -43,6 +43,18 @@ def _after(before: CopyTold, news: CopyTold) -> CopyTold:
     return news.model_copy(update={"rows": rows})
 
 
+def changed(told: Iterable[CopyTold]) -> list[str]:
+    """The batches of which files were rewritten or removed."""
+    return sorted({one.batch for one in told if one.fate in (CopyFate.REWRITTEN, CopyFate.REMOVED)})
+
+
+def looked_into(told: Sequence[CopyTold], again: Iterable[CopyTold]) -> tuple[CopyTold, ...]:
+    """What became of files, once they were looked into again: one that has rows of the person still, or anew, is not done. What
+    is said of a file that could not be rewritten stays."""
+    left = {(one.batch, one.file) for one in told if one.fate is CopyFate.FOUND}
+    return merged(told, (one for one in again if one.fate is CopyFate.FOUND and (one.batch, one.file) not in left))
+
+
 def open_batches(told: Iterable[CopyTold]) -> list[str]:
     """The batches that have files which are still to be rewritten, or waited for."""
     return sorted({one.batch for one in told if one.fate in (CopyFate.FOUND, CopyFate.WAITING)})

@@ -24,7 +24,7 @@ from modelyard.core.messages import SYSTEM, Command
 from modelyard.core.records import Query, Storage, equals
 from modelyard.decisions import DecisionReader, Erasures, Hold, Keeper, LogDamaged, Pseudonyms, Window, write_atomically
 from modelyard.governance.custody.commands import ApplyRetention, JudgeErasure, RecordErasure, RecordRetention
-from modelyard.governance.custody.copies import HeldCopies, merged, open_batches, waiting
+from modelyard.governance.custody.copies import HeldCopies, changed, looked_into, merged, open_batches, waiting
 from modelyard.governance.custody.erasures import find_erasure, open_erasures
 from modelyard.governance.custody.holds import active_holds, on_subject, subject_of
 from modelyard.governance.custody.model import (
@@ -207,10 +207,8 @@ class Custodian:
             return ()
         decisions = self.keeper.erased_decisions()
         told = tuple(self.copies.rewrite(one, decisions) for one in found)
-        left = {(one.batch, one.file) for one in told if one.fate is CopyFate.FOUND}
-        done = sorted({one.batch for one in told if one.fate in (CopyFate.REWRITTEN, CopyFate.REMOVED)})
-        again = self.copies.find(decisions, done) if done else []  # a file is done when it was looked into anew
-        return merged(told, (one for one in again if one.fate is CopyFate.FOUND and (one.batch, one.file) not in left))
+        done = changed(told)
+        return looked_into(told, self.copies.find(decisions, done)) if done else told
 
     def _erased(self, subject: str, erasure: Erasure, copies: tuple[CopyTold, ...]) -> RecordErasure:
         try:

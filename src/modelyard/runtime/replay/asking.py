@@ -22,13 +22,12 @@ from modelyard.decisions.minting import derived_id
 from modelyard.decisions.protection import ENCRYPTED, HASHED
 from modelyard.runtime.asked import Asked
 from modelyard.runtime.calls import Call, Hidden, Part, decision_rows
-from modelyard.runtime.errors import NoAnswer
 from modelyard.runtime.inputs import Columns, rows_of
 from modelyard.runtime.replay.comparing import Differences, Durations
 from modelyard.runtime.replay.model import Progress, Question, Replayed
 from modelyard.runtime.table import ServedEndpoint, ServingArm, Table
 from modelyard.runtime.writer import LogWriter
-from modelyard.trust.statements import Protection, Stale
+from modelyard.trust.statements import Protection
 
 AT_ONCE = 256
 """Rows of a group, at most: all that is held of the window besides one batch of the reader."""
@@ -79,8 +78,8 @@ class Asking:
 
     async def replay(self, question: Question) -> Replayed:
         """Ask for every decision of the window that a caller got, and compare. What an earlier run with the same name answered is
-        not asked again. Raises InvalidInput, NotApproved when the arm's release has ended, NoAnswer when the routes are too old,
-        and what the log raises; what was logged until then stays. What the model raises is counted."""
+        not asked again. Raises InvalidInput, NotApproved when the arm's release has ended, and what `look` and the log
+        raise; what was logged until then stays. What the model raises is counted."""
         question.check()
         self._again, self._id = question.again, question.id(self.arm.manifest)
         self._started = perf_counter()
@@ -109,7 +108,8 @@ class Asking:
                 if await asyncio.to_thread(self.stop.wait, due) if due > 0 else self.stop.is_set():
                     break
                 await asyncio.to_thread(self.look)
-                _require_in_force(self.arm, self.endpoint, time())
+                if time() >= self.arm.until:
+                    raise NotApproved(f"arm {self.arm.name!r}: its release has ended", field="until")
                 await self._group(group, tally)
                 self._tell(tally)
         return tally
@@ -283,13 +283,6 @@ def _told(moment: datetime | None) -> str | None:
 
 def _live(batch: Any) -> Any:
     return batch.filter(pc.is_in(batch.column("role"), value_set=_LIVE))
-
-
-def _require_in_force(arm: ServingArm, endpoint: ServedEndpoint, now: float) -> None:
-    if now >= arm.until:
-        raise NotApproved(f"arm {arm.name!r}: its release has ended", field="until")
-    if endpoint.policy(now) is not Stale.SERVE:
-        raise NoAnswer("the route snapshot is older than its tier permits", hint="the control plane must renew it")
 
 
 def _clear(row: dict[str, Any]) -> dict[str, Any]:
