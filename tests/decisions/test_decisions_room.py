@@ -24,7 +24,7 @@ from tests.conftest import examples
 
 ROOM = 1 << 16
 BUSY = Limits(room=ROOM)
-MOST = 5_000
+MOST = 50_000
 
 
 def shown(root: Path) -> list[str]:
@@ -110,9 +110,10 @@ def test_batches_of_all_sizes_are_read_in_order(tmp_path_factory: pytest.TempPat
 
 def test_who_reads_while_it_is_written_sees_all_that_was_acknowledged_and_no_damage(tmp_path: Path) -> None:
     acknowledged: list[str] = []
+    looks = 0
 
     def write(log: DecisionLog) -> None:
-        while len(segments(tmp_path / "w")) < 4:
+        while len(segments(tmp_path / "w")) < 4 or looks < 5:
             batch = [f"d{len(acknowledged) + k:07d}" for k in range(40)]
             log.append(rows(batch))
             acknowledged.extend(batch)
@@ -120,7 +121,7 @@ def test_who_reads_while_it_is_written_sees_all_that_was_acknowledged_and_no_dam
     with DecisionLog(tmp_path, "w", limits=BUSY) as log:
         writer = threading.Thread(target=write, args=(log,))
         writer.start()
-        looks, reader = 0, DecisionReader(tmp_path)
+        reader = DecisionReader(tmp_path)
         while writer.is_alive():
             before = len(acknowledged)
             found = (reader if looks % 2 else DecisionReader(tmp_path)).scan(Window(), ["id"])["id"].to_pylist()
@@ -128,7 +129,6 @@ def test_who_reads_while_it_is_written_sees_all_that_was_acknowledged_and_no_dam
             assert found == sorted(set(found))
             looks += 1
         writer.join()
-    assert looks > 3
     assert shown(tmp_path) == acknowledged
 
 
