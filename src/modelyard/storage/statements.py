@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.operators import custom_op
 
 from modelyard.storage.layout import Condition, Cursor, Layout, Scalar, Search
-from modelyard.storage.schema import POSTGRESQL, SQLITE, search_table, shape_of, sql_table
+from modelyard.storage.schema import POSTGRESQL, SQLITE, Shape, search_table, shape_of, sql_table
 
 SCANNED = 1_000
 """SQLite: so many rows are read in order first, looking for the words in each: common words fill a page at once, at any size of
@@ -85,14 +85,26 @@ class Segment:
     lead: str = ""
 
 
+@lru_cache(maxsize=1024)
+def _known_table(shape: Shape, dialect: str) -> sa.Table:
+    """Of each shape one for the process, made when it is first asked for: of all tables there are, a process asks for few."""
+    return sql_table(shape, dialect)
+
+
 class Statements:
-    """All statements of one table for one dialect."""
+    """All statements of one table for one dialect. Nothing is made before it is asked for."""
 
     def __init__(self, layout: Layout[Any], dialect: sa.Dialect) -> None:
         self.layout, self._dialect, self._dialect_of = layout, dialect.name, dialect
-        self._table = sql_table(shape_of(layout), dialect.name)
         self._found: dict[Any, Prepared] = {}
-        self._mine = self._table.c.id == sa.bindparam("its_id")
+
+    @cached_property
+    def _table(self) -> sa.Table:
+        return _known_table(shape_of(self.layout), self._dialect)
+
+    @cached_property
+    def _mine(self) -> Any:
+        return self._table.c.id == sa.bindparam("its_id")
 
     @cached_property
     def get(self) -> Prepared:
