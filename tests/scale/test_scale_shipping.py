@@ -111,7 +111,7 @@ with ShippedLog(Path(sys.argv[1]), "writer", segments_at({url!r}, options), ship
         if log.commit([rows([i]) for i in ids]) == [None] * 3:
             sys.stdout.write(" ".join(ids) + "\\n")
             sys.stdout.flush()
-        time.sleep(0.005)  # a caller's pace: two cores have to carry writers, store and collector
+        time.sleep(0.02)  # a caller's pace: two cores have to carry writers, store and collector
 """
 
 
