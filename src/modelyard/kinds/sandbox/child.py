@@ -120,10 +120,7 @@ class Child:
             return TimedOut(f"the model did not answer within {wall:g} seconds; its process was stopped")
         if isinstance(error, wire.Garbled) and str(error) != "the other side has gone":
             return Unavailable(f"the model's process was stopped: {error}", hint="the next call starts it again")
-        code = process.ended(self._process)
-        self._gone.set()
-        self._watcher.join(timeout=1)
-        self._hear_last()
+        code = process.ended(self._process, last=self._hear_last)
         told = process.death(code, self._limits, self._stderr.decode(errors="replace"))
         return Unavailable(f"the model's process died while answering: {told.detail}", hint="the next call starts it again")
 
@@ -175,9 +172,11 @@ class Child:
 
     def _hear_last(self) -> None:
         """What a dead process left on stderr, also when it had said too much to be listened to."""
+        self._gone.set()
+        self._watcher.join(timeout=_TICK)
         stderr = self._process.stderr
         if stderr is not None:
-            with suppress(OSError, ValueError):  # nothing is there, or it is closed
+            with suppress(BlockingIOError):  # nothing is there, and a process that escaped its group holds the other end
                 os.set_blocking(stderr.fileno(), False)
                 self._stderr = (self._stderr + os.read(stderr.fileno(), _PIPE))[-_STDERR_KEPT:]
 

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -100,11 +100,17 @@ def end(process: subprocess.Popen[bytes]) -> int:
     return process.returncode
 
 
-def ended(process: subprocess.Popen[bytes]) -> int | None:
-    """How the child ended by itself, given a moment to do so; None when it had to be killed. Its group is gone after."""
+def ended(process: subprocess.Popen[bytes], last: Callable[[], None] | None = None) -> int | None:
+    """How the child ended by itself, given a moment to do so; None when it had to be killed. Its group is gone after.
+
+    `last` is called when all of the group are dead and stderr is still open.
+    """
     if process.returncode is not None:
         return process.returncode
     by_itself = _ends(process)
+    kill(process)
+    if last is not None:
+        last()
     code = end(process)
     return code if by_itself else None
 
