@@ -93,6 +93,7 @@ def test_a_runtime_without_a_store_cannot_acknowledge_after_it(tmp_path: Path) -
 # --- on S3
 
 WRITER = """
+import signal
 import sys
 import time
 from datetime import timedelta
@@ -105,6 +106,7 @@ from modelyard.decisions.shipping_stores import segments_at
 options = {options!r}
 often = dict(segment_bytes=30_000, seal_after=timedelta(seconds=1), keep=timedelta(0), every=0.05)
 shipping = Shipping(Acknowledge(sys.argv[2]), **often)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored
 with ShippedLog(Path(sys.argv[1]), "writer", segments_at({url!r}, options), shipping) as log:
     for n in range(10_000_000):
         ids = [f"dec_{{sys.argv[3]}}_{{n}}_{{k}}" for k in range(3)]
@@ -172,6 +174,13 @@ def own_s3(tmp_path: Path) -> Iterator[S3Server]:
         server.stop(signal.SIGKILL)  # it takes its time to end in order, and nothing of it is needed any more
 
 
+def _ended(process: subprocess.Popen[str], within: float) -> None:
+    try:
+        process.wait(timeout=within)
+    finally:
+        process.kill()
+
+
 @pytest.mark.slow
 def test_a_store_that_stops_and_starts_again(tmp_path: Path, own_s3: S3Server) -> None:
     """Answers go on or are refused, by mode; nothing acknowledged is lost, and all goes on by itself."""
@@ -196,7 +205,8 @@ def test_a_store_that_stops_and_starts_again(tmp_path: Path, own_s3: S3Server) -
     finally:
         for process in processes.values():
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=120)
+        for process in processes.values():
+            _ended(process, within=120)
 
     def all_there() -> bool:
         assert collector(store, centre).collect().problems == {}
