@@ -19,6 +19,7 @@ from modelyard.decisions import DecisionReader, Keeper, Pseudonyms, Window
 from modelyard.governance.audit import verify_records
 from modelyard.governance.custody.commands import ImportErasures, JudgeErasure, RequestErasure
 from modelyard.governance.custody.model import Erasure
+from modelyard.runtime.protocol import LONGEST_TEXT
 from modelyard.storage.backup import backup, read_list, restore
 from modelyard.worker.duties import keep_and_erase
 from tests.life.conftest import actor
@@ -75,6 +76,16 @@ def test_an_erased_person_is_in_no_file(either: Yard) -> None:
     assert {a["action"] for a in told} >= {"governance.judge_erasure", "governance.record_erasure"}
     assert PSEUDONYM not in json.dumps(told)
     assert verify_records(either.platform.storage, EXPLAINED_TABLES) == ()
+
+
+def test_whoever_can_be_named_to_an_endpoint_can_be_erased(either: Yard) -> None:
+    either.use_case("credit")
+    longest = "n" * LONGEST_TEXT
+    with either.writing() as log:
+        either.decide(log, "credit", subject=longest)
+    assert len(about(either, longest)) == 1
+    assert erase(either, longest)["state"] == "hidden"
+    assert about(either, longest) == []
 
 
 def test_what_a_living_writer_holds_open_is_hidden_and_goes_when_it_is_sealed(either: Yard) -> None:

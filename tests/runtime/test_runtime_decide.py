@@ -67,6 +67,14 @@ def test_a_time_that_readers_of_the_log_could_not_read_is_refused(served: Served
     assert served.client.post("/decide/person", json={"inputs": ANNA, "event_time": "1912-01-01T00:00:00Z"}).status_code == 200
 
 
+@pytest.mark.parametrize("subject", ["", ["somebody", ""]])
+def test_a_person_without_a_name_is_nobody_to_log(served: Served, subject: Any) -> None:
+    """All of them would have one pseudonym, and be erased together."""
+    refused = post(served, {"records": [ANNA, ANNA], "subject": subject})
+    assert (refused.status_code, refused.json()["field"]) == (400, "parameters.subject")
+    assert "has no name" in refused.json()["detail"]
+
+
 def test_keys_of_many_records_stick_to_their_arms(served: Served) -> None:
     keys = [f"c-{n}" for n in range(40)]
     body = {"records": [{"a": n, "b": 0} for n in range(40)], "key": keys}

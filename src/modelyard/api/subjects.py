@@ -19,7 +19,8 @@ from modelyard.governance.custody.commands import MOST_IMPORTED, ErasureTold
 from modelyard.governance.custody.custodian import fingerprint
 from modelyard.governance.custody.model import Erasure
 
-LONGEST = 1000
+LONGEST = 1024
+"""As long as callers of an endpoint may name a person: whoever can be logged can be erased."""
 Identifier = Annotated[
     SecretStr,
     Field(min_length=1, max_length=LONGEST, description="As callers of the endpoint name this person; it is not kept"),

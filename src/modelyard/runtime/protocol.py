@@ -135,12 +135,16 @@ def routing_keys(parameters: Parameters | None, rows: int) -> list[str] | str | 
 
 
 def subjects(parameters: Parameters | None, rows: int) -> list[str] | None:
-    """The subject of each row, or None when none is named."""
+    """The subject of each row, or None when none is named. Raises InvalidInput when one is the empty text: everybody whose name
+    is missing somewhere would be one person."""
     if parameters is None or parameters.subject is None:
         return None
-    if not isinstance(parameters.subject, list):
-        return [str(parameters.subject)] * rows
-    return [str(key) for key in _one_a_row(parameters.subject, rows, "parameters.subject")]
+    given = parameters.subject
+    named = [str(key) for key in _one_a_row(given, rows, "parameters.subject")] if isinstance(given, list) else [str(given)] * rows
+    if "" in named:
+        hint = "leave `subject` out where nobody is meant"
+        raise InvalidInput("the person has no name: an empty text", field="parameters.subject", hint=hint)
+    return named
 
 
 def event_times(parameters: Parameters | None, rows: int) -> list[int] | None:
