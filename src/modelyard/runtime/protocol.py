@@ -140,7 +140,8 @@ def subjects(parameters: Parameters | None, rows: int) -> list[str] | None:
     if parameters is None or parameters.subject is None:
         return None
     given = parameters.subject
-    named = [str(key) for key in _one_a_row(given, rows, "parameters.subject")] if isinstance(given, list) else [str(given)] * rows
+    each = _one_a_row(given, rows, "parameters.subject") if isinstance(given, list) else [given] * rows
+    named = [str(key) for key in each]
     if "" in named:
         hint = "leave `subject` out where nobody is meant"
         raise InvalidInput("the person has no name: an empty text", field="parameters.subject", hint=hint)
