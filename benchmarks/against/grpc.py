@@ -1,7 +1,8 @@
 """gRPC against HTTP with JSON: 100 rows a request, the same runtime, four callers each that know their bytes beforehand.
 
-Asked twice: by h2load (of nghttp2), which speaks both and costs next to nothing, so that the runtime is what is measured; and by
-callers in Python, each with the client that Python has for it.
+Asked three times: by h2load (of nghttp2), which speaks both and costs next to nothing, so that the runtime is what is measured; by
+callers in Python with their bytes made beforehand, each with the client that Python has for it; and by Triton's client from
+arrays to arrays, as users ask, where making and reading the bytes counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,13 +45,15 @@ def run(stack: ExitStack, folder: Path) -> None:
     process = started.process.pid
     settle([process])
     sides = {"grpc": partial(_by_grpc, port), "http json": partial(_by_http, started.port)}
-    for caller in sides.values():
+    arrays = {"grpc": partial(_by_triton_grpc, port), "http json": partial(_by_triton_http, started.port)}
+    for caller in (*sides.values(), *arrays.values()):
         caller()()  # it looks at the answer, which h2load does not
     if shutil.which("h2load"):
         _compare("h2load", _by_h2load(folder, port, started.port, process))
     else:
         print("h2load is not here (Debian: nghttp2-client): only callers in Python are asked, whose own cost is in the rates\n")
-    _compare("callers in Python", {name: partial(turn, caller, process) for name, caller in sides.items()})
+    for who, callers in (("callers in Python", sides), ("Triton's client, from arrays to arrays", arrays)):
+        _compare(who, {name: partial(turn, caller, process) for name, caller in callers.items()})
 
 
 def _compare(callers: str, turns: dict[str, Turn]) -> None:
@@ -140,5 +144,30 @@ def _by_http(port: int) -> Callable[[], None]:
         answer = connection.getresponse()
         assert answer.status == 200
         answer.read()
+
+    return ask
+
+
+def _by_triton_grpc(port: int) -> Callable[[], None]:
+    from tritonclient import grpc
+
+    return _from_array_to_arrays(grpc, grpc.InferenceServerClient(f"127.0.0.1:{port}"), {})
+
+
+def _by_triton_http(port: int) -> Callable[[], None]:
+    from tritonclient import http
+
+    return _from_array_to_arrays(http, http.InferenceServerClient(f"127.0.0.1:{port}"), {"binary_data": False})
+
+
+def _from_array_to_arrays(kind: Any, client: Any, json_alone: dict[str, bool]) -> Callable[[], None]:
+    given = np.array(rows(ROWS), "<f4")
+
+    def ask() -> None:
+        asked = kind.InferInput("x", given.shape, "FP32")
+        asked.set_data_from_numpy(given, **json_alone)
+        outputs = [kind.InferRequestedOutput(name, **json_alone) for name in ("label", "probability")]
+        told = client.infer("m", [asked], outputs=outputs)
+        assert [len(told.as_numpy(name)) for name in ("label", "probability")] == [ROWS, ROWS]
 
     return ask
