@@ -1,7 +1,7 @@
 """gRPC against HTTP with JSON: 100 rows a request, the same runtime, four callers each that know their bytes beforehand.
 
-Asked three times: by h2load (of nghttp2), which speaks both and costs next to nothing, so that the runtime is what is measured; by
-callers in Python with their bytes made beforehand, each with the client that Python has for it; and by Triton's client from
+Asked three times: by h2load (of nghttp2), which speaks both and costs next to nothing, so that the runtime is what is measured;
+by callers in Python with their bytes made beforehand, each with the client that Python has for it; and by Triton's client from
 arrays to arrays, as users ask, where making and reading the bytes counts.
 """
 
