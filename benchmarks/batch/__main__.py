@@ -45,6 +45,9 @@ def turns(folder: Path, rows: int) -> Mapping[str, Callable[[], Sample]]:
     def by_hand() -> Sample:
         return measured(lambda: plain.loop(data, source, folder / "plain.parquet"))
 
+    def by_two_hands() -> Sample:
+        return measured(lambda: _checked(plain.loops(data, source, folder / "plain.parquet", 2), rows))
+
     def ours(engine: Engine, **how: Any) -> Callable[[], Sample]:
         def turn() -> Sample:
             out = folder / "out"
@@ -61,6 +64,7 @@ def turns(folder: Path, rows: int) -> Mapping[str, Callable[[], Sample]]:
 
     return {
         "plain loop": by_hand,
+        "plain loop, two processes": by_two_hands,
         "disk, the log's bytes": disk,
         "log off, one process": ours(Inline(), log=0.0),
         "log off, two processes": ours(Processes(2), log=0.0),
@@ -100,10 +104,14 @@ def told(taken: Mapping[str, Sequence[Sample]]) -> str:
         wall = ratio([s.wall for s in samples], [s.wall for s in base])
         cpu = ratio([s.cpu for s in samples], [s.cpu for s in base])
         lines.append(f"| {name} | {rate} | {each} | {wall} | {cpu} |")
-    for mode in ("log off", "log refers to rows", "log repeats inputs"):
-        one, two = ([s.rate for s in taken[f"{mode}, {count}"]] for count in ("one process", "two processes"))
+    for mode in ("plain loop", "log off", "log refers to rows", "log repeats inputs"):
+        one, two = ([s.rate for s in taken[name]] for name in (_alone(mode), f"{mode}, two processes"))
         lines.append(f"\n{mode}: two processes are {ratio(two, one)} times as fast as one")
     return "\n".join(lines)
+
+
+def _alone(mode: str) -> str:
+    return mode if mode == "plain loop" else f"{mode}, one process"
 
 
 def main(arguments: Sequence[str]) -> None:
