@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from decision_rows import consistent, rows
+from decision_rows import consistent, long_ago, rows
 from pyarrow import parquet
 
 from modelyard.core.clock import ManualClock
@@ -20,6 +20,7 @@ from modelyard.decisions import (
     DecisionReader,
     Erasures,
     Keeping,
+    Limits,
     LogUnwritable,
     Outcome,
     OutcomeLog,
@@ -55,6 +56,34 @@ def test_as_a_stream_of_arrow(root: Path) -> None:
     stream = DecisionReader(root).as_arrow(Window(since=NOON + timedelta(hours=2)), ["id", "endpoint"])
     assert stream.schema.names == ["id", "endpoint"]
     assert sorted(stream.read_all()["id"].to_pylist()) == [f"dec_{n:02}" for n in range(2, 12)]
+
+
+def test_a_mark_tells_whether_anything_came_went_or_was_erased(root: Path) -> None:
+    reader = DecisionReader(root)
+    assert reader.mark() is None, "it is just being written: times of files are too coarse"
+
+    def settled() -> object:
+        long_ago(root)
+        mark = reader.mark()
+        assert mark is not None
+        assert mark == reader.mark()
+        return mark
+
+    seen = [settled()]
+    with DecisionLog(root, "other", limits=Limits(room=1 << 16, segment_bytes=1 << 16)) as log:
+        for n in range(2):  # the second goes into room that was there before, so that the file does not grow
+            log.append(rows([f"dec_more_{n}"], at=MICROS))
+            assert reader.mark() is None
+            seen.append(settled())
+        log.seal()
+        seen.append(settled())
+    Compactor(root, keeping=AT_ONCE).run()
+    assert reader.mark() is None
+    seen.append(settled())
+    Erasures(root).add([SUBJECT], NOON)
+    seen.append(settled())
+    assert len(set(seen)) >= len(seen) - 1, "times of files are set alike here: room that is filled shows by them alone"
+    assert DecisionReader(root / "nothing").mark() == ()
 
 
 def test_as_a_relation_of_duckdb(root: Path) -> None:

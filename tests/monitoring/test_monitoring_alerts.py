@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from modelyard import monitoring
 from modelyard.catalog.profile import Tier
+from modelyard.core.clock import ManualClock
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound, StaleRevision, Untrusted, WrongState
 from modelyard.core.messages import AUDIT
 from modelyard.core.records import Storage, equals, every, first
@@ -39,6 +40,7 @@ from modelyard.monitoring import (
     WindowSpec,
     autoconfigure,
 )
+from tests.decisions.decision_rows import long_ago
 
 TABLES = monitor_yard.TABLES
 MONTHS = WindowSpec(kind=WindowKind.MONTH)
@@ -204,6 +206,46 @@ def test_late_and_corrected_outcomes_restate_a_window_visibly(yard: MonitorYard)
     assert {a.state for a in yard.alerts()} == {AlertState.RECOVERED}
     assert run() == []
     assert yard.read(lambda tx: monitoring.latest_run(tx, performance, month(1))) == corrected
+
+
+class Counted:
+    """A reader whose scans are counted."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader, self.scans = reader, 0
+
+    def scan(self, *arguments: Any) -> Any:
+        self.scans += 1
+        return self._reader.scan(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+def test_an_idle_log_is_not_read_again_and_the_latest_row_is_seen_however_late(yard: MonitorYard) -> None:
+    simple(yard, restate_for=365 * 86400.0)
+    yard.log(flights(np.random.default_rng(5), 300), month(1), "m1")
+    yard.log(flights(np.random.default_rng(5), 10), month(2), "m2")
+    watchman = yard.watchman()
+    watchman.decisions = decisions = Counted(yard.decisions)
+    (run,) = watchman.run_due()
+
+    long_ago(yard.root / "log")
+    assert watchman.run_due() == []
+    read = decisions.scans
+    assert watchman.run_due() == []
+    assert decisions.scans == read, "an idle log is not read"
+
+    here, yard.clock = yard.clock, ManualClock(yard.clock.now() - timedelta(days=30))
+    yard.log(flights(np.random.default_rng(6), 50), month(1), "late")  # by a machine that was away for a month
+    (again,) = watchman.run_due()
+    assert (again.rows, again.restates) == (350, run.id)
+
+    simple(yard, name="days", window=WindowSpec(kind=WindowKind.DAY, by=Time.DECISION))
+    long_ago(yard.root / "log")
+    assert len(watchman.run_due()) == 30
+    here.advance(timedelta(days=1))
+    assert len(watchman.run_due()) == 1, "time goes by for an idle log, too"
 
 
 def test_a_restated_window_corrects_its_alert_whatever_became_of_it(yard: MonitorYard) -> None:

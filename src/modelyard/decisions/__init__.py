@@ -23,6 +23,7 @@ from modelyard.decisions.outcomes import Outcome, OutcomeLog, OutcomeReader, Rec
 from modelyard.decisions.pseudonyms import Pseudonyms
 from modelyard.decisions.reader import DecisionReader, Time, Window
 from modelyard.decisions.schema import DECISIONS, OUTCOMES, SCHEMA_VERSION, Rows, Stamp, require_time
+from modelyard.decisions.tables import Mark
 
 __all__ = [
     "DECISIONS",
@@ -47,6 +48,7 @@ __all__ = [
     "Limits",
     "LogDamaged",
     "LogUnwritable",
+    "Mark",
     "Objects",
     "Outcome",
     "OutcomeLog",

@@ -20,7 +20,7 @@ from modelyard.decisions.extents import Extent, Matching
 from modelyard.decisions.files import exclusive
 from modelyard.decisions.journal import Journal, Limits
 from modelyard.decisions.schema import OUTCOME_TABLE, TIME, Rows, require_time, to_batch
-from modelyard.decisions.tables import TableReader
+from modelyard.decisions.tables import Mark, TableReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,10 @@ class OutcomeReader:
 
     def __init__(self, root: Path) -> None:
         self._table = TableReader(root, OUTCOME_TABLE)
+
+    def mark(self) -> Mark:
+        """See `TableReader.mark`."""
+        return self._table.mark()
 
     def find(self, ids: Sequence[str]) -> Any:
         """An Arrow table of every outcome of these decisions, corrections included."""

@@ -17,7 +17,7 @@ from modelyard.core.errors import InvalidInput
 from modelyard.decisions import querying
 from modelyard.decisions.extents import Extent, Matching
 from modelyard.decisions.schema import DECISION_TABLE, TIME
-from modelyard.decisions.tables import TableReader
+from modelyard.decisions.tables import Mark, TableReader
 
 
 class Time(StrEnum):
@@ -61,6 +61,10 @@ class DecisionReader:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._table = TableReader(root, DECISION_TABLE)
+
+    def mark(self) -> Mark:
+        """See `TableReader.mark`."""
+        return self._table.mark()
 
     def get(self, decision_id: str) -> dict[str, Any] | None:
         """One decision as a row, or None."""

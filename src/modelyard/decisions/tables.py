@@ -6,9 +6,11 @@ that the table has taken in are left out, and one that vanished is in the table.
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from modelyard.core.errors import Busy
 from modelyard.decisions import layout
 from modelyard.decisions.erasures import Erasures, Filter
 from modelyard.decisions.extents import Ids, Wanted
-from modelyard.decisions.lake import Lake, LakeFile, conform
+from modelyard.decisions.lake import LOG, Lake, LakeFile, conform
 from modelyard.decisions.layout import FrameRef, SegmentPath
 from modelyard.decisions.schema import TableSpec
 from modelyard.decisions.segment import SegmentReader
@@ -28,6 +30,10 @@ from modelyard.decisions.segment import SegmentReader
 _READ_AT_ONCE = 64 << 20
 _HELD_OPEN = 256
 _TRIES = 50
+_STEP = 1_000_000_000
+
+Mark = tuple[tuple[str, int, int], ...] | None
+"""See `TableReader.mark`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,18 @@ class TableReader:
         self._erasures = Erasures(root)
         self._known: dict[SegmentPath, SegmentReader] = {}
         self._mutex = threading.Lock()
+
+    def mark(self) -> Mark:
+        """What the log is like now, by names, sizes and times of its files: where two marks are equal, no row came, went or was
+        erased between. None where that cannot be told, as something was written within the last second: file systems tell times
+        in steps. Cheap: nothing is read."""
+        folders = layout.writer_folders(self._root)
+        files = [*_files(self._root, ".json"), *(found for folder in folders for found in _files(folder, ".seg"))]
+        with suppress(FileNotFoundError):  # nothing is compacted yet
+            commits = self._lake.folder / LOG
+            files.append((str(commits), 0, commits.stat().st_mtime_ns))
+        newest = max((modified for _, _, modified in files), default=0)
+        return tuple(sorted(files)) if time.time_ns() - newest > _STEP else None
 
     def plan(self, wanted: Wanted) -> Plan:
         """Where the wanted rows are at this moment. Raises LogDamaged."""
@@ -189,3 +207,15 @@ def _parts(frames: list[FrameRef]) -> Iterator[list[FrameRef]]:
             part, size = [], 0
     if part:
         yield part
+
+
+def _files(folder: Path, suffix: str) -> list[tuple[str, int, int]]:
+    """Name, size in bytes and time (nanoseconds) of each file that ends so; of a folder that is not there, none."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(suffix):
+                with suppress(FileNotFoundError):  # gone meanwhile
+                    seen = entry.stat()
+                    found.append((entry.path, seen.st_size, seen.st_mtime_ns))
+    return found

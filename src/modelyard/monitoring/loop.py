@@ -19,7 +19,7 @@ from modelyard.core.clock import Clock
 from modelyard.core.errors import AlreadyExists, WrongState
 from modelyard.core.messages import SYSTEM
 from modelyard.core.records import DEFAULT_ORGANISATION, Storage, Transaction, Where, equals, every
-from modelyard.decisions import Time, Window, join
+from modelyard.decisions import Mark, Time, Window, join
 from modelyard.monitoring.commands import RecordRun
 from modelyard.monitoring.model import MONITOR_RUNS, MONITORS, Monitor, MonitorRun, MonitorStatus
 from modelyard.monitoring.ports import Blobs, Commands, Decisions, Observer, Outcomes
@@ -28,16 +28,14 @@ from modelyard.monitoring.service import latest_run
 from modelyard.monitoring.watch import COLUMNS, evaluate
 from modelyard.monitoring.windows import Span, due_windows
 
-LATE = timedelta(minutes=5)
-"""How much later than its own time a row may reach the log (clocks of other machines, waiting commits) and still be noticed."""
-
 MOST_OBSERVED = 20_000
 """Decisions of a window that are seen happening again."""
 
 
 @dataclass
 class Watchman:
-    """Runs all active monitors of an organisation. Keep the object: it keeps the reference profiles it read."""
+    """Runs all active monitors of an organisation. Keep the object: it keeps the reference profiles it read, and knows when
+    nothing has come since it last looked."""
 
     storage: Storage
     commands: Commands
@@ -48,7 +46,8 @@ class Watchman:
     organisation: str = DEFAULT_ORGANISATION
     observer: Observer | None = None
     _profiles: dict[str, ReferenceProfile] = field(default_factory=dict)
-    _restated: dict[str, datetime] = field(default_factory=dict)
+    _restated: dict[str, tuple[_Marks, Monitor]] = field(default_factory=dict)
+    _tables: _Tables | None = None
 
     def run_due(self, *, as_of: datetime | None = None, at_most: int = 100) -> list[MonitorRun]:
         """Judge every window that has closed, at most so many a monitor, and restate those whose rows or outcomes changed.
@@ -58,7 +57,7 @@ class Watchman:
         """
         with self.storage.reading() as tx:
             found = every(tx, MONITORS, equals("organisation", self.organisation), equals("status", MonitorStatus.ACTIVE))
-        tables = _Tables(self.decisions, self.outcomes)
+        tables = self._tables = _Tables(self.decisions, self.outcomes, self._tables)
         runs: list[MonitorRun] = []
         failures: list[Exception] = []
         for monitor in found:
@@ -67,6 +66,7 @@ class Watchman:
             except Exception as error:  # noqa: BLE001 -- raised below, once the other monitors have run
                 error.add_note(f"monitor {monitor.name}")
                 failures.append(error)
+        tables.forget_rows()
         if failures:
             raise failures[0] if len(failures) == 1 else ExceptionGroup("monitors failed", failures)
         return runs
@@ -92,24 +92,15 @@ class Watchman:
 
     def _restate(self, monitor: Monitor, tables: _Tables, high_water: datetime, before: datetime | None) -> Iterator[MonitorRun]:
         """Judge again the recent windows whose counts of rows, outcomes or corrections are no longer those of their run."""
-        began = self.clock.now()
-        if not self._anything_new(monitor):
+        if tables.marks is not None and self._restated.get(monitor.id) == (tables.marks, monitor):
             return
         with self.storage.reading() as tx:
             recent = _recent_runs(tx, monitor, high_water - timedelta(seconds=monitor.restate_for))
         for run in recent:
             if before is None or run.window_from < before:
                 yield from self._judge(monitor, Span(since=run.window_from, until=run.window_to), tables, high_water, run)
-        self._restated[monitor.id] = began
-
-    def _anything_new(self, monitor: Monitor) -> bool:
-        """Whether decisions or outcomes came since the last look, so that a quiet log costs nothing."""
-        last = self._restated.get(monitor.id)
-        if last is None:
-            return True
-        since = last - LATE
-        window = Window(organisation=monitor.organisation, endpoint=monitor.endpoint, since=since, shadows=True)
-        return bool(self.decisions.scan(window, ["id"]).num_rows or self.outcomes.scan(since).num_rows)
+        if tables.marks is not None:
+            self._restated[monitor.id] = tables.marks, monitor
 
     def _judge(
         self, monitor: Monitor, span: Span, tables: _Tables, as_of: datetime, earlier: MonitorRun | None
@@ -159,13 +150,26 @@ class Watchman:
         return self._profiles[digest]
 
 
-class _Tables:
-    """What was read of the log in one round, so that monitors of one endpoint share it."""
+_Marks = tuple[Mark, Mark]
 
-    def __init__(self, decisions: Decisions, outcomes: Outcomes) -> None:
+
+class _Tables:
+    """What was read of the log in one round, so that monitors of one endpoint share it. A round that finds the log as the
+    `earlier` one did reads no times again: an idle log costs nothing, whatever is in it."""
+
+    def __init__(self, decisions: Decisions, outcomes: Outcomes, earlier: _Tables | None) -> None:
         self._decisions, self._outcomes = decisions, outcomes
+        marks = decisions.mark(), outcomes.mark()
+        self.marks: _Marks | None = None if None in marks else marks
+        """What the log is like since before anything was read; None when that cannot be told."""
         self._last: tuple[Window, Any] | None = None
         self._times: dict[Window, Any] = {}
+        same = earlier is not None and self.marks is not None and earlier.marks == self.marks
+        self._earlier: dict[Window, Any] = earlier._times if earlier is not None and same else {}
+
+    def forget_rows(self) -> None:
+        """Of the round only times are kept: rows may be many."""
+        self._last = None
 
     def window(self, monitor: Monitor, span: Span) -> Any:
         """The span's decisions, with their outcomes. The latest one read is kept: monitors of one endpoint come in turn."""
@@ -178,6 +182,8 @@ class _Tables:
     def times(self, monitor: Monitor, since: datetime | None) -> Any:
         """The times, in microseconds since 1970, of the decisions since a moment; rows without one are left out."""
         window = _window(monitor, since, None)
+        if window in self._earlier:
+            self._times[window] = self._earlier[window]
         if window not in self._times:
             column = self._decisions.scan(window, [window.by.value])[window.by.value].drop_null()
             self._times[window] = pc.cast(column, pa.int64()).to_numpy() if len(column) else np.zeros(0, dtype=np.int64)

@@ -9,17 +9,25 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from modelyard.core.bus import Request
-from modelyard.decisions import Window
+from modelyard.decisions import Mark, Window
 
 
 class Decisions(Protocol):
     """Reads the decision log; `modelyard.decisions.DecisionReader` does."""
+
+    def mark(self) -> Mark:
+        """What the log is like now; None when it is just being written."""
+        ...
 
     def scan(self, window: Window, columns: Sequence[str] | None = None) -> Any: ...
 
 
 class Outcomes(Protocol):
     """Reads outcomes; `modelyard.decisions.OutcomeReader` does."""
+
+    def mark(self) -> Mark:
+        """As that of decisions."""
+        ...
 
     def find(self, ids: Sequence[str]) -> Any: ...
 

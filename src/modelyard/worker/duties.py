@@ -71,6 +71,16 @@ def loops(platform: Platform) -> list[Loop]:
     queue = Queue(platform.storage, platform.clock, platform.ids)
     deliveries = Deliveries(platform.storage, platform.clock)
     mover = Mover(platform.storage, platform.bus, platform.clock)
+    watchman = Watchman(
+        platform.storage,
+        platform.bus,
+        platform.decisions,
+        platform.outcome_reader,
+        BlobsWhole(platform),
+        platform.clock,
+        platform.settings.organisation,
+        SandboxObserver(platform),
+    )
     consumers = [
         Consumer("routes", partial(_republish, platform), frozenset({"governance.release_revoked"})),
         Consumer("monitors", partial(watch_arms, platform), frozenset({"delivery.arms_changed"})),
@@ -84,7 +94,7 @@ def loops(platform: Platform) -> list[Loop]:
         Loop("outbox", 0.3, lambda: hand_over(platform, deliveries, consumers)),
         Loop("routes", 5.0, lambda: refresh_routes(platform)),
         Loop("releases", 15.0, lambda: sweep_releases(platform)),
-        Loop("monitors", 2.0, lambda: watch(platform)),
+        Loop("monitors", 2.0, lambda: watch(platform, watchman)),
         Loop("custody", 5.0, lambda: keep_and_erase(platform)),
         Loop("work", 0.2, lambda: mover.do_work() > 0),
         Loop("timers", 0.5, lambda: mover.fire_timers() > 0),
@@ -192,20 +202,10 @@ class BlobsWhole:
         return self._platform.blob(digest)
 
 
-def watch(platform: Platform) -> bool:
+def watch(platform: Platform, watchman: Watchman) -> bool:
     """Judge the windows of all monitors that have closed."""
     if not HeldLease(platform, WATCHMAN, timedelta(seconds=120)).hold():
         return False
-    watchman = Watchman(
-        platform.storage,
-        platform.bus,
-        platform.decisions,
-        platform.outcome_reader,
-        BlobsWhole(platform),
-        platform.clock,
-        platform.settings.organisation,
-        SandboxObserver(platform),
-    )
     return bool(watchman.run_due())
 
 
