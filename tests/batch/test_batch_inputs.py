@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
@@ -124,10 +125,56 @@ def test_files_that_are_not_what_they_say_are_named(stage: Stage, name: str, dat
         Batches(stage.place).run(stage.order(path))
 
 
-def test_an_empty_input_is_a_batch_without_rows(stage: Stage) -> None:
-    result = Batches(stage.place).run(stage.order(stage.write(rows(0))))
-    assert (result.parts, result.read) == (0, 0)
-    assert (stage.out / "_SUCCESS").exists()
+@pytest.mark.parametrize("name", [*FORMS, "parquet without row groups"])
+@pytest.mark.parametrize("into", ["parquet", "delta"])
+def test_an_empty_input_is_a_batch_without_rows(stage: Stage, name: str, into: Any) -> None:
+    """Whoever reads on finds what it always finds: columns with their types, and no rows."""
+    path, table = stage.folder / name.replace(" ", "."), rows(0)
+    if name == "table":
+        from deltalake import write_deltalake
+
+        write_deltalake(str(path), table)
+    elif name in FORMS:
+        FORMS[name](table, path)
+    else:
+        path = path.with_suffix(".parquet")
+        pq.ParquetWriter(path, table.schema).close()
+    result = Batches(stage.place).run(stage.order(path, format=into))
+    assert (result.parts, result.read, result.answered) == (1, 0, 0)
+    assert Batches(stage.place).run(stage.order(path, format=into)) == result
+    whole = stage.folder / "whole"
+    more = Batches(stage.place).run(stage.order(stage.write(rows(3), "more.parquet"), format="parquet", out=str(whole)))
+    assert more.answered == 3
+    found = stage.output() if into == "parquet" else pa.table(DeltaTable(str(stage.out)).to_pyarrow_table())
+    wanted = pq.read_table(whole, partitioning=None)
+    kinds = ["string" if name == "in.csv" else "float", "float"]
+    assert found.num_rows == 0
+    assert [str(found.schema.field(name).type) for name in ("a", "prediction")] == kinds
+    assert found.schema.names == wanted.schema.names
+
+
+def test_lines_that_are_no_records_are_answered_by_the_constant_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard.runtime.batch.finding._CSV_PART", 60)
+    stage = Stage(tmp_path, constant={"outputs": {"prediction": -1.0}})
+    path = stage.folder / "in.csv"
+    lines = ["customer,a,b", *(f"c{n},{n},{n}" for n in range(40))]
+    lines[6], lines[11], lines[12], lines[31] = "c5,x,5", "c10,10", "c11,11,11,11", "c30,30,3e9"
+    path.write_text("\n".join(lines) + "\n")
+    result = Batches(stage.place).run(stage.order(path, invalid=Invalid.FALLBACK, keep=("customer", "a"), subject="customer"))
+    bad = (5, 10, 11, 30)
+    assert (result.read, result.answered, result.rejected, result.by_arm) == (40, 40, 0, {"v1": 36, "": 4})
+    output, log = stage.output(), stage.logged()
+    assert output["prediction"].to_pylist() == [-1.0 if n in bad else 2.0 * n + 10 for n in range(40)]
+    assert output["customer"].to_pylist() == [None if n in (10, 11) else f"c{n}" for n in range(40)]
+    assert [(r["row"], r["field"], r["reason"]) for r in stage.rejects()] == [
+        (5, "a", "'x' is no FP32"),
+        (10, None, "the line has 2 values, the header 3 names"),
+        (11, None, "the line has 4 values, the header 3 names"),
+        (30, "b", "3000000000.0 is outside -100 to 100"),
+    ]
+    assert log["id"].to_pylist() == output["decision_id"].to_pylist()
+    assert [json.loads(log["inputs"][n].as_py()) for n in (9, 10)] == [{"a": 9, "b": 9}, {"a": None, "b": None}]
+    assert log["subject"].is_null().to_pylist() == [n in (10, 11) for n in range(40)]
 
 
 @settings(max_examples=examples(60, hunt=2000))

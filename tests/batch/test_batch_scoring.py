@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from modelyard.core.clock import SystemClock
 from modelyard.core.errors import Busy, InvalidInput, ModelyardError, NotApproved, NotFound, Untrusted, WrongState
+from modelyard.core.faults import NoFaults
 from modelyard.decisions import DecisionReader, Pseudonyms
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
 from modelyard.runtime.batch import Batches, Invalid, Order
@@ -175,6 +177,54 @@ def test_arms_are_drawn_by_shares_and_the_same_key_gets_the_same_arm(stage: Stag
     assert set(zip(log["answered_arm"].to_pylist(), log["probability"].to_pylist(), strict=True)) == {("v1", 0.7), ("v2", 0.3)}
     key = (stage.place.home / "pseudonym.key").read_bytes()
     assert log["unit"].to_pylist()[3] == Pseudonyms(key).of("unit", "c0000003")
+
+
+@pytest.mark.parametrize("key", ["customer", None])
+def test_the_constant_answers_in_place_of_the_arm_that_was_drawn(tmp_path: Path, key: str | None) -> None:
+    """As online: who compares arms must not find all that did not fit with the first of them."""
+    stage = Stage(tmp_path, constant={"outputs": {"prediction": -1.0}})
+    challenger = stage.plane.arm(20.0, version="ver_2", role="challenger", share=0.5, name="v2")
+    champion = stage.champion.model_copy(update={"share": 0.5})
+    stage.plane.publish(stage.plane.endpoint(champion, challenger, constant={"outputs": {"prediction": -1.0}}))
+    good, odd = [5.0] * 400, [500.0 if n % 4 else 5.0 for n in range(400)]
+    drawn = []
+    for name, values in (("all", good), ("some", odd)):
+        path, stage.out = stage.write(rows(400).set_column(2, "b", pa.array(values)), f"{name}.parquet"), stage.folder / name
+        order = stage.order(path, invalid=Invalid.FALLBACK, shares=True, key=key, out=str(stage.out))
+        result = run(stage, order)
+        log = stage.logged()
+        log = log.filter(pc.equal(log["request"], result.batch))
+        asked = log["requested_arm"].to_pylist()
+        drawn.append(asked)
+        assert set(log["probability"].to_pylist()) == {0.5}
+        assert result.by_arm.get("", 0) == log["role"].to_pylist().count("constant") == (0 if name == "all" else 300)
+        assert 0.4 < asked.count("v2") / 400 < 0.6
+    assert key is None or drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("key", ["customer", None])
+def test_a_batch_that_goes_on_knows_in_whose_place_the_constant_answered(tmp_path: Path, key: str | None) -> None:
+    stage = Stage(tmp_path, constant={"outputs": {"prediction": -1.0}})
+    challenger = stage.plane.arm(20.0, version="ver_2", role="challenger", share=0.5, name="v2")
+    champion = stage.champion.model_copy(update={"share": 0.5})
+    stage.plane.publish(stage.plane.endpoint(champion, challenger, constant={"outputs": {"prediction": -1.0}}))
+    table = rows(90).set_column(2, "b", pa.array([500.0 if n % 2 else 5.0 for n in range(90)]))
+    order = stage.order(stage.write(table), invalid=Invalid.FALLBACK, shares=True, key=key)
+
+    class Cut(NoFaults):
+        def reach(self, point: str) -> None:
+            if point == "batch.part.scored":
+                raise OSError("the machine went away")
+
+    with pytest.raises(OSError, match="went away"):
+        Batches(stage.place, Inline(Cut())).run(order)
+    assert stage.logged().num_rows == 0
+    result = run(stage, order)
+    log = stage.logged()
+    drawn = [Shares([0.5, 0.5]).arm(draw("", k or f"{result.batch}:0:0:{n}")) for n, k in enumerate(
+        table["customer"].to_pylist() if key else [None] * 90)]  # fmt: skip
+    assert log["requested_arm"].to_pylist() == [("v1", "v2")[arm] for arm in drawn]
+    assert log["role"].to_pylist()[1::2] == ["constant"] * 45
 
 
 def test_without_a_key_the_draw_depends_on_the_row(stage: Stage) -> None:

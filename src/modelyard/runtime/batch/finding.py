@@ -156,6 +156,8 @@ def parts_of(files: Sequence[InputFile], rows: int) -> tuple[Part, ...]:
         except (pa.ArrowInvalid, OSError) as error:
             raise InvalidInput(f"{file.path} cannot be read as {file.format}: {error}", field="inputs") from error
         found += [Part(len(found) + i, place, *piece) for i, piece in enumerate(pieces)]
+    if files and not found:
+        found.append(Part(0, 0, 0, 0, 0, 0, 0))  # of no rows: its answers are a file, as of every part
     if len(found) > MOST_PARTS:
         raise InvalidInput(f"the input has {len(found)} parts, at most {MOST_PARTS} are taken", field="inputs", hint="split it")
     return tuple(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ class Fault:
     """Why a row (counted from the table's first) does not fit."""
 
     row: int
-    field: str
+    field: str | None
     reason: str
 
 
@@ -62,13 +62,23 @@ class Fitted:
             self.lost[name] = wrong | self.lost[name] if name in self.lost else wrong
 
 
-def fit(table: Any, specs: Sequence[FieldSpec], *, parse: bool = False, hidden: Collection[str] = ()) -> Fitted:
+def fit(
+    table: Any,
+    specs: Sequence[FieldSpec],
+    *,
+    parse: bool = False,
+    hidden: Collection[str] = (),
+    broken: Mapping[int, str] | None = None,
+) -> Fitted:
     """The table's columns as the signature wants them. `parse` reads numbers from text (for CSV); `hidden` are fields
-    whose values are not told.
+    whose values are not told; `broken` says of rows that cannot fit why.
 
     Raises InvalidInput when a column is missing or of a type that no row could fit.
     """
     fitted = Fitted({}, hidden=hidden)
+    if broken:
+        fitted.bad = np.isin(np.arange(table.num_rows), list(broken))
+        fitted.faults += [Fault(row, None, reason) for row, reason in sorted(broken.items())]
     for spec in specs:
         if spec.name not in table.column_names:
             known = ", ".join(table.column_names)[:300]

@@ -32,13 +32,12 @@ from modelyard.runtime.batch.released import Allowed
 
 _LIMITS = Limits(segment_bytes=16 << 20)
 """Packed rows are small, and become many times larger where they are read."""
-_CONSTANT = Pin("", "constant", 1.0, "", "", "")
 
 
 @dataclass(slots=True)
 class Slice:
     """Answers to log. `ids` are packed; `rows` are their numbers in `table` (None: all); `numbers` those within the part, added
-    to `start` to find them in the file at `path`; `arms` says which pin answered each (None: the first), -1 for the constant."""
+    to `start` to find them in the file at `path`; `arms` says which pin answered each, as in `Answered`."""
 
     ids: Any
     count: int
@@ -128,18 +127,17 @@ class BatchLog:
 
     def _by_arm(self, piece: Slice) -> dict[str, Any]:
         """What differs between arms: a run of rows for each that answered neighbouring ones."""
-        first = self._plan.pins[0]
-        pins = [*self._plan.pins, _CONSTANT]
-        asked = [pin.name for pin in self._plan.pins] + [first.name]
+        asked = [*self._plan.pins, *reversed(self._plan.pins)]  # so that the constant's numbers count from the end
+        pins = [*self._plan.pins, *(Pin("", "constant", pin.share, "", "", "") for pin in reversed(self._plan.pins))]
         values: dict[str, list[Any]] = {
-            "requested_arm": asked,
+            "requested_arm": [pin.name for pin in asked],
             "answered_arm": [pin.name or None for pin in pins],
             "role": [pin.role for pin in pins],
             "version": [pin.version or None for pin in pins],
             "manifest": [pin.manifest or None for pin in pins],
             "release": [pin.release or None for pin in pins],
             "probability": [pin.share for pin in pins],
-            "reason": [None] * (len(pins) - 1) + ["the row does not fit the signature"],
+            "reason": [None if pin.name else "the row does not fit the signature" for pin in pins],
         }
         places, ends = _runs(piece.arms, piece.count)
         return {name: runs([found[p] for p in places], DECISIONS.field(name).type, ends) for name, found in values.items()}
@@ -182,7 +180,7 @@ def _reference(piece: Slice) -> Any:
 
 
 def _runs(arms: Any | None, rows: int) -> tuple[list[int], list[int]]:
-    """The arm of each run of rows, and where it ends; -1, the constant, is the last one."""
+    """The arm of each run of rows, and where it ends."""
     if arms is None:
         return [0], [rows]
     ends = np.append(np.flatnonzero(np.diff(arms)) + 1, rows)

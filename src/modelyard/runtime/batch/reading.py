@@ -33,13 +33,23 @@ class Malformed:
 
 @dataclass(slots=True)
 class ReadPart:
-    """The rows of a part. `rows` are their numbers within the part where lines between them were no records; `parse` says that
-    numbers are still text."""
+    """The rows of a part. `rows` are their numbers within the part where lines between them were no records (`malformed`);
+    `parse` says that numbers are still text. `broken` are lines that are rows of nulls in the table."""
 
     table: Any
     parse: bool
     malformed: tuple[Malformed, ...] = ()
     rows: Any = None
+    broken: tuple[Malformed, ...] = ()
+
+    def with_all_lines(self) -> ReadPart:
+        """The same with a row for each line, of nulls where the line is no record."""
+        import numpy as np
+
+        places = np.full(self.table.num_rows + len(self.malformed), -1)
+        places[self.rows] = np.arange(self.table.num_rows)
+        table = self.table.take(pa.array(places, mask=places < 0))
+        return ReadPart(table, self.parse, broken=self.malformed)
 
 
 def schema_of(file: InputFile) -> Any:
@@ -67,6 +77,8 @@ class Inputs:
     def read(self, file: InputFile, part: Part, columns: Sequence[str], specs: Sequence[FieldSpec]) -> ReadPart:
         """The part's rows with these columns. Raises InvalidInput naming the file when it cannot be read, or has changed."""
         self._turn(file)
+        if part.rows == 0:
+            return ReadPart(self._schema.empty_table().select(list(columns)), False)
         try:
             if file.format == "csv":
                 return _read_csv(file, part, columns, specs)

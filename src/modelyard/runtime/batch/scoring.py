@@ -29,7 +29,7 @@ ADDED = ("decision_id", "arm", "version")
 @dataclass(slots=True)
 class Answered:
     """Answers to the rows of a table that got one. `rows` are their numbers in the table (None: all of them); `arms` says for
-    each which pin answered (None: the first one did), -1 for the constant."""
+    each which pin answered (None: the first one did); where the constant did in place of a pin, -1 less that pin's number."""
 
     outputs: dict[str, Any]
     rows: Any | None
@@ -105,10 +105,10 @@ class Scorer:
         outputs = [pa.field(spec.name, _arrow_type(spec)) for spec in self.outputs]
         return pa.schema([*kept, *outputs, ("decision_id", pa.string()), ("arm", word), ("version", word)])
 
-    def answer(self, table: Any, first: str, parse: bool = False) -> Answered:
-        """Answers for a table of rows. `first` names the rows' place, for draws without a key. Raises InvalidInput when a row
-        does not fit and the order says that the batch ends then, and what the model raises."""
-        fitted = fit(table, self.specs, parse=parse, hidden=self.protected)
+    def answer(self, table: Any, first: str, parse: bool = False, broken: Mapping[int, str] | None = None) -> Answered:
+        """Answers for a table of rows. `first` names the rows' place, for draws without a key; `broken` says of some why they are
+        no rows. Raises what the model raises."""
+        fitted = fit(table, self.specs, parse=parse, hidden=self.protected, broken=broken)
         if fitted.bad is not None and self.order.invalid is Invalid.FAIL:
             return Answered({}, fitted.good(), None, fitted, 0.0, fitted.faults)
         good = fitted.good()
@@ -120,7 +120,14 @@ class Scorer:
         seconds = perf_counter() - started
         if fitted.bad is None or self.order.invalid is Invalid.SKIP:
             return Answered(outputs, good, arms, fitted, seconds, fitted.faults)
-        return self._with_constant(table.num_rows, good, outputs, arms, fitted, seconds)
+        which = self.stand_ins(table, first)
+        which[good] = 0 if arms is None else arms
+        return self._with_constant(good, outputs, which, fitted, seconds)
+
+    def stand_ins(self, table: Any, first: str) -> Any:
+        """The constant's number in `Answered.arms` for each row of a table: in place of the pin that the row was drawn for."""
+        asked = self._drawn(table, None, table.num_rows, first)
+        return np.full(table.num_rows, -1, np.int64) if asked is None else -1 - asked
 
     def _drawn(self, table: Any, good: Any | None, rows: int, first: str) -> Any | None:
         """Which pin answers each row; None when the first one answers them all."""
@@ -160,19 +167,15 @@ class Scorer:
             raise Unavailable(f"arm {self.pins[place].name!r} failed: {why}", field="arm") from error
         return {spec.name: found[spec.name] for spec in self.outputs}
 
-    def _with_constant(
-        self, count: int, good: Any, outputs: dict[str, Any], arms: Any | None, fitted: Fitted, seconds: float
-    ) -> Answered:
+    def _with_constant(self, good: Any, outputs: dict[str, Any], which: Any, fitted: Fitted, seconds: float) -> Answered:
         """All rows: those that fit with the model's answers, the others with the constant's."""
         assert self.constant is not None
         whole: dict[str, Any] = {}
         for spec in self.outputs:
-            values = np.empty((count, *spec.shape), spec.type.numpy)
+            values = np.empty((len(which), *spec.shape), spec.type.numpy)
             values[:] = np.asarray(self.constant.get(spec.name), dtype=spec.type.numpy)
             values[good] = outputs[spec.name]
             whole[spec.name] = values
-        which = np.full(count, -1, np.int64)
-        which[good] = 0 if arms is None else arms
         return Answered(whole, None, which, fitted, seconds, fitted.faults)
 
     def _require_same_answers(self) -> None:

@@ -133,8 +133,7 @@ class Worker:
         """Answers for rows that are handed over, not read: `first` is the number of their first row in the part. They are logged
         before this returns, once, however often the same rows are handed over. Raises as `do`."""
         require_in_time(self._arms, self._clock.now())
-        name = f"{self._plan.id}:{part.number}:{first}"
-        piece = Scored(table, first, None, self._erased.left_out(table, self.scorer.answer(table, name)))
+        piece = Scored(table, first, None, self._erased.left_out(table, self.scorer.answer(table, self._name(part, first))))
         if piece.answered.faults and self._plan.order.invalid is Invalid.FAIL:
             raise self._misfit(part, piece)
         answers = self._table(part, piece, self.scorer.schema(table.schema))
@@ -255,7 +254,9 @@ class Worker:
         found = read.table.num_rows + len(read.malformed)
         if part.rows is not None and found != part.rows:
             raise InvalidInput(f"{file.path} has changed since the batch began", field="inputs", hint="score it as a new batch")
-        if read.malformed and self._plan.order.invalid is not Invalid.SKIP:
+        if read.malformed and self._plan.order.invalid is Invalid.FALLBACK:
+            return read.with_all_lines()
+        if read.malformed and self._plan.order.invalid is Invalid.FAIL:
             line = read.malformed[0]
             raise InvalidInput(f"{file.path}, row {part.row + line.row}: {line.reason}", field="inputs", hint=_LEAVE_OUT)
         return read
@@ -264,14 +265,18 @@ class Worker:
         slices = []
         for first in range(0, read.table.num_rows, SLICE):
             table = read.table.slice(first, SLICE)
-            name = f"{self._plan.id}:{part.number}:{first}"
-            answered = self._erased.left_out(table, self.scorer.answer(table, name, read.parse))
+            broken = {m.row - first: m.reason for m in read.broken if first <= m.row < first + table.num_rows}
+            answered = self._erased.left_out(table, self.scorer.answer(table, self._name(part, first), read.parse, broken))
             numbers = None if read.rows is None else read.rows[first : first + SLICE]
             piece = Scored(table, first, numbers, answered)
             if answered.faults and self._plan.order.invalid is Invalid.FAIL:
                 raise self._misfit(part, piece)
             slices.append(piece)
         return slices
+
+    def _name(self, part: Part, first: int) -> str:
+        """What a slice is called where its rows are drawn without a key."""
+        return f"{self._plan.id}:{part.number}:{first}"
 
     def _misfit(self, part: Part, piece: Scored) -> InvalidInput:
         fault = min(piece.answered.faults, key=lambda f: f.row)
@@ -285,7 +290,10 @@ class Worker:
         arms, names = piece.answered.arms, [pin.name for pin in self._plan.pins]
         if arms is None:
             return {names[0]: _count(piece)}
-        return {("" if place < 0 else names[place]): int((arms == place).sum()) for place in sorted(set(arms.tolist()))}
+        found: Counter[str] = Counter()
+        for place, count in zip(*np.unique(arms, return_counts=True), strict=True):
+            found["" if place < 0 else names[place]] += int(count)
+        return found
 
     def _write(self, part: Part, slices: list[Scored]) -> None:
         """The answers as a Parquet file under a name that counts for nothing: it is not durable yet."""
@@ -433,7 +441,10 @@ class Worker:
             mine, kept = kept.slice(0, len(rows)), kept.slice(len(rows))
             numbers = None if read.rows is None else read.rows[first : first + SLICE]
             outputs = {s.name: _numpy(mine[s.name], s.shape) for s in self.scorer.outputs}
-            answered = Answered(outputs, None if len(rows) == table.num_rows else rows, self._arms_of(mine), fitted, 0.0)
+            arms = self._arms_of(mine)
+            if arms is not None and (arms < 0).any():
+                arms = np.where(arms < 0, self.scorer.stand_ins(table, self._name(part, first))[rows], arms)
+            answered = Answered(outputs, None if len(rows) == table.num_rows else rows, arms, fitted, 0.0)
             found.append(Scored(table, first, numbers, answered))
         return found
 
