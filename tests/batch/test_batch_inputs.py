@@ -125,6 +125,33 @@ def test_files_that_are_not_what_they_say_are_named(stage: Stage, name: str, dat
         Batches(stage.place).run(stage.order(path))
 
 
+@pytest.mark.parametrize("invalid", list(Invalid))
+@pytest.mark.parametrize("size", [20, 1 << 20])
+def test_a_quote_that_never_closes_swallows_no_rows(
+    tmp_path: Path, invalid: Invalid, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelyard.runtime.batch.finding._CSV_PART", size)
+    stage = Stage(tmp_path, constant={"outputs": {"prediction": -1.0}})
+    path = stage.folder / "in.csv"
+    lines = ["customer,a,b", *(f'"c ""{n}""",{n},{n}' for n in range(10))]
+    lines[4] = '"c3,3,3'
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InvalidInput, match=rf"{path}, row 3: a quote opens and does not close"):
+        Batches(stage.place).run(stage.order(path, invalid=invalid))
+    lines[4] = 'c3",3,3'  # none that opens: a value of an odd kind
+    path.write_text("\n".join(lines) + "\n")
+    assert Batches(stage.place).run(stage.order(path, invalid=invalid)).answered == 10
+    assert stage.output()["customer"][3].as_py() == 'c3"'
+
+
+def test_a_column_that_cannot_be_what_is_wanted_is_told_with_its_file(stage: Stage) -> None:
+    good, bad = stage.write(rows(10), "in/a.parquet"), rows(10, start=10)
+    stage.write(bad.set_column(1, "a", pa.array(["1.0"] * 10)), "in/b.parquet")
+    with pytest.raises(InvalidInput, match=r"in/b\.parquet: column 'a' should be FP32, the input has string") as refused:
+        Batches(stage.place).run(stage.order(good.parent, keep=("customer",)))
+    assert refused.value.field == "a"
+
+
 @pytest.mark.parametrize("name", [*FORMS, "parquet without row groups"])
 @pytest.mark.parametrize("into", ["parquet", "delta"])
 def test_an_empty_input_is_a_batch_without_rows(stage: Stage, name: str, into: Any) -> None:

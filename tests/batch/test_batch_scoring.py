@@ -157,6 +157,19 @@ def test_the_log_tells_no_input_that_nobody_gave(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("value", [None, "one", [1, 2], 1 << 70])
+def test_a_constant_that_an_output_cannot_be_is_told_before_anything_is_scored(tmp_path: Path, value: Any) -> None:
+    stage = Stage(tmp_path)
+    whole = (FieldSpec(name="prediction", type=DataType.INT64),)
+    manifest = stage.plane.version(onnx_model(0.0), Signature(inputs=SIGNATURE.inputs, outputs=whole))
+    released = stage.plane.release(manifest, "ver_2")
+    champion = Arm(name="v2", role=ArmRole.CHAMPION, release=released, manifest=manifest.digest(), share=1.0)
+    stage.plane.publish(stage.plane.endpoint(champion, constant={"outputs": {"prediction": value}}))
+    with pytest.raises(InvalidInput, match=r"constant has .* for 'prediction', which is INT64 of shape \[\]"):
+        run(stage, stage.order(stage.write(rows(10)), invalid=Invalid.FALLBACK))
+    assert list(stage.out.glob("part-*")) == []
+
+
 def test_an_endpoint_without_constant_cannot_fall_back(stage: Stage) -> None:
     with pytest.raises(InvalidInput, match="no constant"):
         run(stage, stage.order(stage.write(rows(10)), invalid=Invalid.FALLBACK))

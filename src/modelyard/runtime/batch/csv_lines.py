@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from modelyard.core.errors import InvalidInput
 
 _BLOCK = 16 << 20
 _QUOTE, _FEED, _RETURN = 34, 10, 13
@@ -38,6 +42,23 @@ def ranges(path: Path, size: int) -> list[Range]:
     if start is not None and row > first:
         found.append(Range(start, last, first))
     return found
+
+
+def require_closed(path: Path, last: Range) -> None:
+    """Raises InvalidInput when the quotes of a file do not pair, which shows in its last records: lines after a quote that does
+    not close are part of its value, and nobody can say which records they were. Quotes inside of plain values are fine."""
+    with path.open("rb") as handle:
+        handle.seek(last.start)
+        data = handle.read(last.end - last.start)
+    if data.count(b'"') % 2 == 0:
+        return
+    row = last.row
+    try:
+        for record in csv.reader(io.StringIO(data.decode(errors="replace"), newline=""), strict=True):
+            row += bool(record)
+    except csv.Error as error:
+        told = f"{path}, row {row}: a quote opens and does not close where its value ends"
+        raise InvalidInput(told, field="inputs", hint="close it; a quote that is meant is written twice") from error
 
 
 def header(path: Path) -> bytes:

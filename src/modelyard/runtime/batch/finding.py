@@ -203,7 +203,10 @@ def _cut_stream(file: InputFile, most: int) -> list[Piece]:
 
 
 def _cut_csv(file: InputFile, most: int) -> list[Piece]:
-    return [(r.start, r.end, r.row, None, r.end - r.start) for r in csv_lines.ranges(Path(file.path), _CSV_PART)]
+    found = csv_lines.ranges(Path(file.path), _CSV_PART)
+    if found:
+        csv_lines.require_closed(Path(file.path), found[-1])
+    return [(r.start, r.end, r.row, None, r.end - r.start) for r in found]
 
 
 def _cut_delta(file: InputFile, most: int) -> list[Piece]:

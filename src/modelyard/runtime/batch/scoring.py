@@ -51,7 +51,7 @@ class Scorer:
         constant: dict[str, object] | None,
         policy: EndpointPolicy | None = None,
     ) -> None:
-        self.order, self.pins, self.constant = order, tuple(pins), constant
+        self.order, self.pins = order, tuple(pins)
         self._salt = salt
         self._shares = Shares([pin.share for pin in pins])
         self._predictors = [predictors[pin.name] for pin in pins]
@@ -61,6 +61,7 @@ class Scorer:
         every = [spec for p in self._predictors for spec in (*p.signature.inputs, *p.signature.outputs)]
         self.protected = protections(policy, every) if policy is not None else {}
         self._require_same_answers()
+        self._constant = {} if constant is None else {spec.name: self._of_constant(spec, constant) for spec in self.outputs}
 
     def keep(self, columns: Sequence[str]) -> list[str]:
         """The input columns to repeat, out of those that there are. Raises InvalidInput for one that is not there, or has the
@@ -169,11 +170,10 @@ class Scorer:
 
     def _with_constant(self, good: Any, outputs: dict[str, Any], which: Any, fitted: Fitted, seconds: float) -> Answered:
         """All rows: those that fit with the model's answers, the others with the constant's."""
-        assert self.constant is not None
         whole: dict[str, Any] = {}
         for spec in self.outputs:
             values = np.empty((len(which), *spec.shape), spec.type.numpy)
-            values[:] = np.asarray(self.constant.get(spec.name), dtype=spec.type.numpy)
+            values[:] = self._constant[spec.name]
             values[good] = outputs[spec.name]
             whole[spec.name] = values
         return Answered(whole, None, which, fitted, seconds, fitted.faults)
@@ -187,10 +187,19 @@ class Scorer:
                     raise InvalidInput(
                         f"arm {pin.name!r} gives no output {spec.name!r} as {self.pins[0].name!r} does", field="arm"
                     )
-        if self.constant is not None:
-            for spec in self.outputs:
-                if spec.name not in self.constant:
-                    raise InvalidInput(f"the endpoint's constant has no {spec.name!r}", field="invalid", hint="skip rows instead")
+
+    def _of_constant(self, spec: FieldSpec, constant: Mapping[str, object]) -> Any:
+        """The constant's value as a row of an output. Raises InvalidInput when it has none that the output can be."""
+        if spec.name not in constant:
+            raise InvalidInput(f"the endpoint's constant has no {spec.name!r}", field="invalid", hint="skip rows instead")
+        value = constant[spec.name]
+        try:
+            return np.asarray(value, dtype=spec.type.numpy).reshape(spec.shape)
+        except (TypeError, ValueError, OverflowError) as error:
+            told = (
+                f"the endpoint's constant has {value!r:.80} for {spec.name!r}, which is {spec.type} of shape {list(spec.shape)}"
+            )
+            raise InvalidInput(told, field="invalid", hint="give the endpoint another constant, or skip rows instead") from error
 
 
 def output_array(values: Any, spec: FieldSpec) -> Any:

@@ -266,7 +266,11 @@ class Worker:
         for first in range(0, read.table.num_rows, SLICE):
             table = read.table.slice(first, SLICE)
             broken = {m.row - first: m.reason for m in read.broken if first <= m.row < first + table.num_rows}
-            answered = self._erased.left_out(table, self.scorer.answer(table, self._name(part, first), read.parse, broken))
+            try:
+                scored = self.scorer.answer(table, self._name(part, first), read.parse, broken)
+            except InvalidInput as error:
+                raise InvalidInput(f"{self._path(part)}: {error.detail}", field=error.field, hint=error.hint) from error
+            answered = self._erased.left_out(table, scored)
             numbers = None if read.rows is None else read.rows[first : first + SLICE]
             piece = Scored(table, first, numbers, answered)
             if answered.faults and self._plan.order.invalid is Invalid.FAIL:
