@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -12,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from modelyard.core.errors import InvalidInput
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,40}[a-z0-9])?$")]
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?$")]
+Port = Annotated[int, Field(ge=1024, le=65535, description="Pods run as nobody special, who may not take a lower one")]
 DATA = PurePosixPath("/data")
 PROBE_EVERY, PROBE_MISSES = 3, 2
 PROBE_SECONDS = PROBE_EVERY * PROBE_MISSES
@@ -36,6 +37,48 @@ class Resources(_Part):
     def manifest(self) -> dict[str, Any]:
         limits = {"memory": self.memory_limit} | ({"cpu": self.cpu_limit} if self.cpu_limit else {})
         return {"requests": {"cpu": self.cpu, "memory": self.memory}, "limits": limits}
+
+    @model_validator(mode="after")
+    def _within(self) -> Resources:
+        for name in ("cpu", "memory"):
+            limit = getattr(self, f"{name}_limit")
+            if limit is not None and _amount(getattr(self, name)) > _amount(limit):
+                raise ValueError(f"{getattr(self, name)} of {name} are asked for, more than the limit of {limit}")
+        return self
+
+
+_UNITS = {"m": Decimal("0.001"), "": Decimal(1)}
+_UNITS |= {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", start=1)}
+_UNITS |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)}
+
+
+def _amount(quantity: str) -> Decimal:
+    """A quantity of Kubernetes as a number."""
+    digits = quantity.rstrip("mkKMGTPEi")
+    return Decimal(digits) * _UNITS[quantity[len(digits) :]]
+
+
+_STORES = frozenset({"s3", "gs", "az"})
+_HTTP = frozenset({"http", "https"})
+
+
+def _checked(address: str, schemes: frozenset[str]) -> None:
+    """Raises ValueError for an address that cannot be one, or would give a secret away: it is written into manifests."""
+    if not address.isprintable() or " " in address or "$(" in address:
+        raise ValueError(f"{address!r} has characters that no address has")
+    try:
+        parts = urlsplit(address)
+        user, _ = parts.username, parts.port
+    except ValueError as error:
+        raise ValueError(f"{address!r} is no address: {error}") from error
+    if user is not None:
+        raise ValueError(f"an address at {parts.hostname} has a name or password in it: manifests hold no secrets")
+    if parts.scheme not in schemes:
+        if schemes is _STORES:
+            raise ValueError(f"{address!r} is no object store that all machines reach: s3://…, gs://… or az://…")
+        raise ValueError(f"{address!r} is no address of a control plane: http://… or https://…")
+    if not parts.hostname:
+        raise ValueError(f"{address!r} names no {'bucket' if schemes is _STORES else 'host'}")
 
 
 class Scaling(_Part):
@@ -95,15 +138,17 @@ class Target(_Part):
     def _sound(self) -> Target:
         if self.acknowledge == "object-store" and self.segments is None:
             raise ValueError("answers cannot be acknowledged after a store that `segments` does not name")
-        if self.tier == "high" and self.replicas < 2:
+        if self.tier == "high" and (self.autoscale.least if self.autoscale else self.replicas) < 2:
             raise ValueError("what serves the tier `high` needs two replicas or more")
         if self.grpc_port == self.http_port:
             raise ValueError("HTTP and gRPC need ports of their own")
         if self.control_plane is None and self.source is None:
             raise ValueError("without a control plane beside them, runtimes need its address as `source`")
         for address in (self.segments, self.control_plane.blobs if self.control_plane else None):
-            if address is not None and urlsplit(address).scheme not in {"s3", "gs", "az"}:
-                raise ValueError(f"{address!r} is no object store that all machines reach: s3://…, gs://… or az://…")
+            if address is not None:
+                _checked(address, _STORES)
+        if self.source is not None:
+            _checked(self.source, _HTTP)
         return self
 
     @property
