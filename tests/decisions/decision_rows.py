@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +47,8 @@ def consistent(table: Any) -> list[str]:
 
 
 def long_ago(root: Path) -> None:
-    """Nothing under the root was written within the last second, as far as times of files tell."""
-    at = time.time() - 60
+    """All under the root was written at the same time, and not within the last second, as far as times of files tell."""
+    at = 1_700_000_000
     for path in [*root.rglob("*.seg"), *root.glob("*.json"), *root.rglob("_delta_log")]:
         os.utime(path, (at, at))
 
