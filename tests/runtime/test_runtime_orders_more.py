@@ -135,3 +135,30 @@ def test_a_damaged_snapshot_at_home_keeps_no_newer_one_out(tmp_path: Path) -> No
     roots = TrustRoots.from_json(desk.plane.roots.read_bytes())
     routes = desk.opened().overlaid(verify_routes(newest, roots, desk.clock.now()))
     assert [arm.name for arm in routes.snapshot.endpoints[0].arms] == ["v1"]
+
+
+def test_what_cannot_be_read_keeps_no_order_out_that_lies_behind_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.accept(desk.arms[1])
+    epoch = desk.accept(desk.arms[2])
+    incoming = desk.desk.book.incoming
+    (incoming / "a.dsse.json").mkdir()
+    (incoming / "b.dsse.json").write_bytes(order_of(epoch))
+    assert desk.desk.tend()
+    assert desk.serves() == ["v1"]
+    assert b"cannot be read" in (incoming / "a.answer.json").read_bytes()
+    assert not (incoming / "b.dsse.json").exists()
+
+
+def test_what_cannot_be_answered_keeps_no_order_out_that_lies_behind_it(tmp_path: Path) -> None:
+    """As on a full disk: here a folder lies where the answer should go."""
+    desk = Desk(tmp_path)
+    desk.accept(desk.arms[1])
+    epoch = desk.accept(desk.arms[2])
+    incoming = desk.desk.book.incoming
+    (incoming / "a.dsse.json").write_bytes(b"no order")
+    (incoming / "a.answer.json").mkdir()
+    (incoming / "b.dsse.json").write_bytes(order_of(epoch))
+    assert desk.desk.tend()
+    assert desk.serves() == ["v1"]
+    assert (incoming / "a.dsse.json").exists(), "it is answered when that is possible"

@@ -203,7 +203,10 @@ class OrderDesk:
     def tend(self) -> bool:
         """Take in what was dropped into the folder; says whether other orders are in force than were last asked for."""
         for path in sorted(self.book.incoming.glob(f"*{_SUFFIX}")):
-            self._dropped(path)
+            try:
+                self._dropped(path)
+            except OSError as error:  # a full disk: the next look tries again, and what is in force must be seen to meanwhile
+                _log.error("an order cannot be answered", path=str(path), detail=str(error))
         return self.changed()
 
     def hand_over(self, source: Source) -> None:
@@ -326,16 +329,22 @@ class OrderDesk:
 
     def _dropped(self, path: Path) -> None:
         """An order that somebody put into the folder; who put it there finds the answer beside it."""
+        beside = path.with_name(path.name.removesuffix(_SUFFIX) + ".answer.json")
         with exclusive(self.book.folder / ".dropped"):
             try:
                 envelope = path.read_bytes()
             except FileNotFoundError:  # another process was quicker
                 return
+            except OSError as error:  # told once; it must not keep out the orders that lie behind it
+                if not beside.exists():
+                    _log.error("an order cannot be read", path=str(path), detail=str(error))
+                    write_atomically(beside, msgspec.json.encode({"taken": False, "error": f"cannot be read: {error.strerror}"}))
+                return
             try:
                 answer: dict[str, Any] = {"taken": True} | self.take(envelope)
             except ModelyardError as error:
                 answer = {"taken": False, "error": str(error)}
-            write_atomically(path.with_name(path.name.removesuffix(_SUFFIX) + ".answer.json"), msgspec.json.encode(answer))
+            write_atomically(beside, msgspec.json.encode(answer))
             path.unlink()
 
 
