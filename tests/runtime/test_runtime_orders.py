@@ -187,6 +187,7 @@ class Desk:
         found: tuple[EndpointRoutes, ...] = self.desk.overlaid(
             verify_routes(envelope, roots, self.clock.now())
         ).snapshot.endpoints
+        self.desk.accepted()
         return [arm.name for arm in found[0].arms]
 
 

@@ -9,11 +9,12 @@ from typing import Any, cast
 
 import pytest
 from runtime_stage import ControlPlane
-from test_runtime_orders import HOUR, Desk, order_of
+from test_runtime_orders import HOUR, OPERATOR, Desk, order_of, trusting
 
 from modelyard.core.errors import ModelyardError, NotApproved
 from modelyard.runtime import cache as kept_at_home
 from modelyard.runtime.cache import Cache, Highest
+from modelyard.runtime.compose import Runtime, Settings
 from modelyard.runtime.errors import SourceDown, TokenRefused
 from modelyard.runtime.orders import at_home
 from modelyard.runtime.ports import OrderReport
@@ -162,3 +163,88 @@ def test_what_cannot_be_answered_keeps_no_order_out_that_lies_behind_it(tmp_path
     assert desk.desk.tend()
     assert desk.serves() == ["v1"]
     assert (incoming / "a.dsse.json").exists(), "it is answered when that is possible"
+
+
+class Sibling:
+    """A process of the home that looks at orders while another one is in the middle of accepting a snapshot, as any may."""
+
+    def __init__(self, plane: ControlPlane, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.one, self.two = (Runtime(Settings(home, str(plane.published), plane.roots, name)) for name in ("one", "two"))
+        self._looking = False
+        self.served: list[str] = []
+        accept = Cache.accept
+
+        def interrupted(cache: Cache, envelope: bytes, highest: Highest) -> None:
+            self._look()
+            accept(cache, envelope, highest)
+            self._look()
+
+        monkeypatch.setattr(Cache, "accept", interrupted)
+
+    def step(self) -> None:
+        for runtime in (self.one, self.two):
+            runtime.step()
+
+    def serves(self, runtime: Runtime) -> str:
+        assert runtime.app.table is not None
+        [slot] = runtime.app.table.endpoints["hold"].live
+        return slot.name
+
+    def _look(self) -> None:
+        desk = self.two._orders
+        if not self._looking and self.two.app.table is not None:
+            self._looking = True
+            if desk.tend():
+                desk.again()
+            self.served.append(self.serves(self.two))
+            self._looking = False
+
+
+def test_what_an_order_took_back_does_not_flicker_up_when_it_is_taken_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process sees the snapshot that took the order in; the other one has the old snapshot still, and goes by the order."""
+    plane = ControlPlane(tmp_path)
+    trusting(plane, OPERATOR)
+    both = Sibling(plane, tmp_path / "home", monkeypatch)
+    first, second = (plane.arm(10.0 * n, str(n), name=f"v{n}") for n in (1, 2))
+    plane.publish(plane.endpoint(first))
+    both.step()
+    epoch = plane.publish(plane.endpoint(second))
+    both.step()
+    order = both.one._orders.take(order_of(epoch))["order"]
+    both.two._orders.again()
+    assert [both.serves(runtime) for runtime in (both.one, both.two)] == ["v1", "v1"]
+    both.served.clear()
+    plane.publish(plane.endpoint(first), settled=(order,))
+    both.one.step()
+    assert both.served
+    assert set(both.served) == {"v1"}
+    assert [refused for runtime in (both.one, both.two) for refused in runtime._spool.waiting()] == []
+    # Whose order it was has ended: the next snapshot is followed as it stands, by both.
+    plane.publish(plane.endpoint(second), settled=(order,))
+    both.step()
+    assert [both.serves(runtime) for runtime in (both.one, both.two)] == ["v2", "v2"]
+    assert [o["active"] for o in both.one._orders.present()["orders"]] == [False]
+    for runtime in (both.one, both.two):
+        runtime.stop()
+
+
+def test_a_process_that_hears_of_no_newer_routes_goes_by_those_that_another_one_accepted(tmp_path: Path) -> None:
+    plane = ControlPlane(tmp_path)
+    trusting(plane, OPERATOR)
+    one, two = (Runtime(Settings(tmp_path / "home", str(plane.published), plane.roots, name)) for name in ("one", "two"))
+    first, second = (plane.arm(10.0 * n, str(n), name=f"v{n}") for n in (1, 2))
+    plane.publish(plane.endpoint(first))
+    for runtime in (one, two):
+        runtime.step()
+    epoch = plane.publish(plane.endpoint(second))
+    one.step()  # and with this the control plane falls silent
+    told = two._orders.take(order_of(epoch))
+    assert [arm["name"] for arm in told["arms"]] == ["v1"]
+    assert two.app.table is not None
+    assert two.app.table.epoch == epoch
+    # What lies in the folder is damaged: what the process has itself stands.
+    (tmp_path / "home" / "cache" / "routes.dsse.json").write_bytes(b"{")
+    two._orders.again()
+    assert [slot.name for slot in two.app.table.endpoints["hold"].live] == ["v1"]
+    for runtime in (one, two):
+        runtime.stop()

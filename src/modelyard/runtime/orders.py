@@ -147,6 +147,7 @@ class OrderDesk:
             self.book.forget(clock.now() - _KEPT_FOR)
         self._considered: object = _NOTHING
         self._active: tuple[VerifiedOrder, ...] = ()
+        self._ending: dict[str, str] = {}
         self._rests = Rests()
         self._issued: tuple[bytes | None, datetime] = (None, _LONG_AGO)
         self.refused: Callable[[ModelyardError, str], None] = _unheard
@@ -177,19 +178,24 @@ class OrderDesk:
         return told | {"arms": [_arm(arm) for arm in arms]}
 
     def overlaid(self, routes: VerifiedRoutes) -> VerifiedRoutes:
-        """The routes as the orders in force want them. Orders that ended for good are marked so, unless the snapshot is an older
-        one than was seen: it says nothing of the present."""
+        """The routes as the orders in force want them. An older snapshot than was seen says nothing of orders. Which orders the
+        snapshot ends is known to `accepted` alone: until it is in force, another process of this home may have to go by them."""
         now = max(self._now(), routes.snapshot.issued_at)
         self._considered = self._candidates(now)
         current = self._verified(now)
-        self._active = ()
+        self._active, self._ending = (), {}
         if not current or routes.snapshot.epoch < self._cache.highest().epoch:
             return routes
         found = overlaid(routes, list(current.values()), self._history(now), now)
-        for digest, why in found.ended.items():
-            self._end(digest, why, now)
-        self._active = tuple(current[digest] for digest in found.active)
+        self._active, self._ending = tuple(current[digest] for digest in found.active), found.ended
         return found.routes
+
+    def accepted(self) -> None:
+        """The routes that `overlaid` gave last are remembered as accepted: the orders that they end are marked as ended. Marked
+        sooner, a process that has not seen the new snapshot would bring back what an order took away."""
+        for digest, why in self._ending.items():
+            self._end(digest, why, self._now())
+        self._ending = {}
 
     def reasons(self, endpoint: str) -> list[str]:
         """Why operators took something back there, of the orders that were laid over the routes last."""

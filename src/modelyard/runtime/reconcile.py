@@ -80,9 +80,13 @@ class Reconciler:
             self.take(envelope)
 
     def again(self) -> None:
-        """Act anew on the snapshot in force: orders came, or ran out. Safe from any thread."""
+        """Act anew on the snapshot in force: orders came, or ran out. That is the newest one which any process of this home has
+        accepted. Safe from any thread."""
         with self._taking:
-            if self._in_force is not None:
+            if self._in_force is None:
+                return
+            newest = self._cache.routes() or self._in_force
+            if not self.take(newest) and newest != self._in_force:  # what lies there was damaged
                 self.take(self._in_force)
 
     def run(self) -> None:
@@ -153,6 +157,8 @@ class Reconciler:
             return False
         work.refusals.extend(check.refusals)
         self._cache.accept(envelope, Highest(check.epoch, check.digest))
+        if self._orders is not None:
+            self._orders.accepted()
         table = self._table(work, check.endpoints)
         self._record(work)
         self._swap(table)

@@ -112,6 +112,7 @@ class Plane:
         seen = highest.digest if highest.epoch == verified.snapshot.epoch else None
         check = check_routes(verified, releases, highest.epoch, now, seen)
         self.cache.accept(envelope, Highest(check.epoch, check.digest))
+        self._orders.accepted()
         found = check.endpoints.get(endpoint)
         if found is None:
             refused = [r.detail for r in check.refusals if r.endpoint == endpoint and r.arm is None]
