@@ -320,7 +320,9 @@ class S3Server:
         ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(4), strict=True))
         flags = [f"-{part}.port={port}" for part, port in ports.items()]
         more = ["-ip=127.0.0.1", "-volume.max=8", "-filer", "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-        self._folder, self._command = folder, [str(weed), "server", f"-dir={folder}", *more, *flags]
+        # It stops and starts again alone: there is nobody to wait for, neither before it ends nor for the lead.
+        quick = ["-volume.preStopSeconds=1", "-master.electionTimeout=1s", "-master.heartbeatInterval=100ms"]
+        self._folder, self._command = folder, [str(weed), "server", f"-dir={folder}", *more, *quick, *flags]
         self.endpoint = f"http://127.0.0.1:{ports['s3']}"
         self._running: subprocess.Popen[bytes] | None = None
 
@@ -334,7 +336,11 @@ class S3Server:
         self._folder.mkdir(exist_ok=True)
         with (self._folder / "log").open("ab") as log:
             self._running = subprocess.Popen(self._command, stdout=log, stderr=log)
-        eventually(self._has_bucket, "the server has its bucket", within=60)
+        try:
+            eventually(self._has_bucket, "the server has its bucket", within=60)
+        except AssertionError as error:
+            ended = self._running.poll()
+            raise AssertionError(f"{error}; ended: {ended}\n{(self._folder / 'log').read_text()[-4000:]}") from error
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self._running is not None:
