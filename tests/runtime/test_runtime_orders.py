@@ -16,6 +16,7 @@ from runtime_stage import ControlPlane, RunningRuntime
 from modelyard.core.clock import ManualClock
 from modelyard.core.digests import digest
 from modelyard.core.errors import NotApproved, Untrusted
+from modelyard.kinds.manifest import VersionManifest
 from modelyard.runtime.cache import Cache, Highest
 from modelyard.runtime.errors import SourceDown
 from modelyard.runtime.orders import OrderDesk, at_home
@@ -178,7 +179,14 @@ class Desk:
             self.cache.keep_release(arm.release, (self.plane.published / "releases" / f"{name}.dsse.json").read_bytes())
             manifest = (self.plane.published / "manifests" / f"{arm.manifest.removeprefix('sha256:')}.json").read_bytes()
             self.cache.keep_blob(arm.manifest, iter([manifest]), len(manifest))
+            artifact = self.artifact(arm)
+            self.cache.keep_blob(artifact, iter([self.plane.blob_path(artifact).read_bytes()]), 1 << 20)
         return found.epoch
+
+    def artifact(self, arm: Arm) -> str:
+        """The digest of what an arm serves."""
+        path = self.plane.published / "manifests" / f"{arm.manifest.removeprefix('sha256:')}.json"
+        return VersionManifest.model_validate_json(path.read_bytes()).serving.digest
 
     def serves(self) -> list[str]:
         envelope = self.cache.routes()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from runtime_stage import ControlPlane
+from structlog.testing import capture_logs
 from test_runtime_orders import HOUR, OPERATOR, Desk, order_of, trusting
 
-from modelyard.core.errors import ModelyardError, NotApproved
+from modelyard.core.errors import ModelyardError, NotApproved, StorageFull
 from modelyard.runtime import cache as kept_at_home
 from modelyard.runtime.cache import Cache, Highest
 from modelyard.runtime.compose import Runtime, Settings
@@ -20,7 +23,7 @@ from modelyard.runtime.orders import at_home
 from modelyard.runtime.ports import OrderReport
 from modelyard.trust import TrustRoots, sign_routes, verify_routes
 from modelyard.trust.errors import UnknownKey
-from modelyard.trust.statements import EndpointRoutes
+from modelyard.trust.statements import Arm, EndpointRoutes
 
 
 def accept(cache: Cache, plane: ControlPlane, *endpoints: EndpointRoutes) -> None:
@@ -248,3 +251,123 @@ def test_a_process_that_hears_of_no_newer_routes_goes_by_those_that_another_one_
     assert [slot.name for slot in two.app.table.endpoints["hold"].live] == ["v1"]
     for runtime in (one, two):
         runtime.stop()
+
+
+class FullDisk:
+    """The kernel takes no byte of any file, as where there is no room."""
+
+    def __enter__(self) -> None:
+        self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, self._before[1]))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
+
+
+@pytest.mark.parametrize("altered", [False, True])
+def test_nobody_is_sent_back_to_what_is_not_on_this_machine(tmp_path: Path, altered: bool) -> None:
+    desk = Desk(tmp_path)
+    desk.accept(desk.arms[1])
+    epoch = desk.accept(desk.arms[2])
+    [artifact] = desk.home.rglob(desk.artifact(desk.arms[1]).removeprefix("sha256:"))
+    if altered:
+        artifact.write_bytes(artifact.read_bytes() + b" ")
+    else:
+        artifact.unlink()
+    with pytest.raises(NotApproved, match="v1 is not on this machine any more"):
+        desk.desk.take(order_of(epoch))
+    assert desk.serves() == ["v2"]
+    assert desk.desk.book.known() == {}
+
+
+def test_an_order_that_cannot_be_kept_is_no_order_that_is_refused(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.accept(desk.arms[1])
+    order = order_of(desk.accept(desk.arms[2]))
+    with FullDisk(), capture_logs(), pytest.raises(StorageFull, match="no room to write"):
+        desk.desk.take(order)
+    assert desk.refused == []
+    assert desk.serves() == ["v2"]
+    assert [arm["name"] for arm in desk.desk.take(order)["arms"]] == ["v1"]
+    assert desk.serves() == ["v1"]
+
+
+def test_an_order_that_came_while_routes_were_refused_is_looked_at_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.accept(desk.arms[1])
+    epoch = desk.accept(desk.arms[2])
+    sibling = desk.opened()
+    assert desk.serves() == ["v2"]
+    sibling.take(order_of(epoch))
+    assert desk.desk.changed()
+    envelope = desk.cache.routes()
+    assert envelope is not None
+    desk.desk.overlaid(verify_routes(envelope, TrustRoots.from_json(desk.plane.roots.read_bytes()), desk.clock.now()))
+    assert desk.desk.changed(), "those routes were not accepted"
+    assert desk.serves() == ["v1"]
+    assert not desk.desk.changed()
+
+
+def test_an_order_that_another_process_forgets_just_now_is_none(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.accept(desk.arms[1])
+    desk.desk.take(order_of(desk.accept(desk.arms[2])))
+    [digest] = desk.desk.book.known()
+    gone = desk.desk.book.folder / f"{'0' * 64}.dsse.json"
+    gone.symlink_to("nothing")  # as it looks to whoever listed the folder a moment ago
+    for book in (desk.desk.book, desk.opened().book):
+        assert list(book.known()) == [digest]
+        assert [told[0] for told in book.untold()] == [digest]
+
+
+def test_who_gives_an_order_hears_that_nothing_answers_there(tmp_path: Path) -> None:
+    """The champion that the order leads back to was never one that could be loaded."""
+    plane = ControlPlane(tmp_path)
+    trusting(plane, OPERATOR)
+    runtime = Runtime(Settings(tmp_path / "home", str(plane.published), plane.roots, "one"))
+    manifest = plane.version(b"no model at all")
+    broken = plane.arm(10.0, "1", name="v1").model_copy(
+        update={"release": plane.release(manifest, "1"), "manifest": manifest.digest()}
+    )
+    plane.publish(plane.endpoint(broken))
+    runtime.step()
+    epoch = plane.publish(plane.endpoint(plane.arm(20.0, "2", name="v2")))
+    runtime.step()
+    told = runtime._orders.take(order_of(epoch))
+    assert [arm["name"] for arm in told["arms"]] == list(told["missing"]) == ["v1"]
+    assert "no known model format" in told["missing"]["v1"]
+    runtime.stop()
+
+
+def test_a_version_is_taken_back_on_a_full_disk(tmp_path: Path) -> None:
+    """What is revoked serves no more, and a rollback comes, though neither can be written down before there is room."""
+    plane = ControlPlane(tmp_path)
+    runtime = Runtime(Settings(tmp_path / "home", str(plane.published), plane.roots, "one"))
+    cache = Cache(tmp_path / "home" / "cache")
+    first, second = (plane.arm(10.0 * n, str(n), name=f"v{n}") for n in (1, 2))
+
+    def routes(*arms: Arm, **more: Any) -> bytes:
+        return sign_routes(plane.snapshot(plane.endpoint(*arms), **more), plane.signer).envelope
+
+    def live(envelope: bytes, wait: float = 0.0) -> tuple[int, str, bool]:
+        plane.put(envelope)
+        with FullDisk() if not wait else nullcontext(), capture_logs():
+            runtime.step(wait)
+        assert runtime.app.table is not None
+        [slot] = runtime.app.table.endpoints["hold"].live
+        return runtime.app.table.epoch, slot.name, slot.arm is not None
+
+    older = routes(first)
+    plane.put(older)
+    runtime.step()
+    plane.put(routes(second))
+    runtime.step()
+    assert live(routes(second, revoked=(second.release,))) == (3, "v2", False)
+    newest = routes(first)
+    assert live(newest) == (4, "v1", True)
+    assert live(older) == (4, "v1", True), "an older snapshot is an older one, written down or not"
+    assert cache.highest().epoch == 2
+    assert live(older, wait=5.0) == (4, "v1", True)
+    assert cache.highest().epoch == 4
+    assert cache.routes() == newest
+    runtime.stop()

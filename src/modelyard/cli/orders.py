@@ -38,7 +38,8 @@ class Wish:
 
 
 def give_orders(wish: Wish, runtimes: Sequence[str], how: Changing) -> int:
-    """Sign an order for each runtime, by what that runtime has in force, and hand it over. 1 when any refused or was silent."""
+    """Sign an order for each runtime, by what that runtime has in force, and hand it over. 1 when any refused, was silent, or
+    took it and cannot answer as it says."""
     if wish.key is None:
         raise Usage("an order is signed", field="--order-key", hint="modelyard keys create-order-key made the file")
     if wish.to is not None and wish.stop:
@@ -48,10 +49,9 @@ def give_orders(wish: Wish, runtimes: Sequence[str], how: Changing) -> int:
     results = [_give(wish, runtime, holder, signer, reason, how) for runtime in runtimes]
     columns = "RUNTIME=runtime TAKEN=taken ANSWERS=arms UNTIL=until:when TOLD=told"
     render.print_rows(results, columns, how.output, name="runtime")
-    failed = sum(not result["taken"] for result in results)
-    if failed < len(results) and not how.dry_run:
+    if any(result["taken"] for result in results) and not how.dry_run:
         say("the control plane takes the order over when it is back: modelyard endpoint orders")
-    return FAILED if failed else DONE
+    return DONE if all(result["taken"] and not result["missing"] for result in results) else FAILED
 
 
 def read_key(path: Path) -> tuple[str, Ed25519Signer]:
@@ -87,11 +87,13 @@ def _give(wish: Wish, runtime: str, holder: str, signer: Ed25519Signer, reason: 
         envelope = sign_order(order, signer).envelope
         answer = _posted(runtime, envelope, how.timeout) if by_http else _dropped(Path(runtime), envelope)
         arms = ", ".join(arm["name"] for arm in answer["arms"]) or "fallbacks"
-        return _result(runtime, True, order, "") | {"arms": arms}
+        missing = answer.get("missing", {})  # an older runtime does not say
+        told = "; ".join(f"{name} does not answer: {why}" for name, why in missing.items())
+        return _result(runtime, True, order, told) | {"arms": arms, "missing": missing}
     except Usage:
         raise
     except ModelyardError as error:
-        return {"runtime": runtime, "taken": False, "arms": "", "until": None, "told": str(error)}
+        return {"runtime": runtime, "taken": False, "arms": "", "until": None, "told": str(error), "missing": {}}
 
 
 def _order(wish: Wish, present: Json, holder: str, reason: str) -> Order:
@@ -155,7 +157,7 @@ def _sentence(order: Order) -> str:
 
 def _result(runtime: str, taken: bool, order: Order, told: str) -> Json:
     named = ", ".join(arm.name for arm in order.to if not isinstance(arm, str))
-    return {"runtime": runtime, "taken": taken, "arms": named, "until": order.until.isoformat(), "told": told}
+    return {"runtime": runtime, "taken": taken, "arms": named, "until": order.until.isoformat(), "told": told, "missing": {}}
 
 
 def _asked(url: str, timeout: float) -> Json:

@@ -57,6 +57,8 @@ _ROOM = 16 << 20
 _PREDICTING = 32
 """Threads for calls of models: made when they are needed. A model has one call under way at a time, and may hang."""
 _LOOK_FOR_ORDERS = 0.2
+_RESTING = 5.0
+"""Where the routes in force are refused by now, there is nothing that an order could be laid over."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Runtime:
         self._reconciler = Reconciler(
             settings.name, roots, source, cache, models, self._spool, clock, self._swap, self._stop, orders=desk, uses=self._uses
         )
-        desk.again, desk.refused = self._reconciler.again, self._order_refused
+        desk.again, desk.refused, desk.missing = self._reconciler.again, self._order_refused, self._missing
         self.app.orders = OrderDoor(desk)
         self.app.refusals = lambda: self._reconciler.refusals
         self.app.models = self._models.status
@@ -202,8 +204,8 @@ class Runtime:
         """See within a moment what another process of this home took in, what was dropped there, and what ran out."""
         while not self._stop.wait(_LOOK_FOR_ORDERS):
             try:
-                if self._orders.tend():
-                    self._reconciler.again()
+                if self._orders.tend() and not self._reconciler.again():
+                    self._stop.wait(_RESTING)
             except Exception:  # noqa: BLE001  looked at again in a moment
                 _log.exception("tending orders failed")
 
@@ -211,7 +213,12 @@ class Runtime:
         """Anybody may send anything to the door: the record is one for each endpoint and reason, not one for each attempt."""
         known = endpoint if self.app.table is not None and endpoint in self.app.table.endpoints else None
         clause = error.field if known is not None else None  # until the signature holds, it is the sender's word
-        self._spool.record([self._reconciler.refusal(error.code, f"order: {error.detail}", clause=clause, endpoint=known)])
+        self._reconciler.spool([self._reconciler.refusal(error.code, f"order: {error.detail}", clause=clause, endpoint=known)])
+
+    def _missing(self, endpoint: str) -> dict[str, str]:
+        """The endpoint's champion and challengers that cannot answer now, and why."""
+        found = None if self.app.table is None else self.app.table.endpoints.get(endpoint)
+        return {slot.name: slot.refused for slot in found.live if slot.arm is None} if found is not None else {}
 
     def _swap(self, table: Table) -> None:
         self.app.swap(table)
@@ -228,7 +235,7 @@ class Runtime:
         else:
             facts |= {"arm": arm.name, "release": arm.release, "manifest": arm.manifest}
             record = self._reconciler.refusal("not_approved", "the release ended in service", clause="until", **facts)
-        self._spool.record([record])
+        self._reconciler.spool([record])
 
 
 class Hosted:

@@ -7,6 +7,7 @@ order that ended leaves a mark, so that it does not come back.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import structlog
 from modelyard.core.clock import Clock
 from modelyard.core.errors import ModelyardError, NotApproved, NotFound, Unavailable, Untrusted
 from modelyard.decisions import exclusive, write_atomically
+from modelyard.decisions.errors import storage_error
+from modelyard.kinds.manifest import VersionManifest
 from modelyard.runtime.cache import Cache
 from modelyard.runtime.errors import SourceDown, TokenRefused
 from modelyard.runtime.ports import OrderReport, Source
@@ -62,9 +65,13 @@ class OrderBook:
 
     def known(self) -> dict[str, bytes]:
         """Every order that was taken in, by its digest."""
-        found = {f"sha256:{path.name.removesuffix(_SUFFIX)}": path for path in self.folder.glob(f"*{_SUFFIX}")}
-        self._read = {digest: self._read.get(digest) or path.read_bytes() for digest, path in found.items()}
-        return dict(self._read)
+        found: dict[str, bytes] = {}
+        for path in self.folder.glob(f"*{_SUFFIX}"):
+            digest = f"sha256:{path.name.removesuffix(_SUFFIX)}"
+            with suppress(FileNotFoundError):  # another process of this home forgot it just now
+                found[digest] = self._read.get(digest) or path.read_bytes()
+        self._read = found
+        return dict(found)
 
     def current(self) -> dict[str, bytes]:
         """Those that have not ended."""
@@ -78,9 +85,9 @@ class OrderBook:
 
     def ended(self, digest: str) -> Ended | None:
         """Why it ended, or None. What ended stays so, and is read once."""
-        path = self._path(digest, ".ended.json")
-        if digest not in self._over and path.exists():
-            self._over[digest] = msgspec.json.decode(path.read_bytes(), type=Ended)
+        if digest not in self._over:
+            with suppress(FileNotFoundError):
+                self._over[digest] = msgspec.json.decode(self._path(digest, ".ended.json").read_bytes(), type=Ended)
         return self._over.get(digest)
 
     def forget(self, before: datetime) -> None:
@@ -92,11 +99,13 @@ class OrderBook:
 
     def untold(self) -> list[tuple[str, str, str]]:
         """Digest, envelope and time of those that the control plane does not know of yet."""
-        return [
-            (digest, envelope.decode(), self._path(digest, ".since").read_text())
-            for digest, envelope in self.known().items()
-            if not self._path(digest, ".told").exists()
-        ]
+        found = []
+        for digest, envelope in self.known().items():
+            with suppress(FileNotFoundError):  # as in `known`
+                since = self._path(digest, ".since").read_text()
+                if not self._path(digest, ".told").exists():
+                    found.append((digest, envelope.decode(), since))
+        return found
 
     def tell(self, digest: str) -> None:
         """Mark it as reported."""
@@ -136,8 +145,8 @@ class Rests:
 
 class OrderDesk:
     """Takes orders in, and says what they make of a snapshot. `refused` is told of every order that is not taken in, `again` acts
-    anew on the snapshot in force. Who only `follows` the orders of a runtime marks none as ended: it may trust other keys than
-    the runtime does. Safe for several threads."""
+    anew on the snapshot in force, `missing` says which arms of an endpoint cannot answer, and why. Who only `follows` the orders
+    of a runtime marks none as ended: it may trust other keys than the runtime does. Safe for several threads."""
 
     def __init__(self, home: Path, name: str, roots_file: Path, cache: Cache, clock: Clock, follows: bool = False) -> None:
         self._name, self._roots_file, self._cache, self._clock = name, roots_file, cache, clock
@@ -146,16 +155,19 @@ class OrderDesk:
         if not follows:
             self.book.forget(clock.now() - _KEPT_FOR)
         self._considered: object = _NOTHING
+        self._considering: object = _NOTHING
         self._active: tuple[VerifiedOrder, ...] = ()
         self._ending: dict[str, str] = {}
         self._rests = Rests()
         self._issued: tuple[bytes | None, datetime] = (None, _LONG_AGO)
         self.refused: Callable[[ModelyardError, str], None] = _unheard
-        self.again: Callable[[], None] = _unheard
+        self.again: Callable[[], bool] = _followed
+        self.missing: Callable[[str], dict[str, str]] = _none_missing
 
     def take(self, envelope: bytes) -> dict[str, Any]:
-        """Act on an order: it is in force here when this returns. Raises Untrusted or NotApproved when it is not taken in; that
-        is told on. The same order again changes nothing while it holds, and is refused once it ended."""
+        """Act on an order: it is in force here when this returns; arms that cannot answer all the same are `missing`, with the
+        reason. Raises Untrusted or NotApproved when it is not taken in; that is told on. The same order again changes nothing
+        while it holds, and is refused once it ended. Raises StorageFull or LogUnwritable where it cannot be kept."""
         endpoint = ""
         try:
             if len(envelope) > GREATEST_ORDER:
@@ -166,22 +178,23 @@ class OrderDesk:
                 arms = self._require_safe(found)
                 if found.digest not in self.book.known():
                     self.book.add(found.digest, envelope, self._clock.now())
+        except OSError as error:
+            raise storage_error(error, self.book.folder / "order") from error
         except ModelyardError as error:
             self.refused(error, endpoint)
             if isinstance(error, (Untrusted, NotApproved)):
                 raise
             raise NotApproved(error.detail, field=error.field, hint=error.hint) from error
         _log.warning("order taken in", order=found.digest, endpoint=endpoint, by=found.order.issued_by, reason=found.order.reason)
-        self.again()
-        order = found.order
-        told = {"order": found.digest, "runtime": self._name, "endpoint": endpoint, "until": order.until.isoformat()}
-        return told | {"arms": [_arm(arm) for arm in arms]}
+        refused = {} if self.again() else {arm.name: "the routes in force are refused by now" for arm in arms}
+        told = {"order": found.digest, "runtime": self._name, "endpoint": endpoint, "until": found.order.until.isoformat()}
+        return told | {"arms": [_arm(arm) for arm in arms], "missing": refused or self.missing(endpoint)}
 
     def overlaid(self, routes: VerifiedRoutes) -> VerifiedRoutes:
         """The routes as the orders in force want them. An older snapshot than was seen says nothing of orders. Which orders the
         snapshot ends is known to `accepted` alone: until it is in force, another process of this home may have to go by them."""
         now = max(self._now(), routes.snapshot.issued_at)
-        self._considered = self._candidates(now)
+        self._considering = self._candidates(now)
         current = self._verified(now)
         self._active, self._ending = (), {}
         if not current or routes.snapshot.epoch < self._cache.highest().epoch:
@@ -190,10 +203,11 @@ class OrderDesk:
         self._active, self._ending = tuple(current[digest] for digest in found.active), found.ended
         return found.routes
 
-    def accepted(self) -> None:
-        """The routes that `overlaid` gave last are remembered as accepted: the orders that they end are marked as ended. Marked
-        sooner, a process that has not seen the new snapshot would bring back what an order took away."""
-        for digest, why in self._ending.items():
+    def accepted(self, kept: bool = True) -> None:
+        """The routes that `overlaid` gave last are accepted: once they are `kept`, the orders that they end are marked as ended.
+        Marked sooner, a process that has not seen the new snapshot would bring back what an order took away."""
+        self._considered = self._considering
+        for digest, why in self._ending.items() if kept else ():
             self._end(digest, why, self._now())
         self._ending = {}
 
@@ -283,8 +297,17 @@ class OrderDesk:
             if refusal.endpoint == endpoint.name and (refusal.arm is None or refusal.arm in live):
                 raise NotApproved(f"{refusal.arm or endpoint.name} must not serve: {refusal.detail}", field=refusal.clause)
         for arm in endpoint.arms:
-            if arm.role in LIVE and self._cache.blob(arm.manifest) is None:
+            if arm.role in LIVE and not self._is_here(arm):
                 raise NotFound(f"{arm.name} is not on this machine any more", field="to", hint="name another arm")
+
+    def _is_here(self, arm: Arm) -> bool:
+        """Whether all that is needed to load it lies here, unaltered: who brings it may be as silent as the control plane."""
+        path = self._cache.blob(arm.manifest)
+        if path is None:
+            return False
+        manifest = VersionManifest.model_validate_json(path.read_bytes())
+        needed = (manifest.serving.digest, manifest.environment_lock)
+        return all(self._cache.blob(each) is not None for each in needed if each is not None)
 
     def _now(self) -> datetime:
         """What orders are judged by: the clock, but never before the newest snapshot accepted here was issued. A clock that is
@@ -321,8 +344,12 @@ class OrderDesk:
 
     def _end(self, digest: str, why: str, now: datetime) -> None:
         _log.warning("order does not hold here" if self._follows else "order ended", order=digest, why=why)
-        if not self._follows:
+        if self._follows:
+            return
+        try:
             self.book.end(digest, why, now)
+        except OSError as error:  # a full disk: why it does not hold is as true at the next look
+            _log.error("the end of an order cannot be written", order=digest, detail=str(error))
 
     def _candidates(self, now: datetime) -> object:
         """What the orders in force depend on, besides the snapshot."""
@@ -381,10 +408,6 @@ def at_home(home: Path) -> dict[str, Any]:
     return described(RouteSnapshot.model_validate(_unverified(envelope, "routes")), history) | {"runtime": str(home)}
 
 
-def _unheard(*_: object) -> None:
-    """Until the parts are wired together, nobody is told."""
-
-
 def _champions(endpoint: str, history: Sequence[RouteSnapshot]) -> list[Arm]:
     """Newest first, each once."""
     found = {
@@ -421,3 +444,20 @@ def _unverified(envelope: bytes, what: str) -> dict[str, Any]:
         return Statement.model_validate_json(Envelope.from_json(envelope).payload_bytes()).predicate
     except ValueError as error:
         raise Untrusted(f"these are no {what}: {error}") from error
+
+
+# Until the parts are wired together:
+
+
+def _unheard(*_: object) -> None:
+    """Nobody is told."""
+
+
+def _followed() -> bool:
+    """Whoever asks for the routes finds the order in them."""
+    return True
+
+
+def _none_missing(_: str) -> dict[str, str]:
+    """Nobody knows of arms that cannot answer."""
+    return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -70,6 +70,8 @@ class Reconciler:
         self._again_at = 0.0
         self._epoch = 0
         self._in_force: bytes | None = None
+        self._seen = Highest()
+        self._unkept = self._wanting = False
         self.refusals: tuple[RefusalRecord, ...] = ()
 
     def restore(self) -> None:
@@ -79,15 +81,16 @@ class Reconciler:
         if envelope is not None:
             self.take(envelope)
 
-    def again(self) -> None:
+    def again(self) -> bool:
         """Act anew on the snapshot in force: orders came, or ran out. That is the newest one which any process of this home has
-        accepted. Safe from any thread."""
+        accepted. False when it is refused by now, or there is none. Safe from any thread."""
         with self._taking:
             if self._in_force is None:
-                return
-            newest = self._cache.routes() or self._in_force
-            if not self.take(newest) and newest != self._in_force:  # what lies there was damaged
-                self.take(self._in_force)
+                return False
+            kept = None if self._unkept else self._cache.routes()
+            newest = kept or self._in_force
+            # What lies there may be damaged.
+            return self.take(newest) or (newest != self._in_force and self.take(self._in_force))
 
     def run(self) -> None:
         """Until stopped: wait for the next snapshot, act on it, hand over refusals."""
@@ -117,20 +120,24 @@ class Reconciler:
             self._retry(envelope, 1.0)
             if not self.take(envelope):
                 self._stop.wait(1.0)
+                if self._again is not None:  # refused routes keep nothing of those in force from coming
+                    self.take(self._again)
 
     def _hand_over(self) -> None:
-        if self._orders is not None:
-            self._orders.hand_over(self._source)
-        if self._uses is not None:
-            self._uses.hand_over(self._source)
-        self._hand_refusals_over()
+        """On a full disk what was taken cannot be crossed off and is brought again; newer routes are pulled all the same."""
+        orders, uses = (each.hand_over if each is not None else _nothing for each in (self._orders, self._uses))
+        for bring in (orders, uses, self._hand_refusals_over):
+            try:
+                bring(self._source)
+            except OSError as error:
+                _log.error("what was handed over cannot be crossed off", detail=str(error))
 
-    def _hand_refusals_over(self) -> None:
+    def _hand_refusals_over(self, source: Source) -> None:
         """Bring refusals, in parts. A control plane that does not take them must not keep newer routes from being pulled."""
         waiting = self._spool.waiting()[:_REFUSALS_AT_ONCE]
         try:
             if waiting:
-                self._spool.acknowledge(self._source.report(waiting))
+                self._spool.acknowledge(source.report(waiting))
         except SourceDown as down:
             _log.warning("refusals were not taken", waiting=len(waiting), detail=down.detail)
 
@@ -146,28 +153,41 @@ class Reconciler:
         try:
             verified = verify_routes(envelope, self._roots, self._clock.now())
             verified = self._orders.overlaid(verified) if self._orders is not None else verified
-            highest = self._cache.highest()
+            highest = max(self._cache.highest(), self._seen, key=lambda each: each.epoch)
             work = _Work(verified)
             releases = verify_releases(self._envelopes(work), self._roots, self._clock.now())
             seen = highest.digest if highest.epoch == verified.snapshot.epoch else None
             check = check_routes(verified, releases, highest.epoch, self._clock.now(), seen)
         except ModelyardError as error:
             self._refuse_snapshot(envelope, error)
-            self._retry(None, 0.0)
+            self._retry(self._in_force if self._wanting and envelope != self._in_force else None, 1.0)
             return False
         work.refusals.extend(check.refusals)
-        self._cache.accept(envelope, Highest(check.epoch, check.digest))
-        if self._orders is not None:
-            self._orders.accepted()
+        kept = self._keep(envelope, Highest(check.epoch, check.digest))
         table = self._table(work, check.endpoints)
-        self._record(work)
+        kept = self._record(work) and kept
         self._swap(table)
         self._models.trim({arm.manifest for e in table.endpoints.values() for arm in e.arms})
-        self._epoch, self._in_force = check.epoch, envelope
+        self._epoch, self._in_force, self._unkept = check.epoch, envelope, not kept
+        work.late = work.late or not kept
         early = any(refusal.clause == "not_before" for refusal in self.refusals)
-        self._retry(envelope if work.late or early else None, 1.0 if work.late else _LOOK_AGAIN)
+        self._wanting = work.late or early
+        self._retry(envelope if self._wanting else None, 1.0 if work.late else _LOOK_AGAIN)
         _log.info("routes in force", epoch=check.epoch, endpoints=len(table.endpoints), refusals=len(work.refusals))
         return True
+
+    def _keep(self, envelope: bytes, highest: Highest) -> bool:
+        """Remember a snapshot over a restart, before anything is answered by it. On a full disk it holds all the same: it may be
+        what takes a version back. This process at least forgets no epoch, and it is tried again."""
+        self._seen, kept = highest, True
+        try:
+            self._cache.accept(envelope, highest)
+        except OSError as error:
+            _log.error("routes are in force that a restart would not know of", epoch=highest.epoch, detail=str(error))
+            kept = False
+        if self._orders is not None:
+            self._orders.accepted(kept)
+        return kept
 
     def _envelopes(self, work: _Work) -> list[bytes]:
         """The envelopes of all releases that the snapshot names, as far as they exist."""
@@ -194,7 +214,10 @@ class Reconciler:
         except Malformed:
             genuine = False
         if genuine:
-            self._cache.keep_release(wanted, envelope)
+            try:
+                self._cache.keep_release(wanted, envelope)
+            except OSError as error:  # fetched again next time
+                _log.error("a release could not be kept", release=wanted, detail=str(error))
         return envelope
 
     def _table(self, work: _Work, allowed: dict[str, AllowedEndpoint]) -> Table:
@@ -256,7 +279,8 @@ class Reconciler:
             model,
         )
 
-    def _record(self, work: _Work) -> None:
+    def _record(self, work: _Work) -> bool:
+        """Spool what was refused. False on a full disk."""
         snapshot = work.verified.snapshot
         arms = {(e.name, arm.name): arm for e in snapshot.endpoints for arm in e.arms}
         self.refusals = tuple(
@@ -273,7 +297,7 @@ class Reconciler:
             )
             for r in work.refusals
         )
-        self._spool.record(self.refusals)
+        return self.spool(self.refusals)
 
     def _refuse_snapshot(self, envelope: bytes, error: ModelyardError) -> None:
         try:
@@ -282,7 +306,16 @@ class Reconciler:
             snapshot = "sha256:" + hashlib.sha256(envelope).hexdigest()
         record = self.refusal(code=error.code, detail=error.detail, clause=error.field, snapshot=snapshot)
         _log.warning("snapshot refused", code=error.code, detail=error.detail)
-        self._spool.record([record])
+        self.spool([record])
+
+    def spool(self, records: Sequence[RefusalRecord]) -> bool:
+        """Have refusals told to the control plane. False on a full disk: what is refused is refused all the same."""
+        try:
+            self._spool.record(records)
+        except OSError as error:
+            _log.error("refusals could not be written", refusals=len(records), detail=str(error))
+            return False
+        return True
 
     def refusal(self, code: str, detail: str, **facts: str | int | None) -> RefusalRecord:
         """A record of this runtime; its id depends on what was refused and why, not on when."""
@@ -290,6 +323,10 @@ class Reconciler:
         key = hashlib.sha256(f"{self._name}\0{code}\0{what}".encode()).hexdigest()[:32]
         at = self._clock.now().isoformat()
         return RefusalRecord(id=f"ref_{key}", runtime=self._name, at=at, code=code, detail=detail, **facts)  # type: ignore[arg-type]
+
+
+def _nothing(source: Source) -> None:
+    """Where there are no orders, or no fallbacks, there is nothing to bring."""
 
 
 def _in_role(arms: tuple[Arm, ...], loaded: dict[str, ServingArm], role: ArmRole) -> tuple[ServingArm, ...]:
