@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from modelyard.core.errors import InvalidInput, ModelyardError, StorageFull, TimedOut
+from modelyard.core.errors import InvalidInput, ModelyardError, StorageFull, TimedOut, Unavailable
 from modelyard.decisions import DecisionIds, DecisionLog, DecisionReader, Rows
 from modelyard.kinds.contract import Batch
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
@@ -182,6 +182,27 @@ def test_without_a_target_nobody_waits() -> None:
 
     running(work)
     assert model.batches == [1, 5]
+
+
+def test_who_asks_a_model_that_was_let_go_of_is_told_so() -> None:
+    """Its thread is gone: those in its queue, and those who come with older routes in hand, waited for ever."""
+    model = Doubling(call=0.05)
+
+    async def work(pool: ThreadPoolExecutor) -> None:
+        own = ThreadPoolExecutor(1)
+        server = ModelServer(model, InputPlan(SIGNATURE), own, inline=False)
+        first = asyncio.ensure_future(server.answer(columns([1.0]), 1))
+        while not model.batches:
+            await asyncio.sleep(0.001)
+        queued = asyncio.ensure_future(server.answer(columns([2.0]), 1))
+        await asyncio.sleep(0)
+        own.shutdown(wait=False, cancel_futures=True)
+        assert (await asyncio.wait_for(first, 10)).outputs == {"y": [2.0]}
+        for late in (queued, asyncio.ensure_future(server.answer(columns([3.0]), 1))):
+            with pytest.raises(Unavailable, match="let go of"):
+                await asyncio.wait_for(late, 10)
+
+    running(work)
 
 
 def test_a_caller_that_gives_up_leaves_the_queue_and_hurts_nobody() -> None:

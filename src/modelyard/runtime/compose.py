@@ -181,13 +181,14 @@ class Runtime:
         self._reconciler.run()
 
     def _tend(self) -> None:
-        """Seal what is old, take over what dead writers left."""
+        """Seal what is old, take over what dead writers left, let go of models that nobody asks any more."""
         turn = 0
         while not self._stop.wait(_TEND_EVERY):
             turn += 1
             self._flush_uses()
             if turn % _LOG_TURN:
                 continue
+            self._reconciler.trim()
             try:
                 self._decisions.seal_if_due()
                 self._decisions.adopt_dead()

@@ -182,13 +182,22 @@ class ModelServer:
         group = self._take()
         started = perf_counter()
         if self.quick and sum([w.rows for w in group]) <= _INLINE_ROWS:
-            self._finish(self._answers(group), started)
-            self._busy = bool(self._queue)
-            if self._busy:
-                self._turn.soon(self._next, loop)
-        else:
+            self._finished(self._answers(group), started, loop)
+            return
+        try:
             call = loop.run_in_executor(self._executor, self._answers, group)
+        except RuntimeError:  # its thread has ended with it
+            gone = Unavailable("the model was let go of before it was asked", hint="ask again: other routes are in force")
+            self._finished([(group, gone)], started, loop)
+        else:
             call.add_done_callback(lambda done: self._came_back(loop, group, started, done))
+
+    def _finished(self, answers: list[_Answered], started: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand out answers that are there already; what waits behind has the next turn."""
+        self._finish(answers, started)
+        self._busy = bool(self._queue)
+        if self._busy:
+            self._turn.soon(self._next, loop)
 
     def _forget_gone(self) -> None:
         if any(w.gone for w in self._queue):
@@ -212,7 +221,7 @@ class ModelServer:
     def _came_back(
         self, loop: asyncio.AbstractEventLoop, group: Sequence[Waiting], started: float, done: asyncio.Future[Any]
     ) -> None:
-        error = done.exception() if not done.cancelled() else Unavailable("the runtime is stopping")
+        error = done.exception() if not done.cancelled() else Unavailable("the model was let go of before it was asked")
         self._finish(done.result() if error is None else [(group, error)], started)
         self._next(loop)
 

@@ -7,9 +7,11 @@ own environment; or in a child of the version's environment, which is built from
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -37,6 +39,12 @@ _PICKLES = frozenset({"pickle", "joblib", "cloudpickle"})
 _CODE = _PICKLES | {"python", "torchscript"}
 """Formats that run code of their author."""
 
+_STILL_ASKED = 30.0
+"""Seconds for which requests under way, and shadows in their queue, may ask a model that has left the routes."""
+
+_Key = tuple[str, bool]
+"""The manifest's digest, and whether the model may use the network."""
+
 
 class Place(StrEnum):
     """Where a model runs."""
@@ -59,7 +67,8 @@ class _Loaded(NamedTuple):
 
 
 class Models:
-    """Loaded models by manifest digest. Those that left the routes stay warm, so that a rollback is instant."""
+    """Loaded models by manifest digest. Those that left the routes stay warm, so that a rollback is instant: the last few, and
+    all for a while, since requests that came before may still ask them."""
 
     def __init__(
         self,
@@ -72,6 +81,7 @@ class Models:
         limits: Limits = SERVING,
         weights: Path | None = None,
         turn: Turn | None = None,
+        now: Callable[[], float] = monotonic,
     ) -> None:
         """`environments` are kept beside the cache's blobs unless given; `limits` bound a model in a process of its own.
         `weights` is where models in this process find large weights that they share with the neighbours. `turn` is the one that
@@ -80,7 +90,8 @@ class Models:
         self._environments, self._limits, self._turn = environments, limits, turn or Turn()
         self._policy = policy.model_copy(update={"shared_weights": None})  # a model's own process could not reach them
         self._here = policy.model_copy(update={"shared_weights": weights})
-        self._loaded: OrderedDict[tuple[str, bool], _Loaded] = OrderedDict()
+        self._loaded: OrderedDict[_Key, _Loaded] = OrderedDict()
+        self._now, self._left = now, dict[_Key, float]()
         self._shown: tuple[tuple[str, _Loaded], ...] = ()
 
     def get(self, allowed: AllowedArm) -> ModelServer:
@@ -102,16 +113,20 @@ class Models:
         return self._loaded[key].server
 
     def trim(self, serving: set[str]) -> None:
-        """Let go of all but the few models that served last. Models whose manifests are in `serving` always stay."""
-        idle = [key for key in self._loaded if key[0] not in serving]
+        """Let go of those that left the routes a while ago, all but the few that served last. Models whose manifests are in
+        `serving` always stay."""
+        now, idle = self._now(), [key for key in self._loaded if key[0] not in serving]
+        self._left = {key: self._left.get(key, now) for key in idle}
         for key in idle[: max(0, len(idle) - self._warm)]:
-            self._loaded.pop(key).close()
+            if now - self._left[key] >= _STILL_ASKED:
+                self._loaded.pop(key).close()
         self._show()
 
     def close(self) -> None:
         """Let go of all models."""
-        self._warm = 0
-        self.trim(set())
+        while self._loaded:
+            self._loaded.popitem()[1].close()
+        self._show()
 
     def status(self) -> list[dict[str, Any]]:
         """Each loaded model: which, where it runs, and how its process is, if it has one. Safe to call from any thread."""

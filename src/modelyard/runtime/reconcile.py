@@ -70,6 +70,7 @@ class Reconciler:
         self._again_at = 0.0
         self._epoch = 0
         self._in_force: bytes | None = None
+        self._serving: set[str] = set()
         self._seen = Highest()
         self._unkept = self._wanting = False
         self.refusals: tuple[RefusalRecord, ...] = ()
@@ -91,6 +92,14 @@ class Reconciler:
             newest = kept or self._in_force
             # What lies there may be damaged.
             return self.take(newest) or (newest != self._in_force and self.take(self._in_force))
+
+    def trim(self) -> None:
+        """Let go of models that left the routes a while ago, unless routes are being acted on now."""
+        if self._taking.acquire(blocking=False):
+            try:
+                self._models.trim(self._serving)
+            finally:
+                self._taking.release()
 
     def run(self) -> None:
         """Until stopped: wait for the next snapshot, act on it, hand over refusals."""
@@ -167,7 +176,8 @@ class Reconciler:
         table = self._table(work, check.endpoints)
         kept = self._record(work) and kept
         self._swap(table)
-        self._models.trim({arm.manifest for e in table.endpoints.values() for arm in e.arms})
+        self._serving = {arm.manifest for e in table.endpoints.values() for arm in e.arms}
+        self._models.trim(self._serving)
         self._epoch, self._in_force, self._unkept = check.epoch, envelope, not kept
         work.late = work.late or not kept
         early = any(refusal.clause == "not_before" for refusal in self.refusals)
