@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter, time
 from typing import Any
 
@@ -15,7 +16,7 @@ from modelyard.runtime.asked import Asked, Column, Said
 from modelyard.runtime.calls import Call, Draft, Hidden, Part, Reasons, decision_rows, fault, faults, picked
 from modelyard.runtime.drawing import drafts, sticky
 from modelyard.runtime.engine import Answer
-from modelyard.runtime.errors import NoAnswer
+from modelyard.runtime.errors import NoAnswer, Withdrawn
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
@@ -46,6 +47,8 @@ class Answering:
         self._log, self._ids, self._hidden = log, ids, hidden
         self._metrics, self._expired, self.most_rows = metrics, expired, most_rows
         self.admission, self._uses = admission, uses
+        self.newest: Callable[[], Table | None] = lambda: None
+        """The table in force: it may be another one than a request came with, once it has waited."""
 
     async def answer(
         self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float, drawn: Draft | None = None
@@ -57,19 +60,37 @@ class Answering:
         """
         policy = endpoint.routes.policy
         async with self.admission.admitted(endpoint.routes.name, policy, asked.deadline):
-            call = await aside(asked.many, self._call, table, endpoint, asked, started)
-            wrong = self._unknown(call)
-            call.keys = await aside(asked.many, sticky, call)
-            made = (
-                [drawn] if drawn is not None and drawn.slot in endpoint.live else await drafts(call, asked.version, self._metrics)
-            )
-            made = await aside(asked.many, self._sorted_out, call, made, wrong)
-            parts = [await self._part(call, draft) for draft in made]
-            wanted = self._wanted(call, parts)
-            ids = await aside(asked.many, self._ids.mint, call.rows)
-            unlogged = await self._logged(call, parts, ids)
-            outputs = await aside(asked.many, _columns, call, parts, wanted)
-            return self._said(call, parts, outputs, ids, unlogged), call
+            while True:
+                newest = self.newest()
+                if newest is not None and newest is not table:
+                    table, endpoint = newest, endpoint_of(newest, endpoint.routes.name)
+                try:
+                    return await self._answered(table, endpoint, asked, started, drawn)
+                except Withdrawn:  # while it waited for its model; nothing of it was logged
+                    drawn = None
+
+    async def _answered(
+        self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float, drawn: Draft | None
+    ) -> tuple[Said, Call]:
+        call = await aside(asked.many, self._call, table, endpoint, asked, started)
+        wrong = self._unknown(call)
+        call.keys = await aside(asked.many, sticky, call)
+        made = [drawn] if drawn is not None and drawn.slot in endpoint.live else await drafts(call, asked.version, self._metrics)
+        made = await aside(asked.many, self._sorted_out, call, made, wrong)
+        parts = [await self._part(call, draft) for draft in made]
+        wanted = self._wanted(call, parts)
+        ids = await aside(asked.many, self._ids.mint, call.rows)
+        unlogged = await self._logged(call, parts, ids)
+        outputs = await aside(asked.many, _columns, call, parts, wanted)
+        return self._said(call, parts, outputs, ids, unlogged), call
+
+    def _stands(self, call: Call, arm: ServingArm) -> bool:
+        """Whether the arm is one of the endpoint's still, in the same role and on the same release."""
+        newest = self.newest()
+        if newest is None or newest is call.table:
+            return True
+        endpoint = newest.endpoints.get(call.endpoint.routes.name)
+        return endpoint is not None and _who(arm) in map(_who, (*(slot.arm for slot in endpoint.live), *endpoint.fallbacks))
 
     def _call(self, table: Table, endpoint: ServedEndpoint, asked: Asked, started: float) -> Call:
         rows = asked.rows
@@ -172,6 +193,8 @@ class Answering:
             columns = await aside(call.asked.many, call.columns, arm, places)
             count = call.rows if places is None else len(places)
             answer = await self._answer(call, arm, columns, count)
+        except Withdrawn:
+            raise
         except InvalidInput as error:
             if drawn and policy.invalid is OnInvalid.REJECT:
                 raise
@@ -179,11 +202,7 @@ class Answering:
             reasons.invalid = reasons.invalid or error
             return None
         except TimedOut as error:
-            late = _late(arm, error)
-            if _over(call):
-                raise TimedOut("; ".join([late.detail, *reasons.told])) from error
-            self._metrics.arm_timeouts[call.endpoint.routes.name, arm.name] += 1
-            reasons.add("timeout", f"{arm.name}: {late.detail}", f"{arm.name}: {fault(call, error)}")
+            self._too_late(call, arm, reasons, error)
             return None
         except Exception as error:  # noqa: BLE001 - whatever a model raises, somebody must still answer
             self._metrics.arm_failures[call.endpoint.routes.name, arm.name] += 1
@@ -193,6 +212,14 @@ class Answering:
             for reason in call.asked.listener.reasons:
                 reasons.add("broken_off", reason, reason.partition(":")[0])
         return Part(places, None, 1.0, arm, arm.model.plan.names, columns, count, answer.outputs, answer.queue_time, None)
+
+    def _too_late(self, call: Call, arm: ServingArm, reasons: Reasons, error: TimedOut) -> None:
+        """Raises TimedOut when the caller's time is up as well."""
+        late = _late(arm, error)
+        if _over(call):
+            raise TimedOut("; ".join([late.detail, *reasons.told])) from error
+        self._metrics.arm_timeouts[call.endpoint.routes.name, arm.name] += 1
+        reasons.add("timeout", f"{arm.name}: {late.detail}", f"{arm.name}: {fault(call, error)}")
 
     async def _answer(self, call: Call, arm: ServingArm, columns: inputs.Columns, count: int) -> Answer:
         """The arm's answer within its time and the caller's. What cannot be there in time is not begun. Raises TimedOut."""
@@ -208,7 +235,9 @@ class Answering:
                 raise TimedOut(f"would take longer than the {left:.3g} s that the caller still waits")
         piecewise = policy.unlogged is OnUnlogged.ANSWER
         model = arm.model if call.asked.listener is None else call.asked.listener.over(arm.model, piecewise)
-        found: Answer = await model.answer(columns, count, timeout=timeout, target=policy.latency_target)
+        found: Answer = await model.answer(
+            columns, count, timeout=timeout, target=policy.latency_target, stands=partial(self._stands, call, arm)
+        )
         return found
 
     @staticmethod
@@ -283,6 +312,10 @@ def endpoint_of(table: Table, name: str) -> ServedEndpoint:
     if name in table.refused:
         raise NoAnswer(f"endpoint {name!r} is refused: {table.refused[name]}")
     raise NotFound(f"there is no endpoint {name!r:.80}")
+
+
+def _who(arm: ServingArm | None) -> tuple[str, ...]:
+    return () if arm is None else (arm.name, arm.role.value, arm.release)
 
 
 def _late(arm: ServingArm, error: TimedOut) -> TimedOut:

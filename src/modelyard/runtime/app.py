@@ -39,7 +39,8 @@ _LOG = structlog.get_logger("modelyard.runtime")
 
 
 class App:
-    """Answers HTTP requests against the table of the moment; `table` is replaced whole, requests in flight keep theirs."""
+    """Answers HTTP requests against the table of the moment; `table` is replaced whole. Requests whose model is being asked keep
+    theirs, those that wait go by the new one."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class App:
         self._answering, self._shadows, self._metrics, self._spool = answering, shadows, metrics, spool
         self._largest_body, self._lanes = largest_body, lanes
         self._quick: dict[str, Lane] = {}
-        lanes.onwards = self._onwards
+        lanes.onwards, answering.newest = self._onwards, lambda: self.table
         self._body_seconds = body_seconds
         self._leaving = leaving or Leaving()
         self.table: Table | None = None
@@ -67,7 +68,9 @@ class App:
         """Answer from this table from now on. Called from the thread that brings tables."""
         quick = self._lanes.laid(table)
         self._close_lanes()
-        self.table, self._quick = table, {} if self._leaving.begun else quick
+        before, self.table, self._quick = self.table, table, {} if self._leaving.begun else quick
+        for server in before.servers() if before is not None else ():
+            server.recheck()
 
     def leave(self) -> None:
         """Answer on, but tell callers to come back by a new connection, which finds another runtime: who keeps one would be cut

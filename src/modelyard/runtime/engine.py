@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from modelyard.core.errors import TimedOut, Unavailable
 from modelyard.kinds.contract import Batch, Predictor
 from modelyard.kinds.sandbox import HostedPredictor
 from modelyard.runtime.costs import Cost
+from modelyard.runtime.errors import Withdrawn
 from modelyard.runtime.inputs import Columns, InputPlan, Row, merged
 from modelyard.runtime.turns import Turn
 
@@ -53,6 +55,11 @@ class Waiting(Protocol):
         """Nobody waits for these rows any more."""
         ...
 
+    @property
+    def stands(self) -> bool:
+        """The routes still send these rows here."""
+        ...
+
     def answered(self, outputs: Outputs, first: int, started: float) -> None:
         """The answers are in `outputs` from row `first` on; the call began at `started`."""
         ...
@@ -68,18 +75,24 @@ _Answered = tuple[Sequence[Waiting], "Outputs | BaseException"]
 class _Call:
     """The rows of one caller of `ModelServer.answer`."""
 
-    __slots__ = ("columns", "due", "future", "row", "rows", "since")
+    __slots__ = ("_stands", "columns", "due", "future", "row", "rows", "since")
 
-    def __init__(self, columns: Columns, rows: int, due: float | None, future: asyncio.Future[Answer]) -> None:
+    def __init__(
+        self, columns: Columns, rows: int, due: float | None, future: asyncio.Future[Answer], stands: Callable[[], bool] | None
+    ) -> None:
         self.columns: Columns | None = columns
         self.row: Row | None = None
         if rows == 1:
             self.row = [column[0] for column in columns]
-        self.rows, self.since, self.due, self.future = rows, perf_counter(), due, future
+        self.rows, self.since, self.due, self.future, self._stands = rows, perf_counter(), due, future, stands
 
     @property
     def gone(self) -> bool:
         return self.future.done()
+
+    @property
+    def stands(self) -> bool:
+        return self._stands is None or self._stands()
 
     def answered(self, outputs: Outputs, first: int, started: float) -> None:
         if not self.future.done():
@@ -110,6 +123,7 @@ class ModelServer:
         self._queue: list[Waiting] = []
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._seconds = _INLINE_SECONDS
         self.cost = Cost()
         self.dropped = self.late = self.calls = 0
@@ -124,11 +138,21 @@ class ModelServer:
         """How many requests are in the queue."""
         return len(self._queue)
 
-    async def answer(self, columns: Columns, rows: int, *, timeout: float | None = None, target: float | None = None) -> Answer:
-        """The model's outputs for these rows. Raises TimedOut when they take longer than `timeout` seconds, else whatever the
-        model raises. `target` is the time (seconds) within which they should be answered: so long they may wait for company."""
+    async def answer(
+        self,
+        columns: Columns,
+        rows: int,
+        *,
+        timeout: float | None = None,
+        target: float | None = None,
+        stands: Callable[[], bool] | None = None,
+    ) -> Answer:
+        """The model's outputs for these rows. Raises TimedOut when they take longer than `timeout` seconds, Withdrawn when they
+        wait and `stands` says that the routes send them here no more, else whatever the model raises. `target` is the time
+        (seconds) within which they should be answered: so long they may wait for company."""
         loop = asyncio.get_running_loop()
-        waiting = _Call(columns, rows, None if target is None else perf_counter() + target * MARGIN, loop.create_future())
+        due = None if target is None else perf_counter() + target * MARGIN
+        waiting = _Call(columns, rows, due, loop.create_future(), stands)
         self.put(waiting)
         if timeout is None:
             return await waiting.future
@@ -143,11 +167,19 @@ class ModelServer:
         self._queue.append(waiting)
         if not self._busy:
             self._busy = True
-            self._turn.soon(self._next, asyncio.get_running_loop())
+            self._loop = asyncio.get_running_loop()
+            self._turn.soon(self._next, self._loop)
         elif self._timer is not None and (waiting.due is None or len(self._queue) >= self.cost.enough):
             self._timer.cancel()
             self._timer = None
             self._turn.soon(self._next, asyncio.get_running_loop())
+
+    def recheck(self) -> None:
+        """The routes have changed: whoever waits here and is sent here no more is told so. Safe from any thread."""
+        loop = self._loop
+        if loop is not None and self._queue:
+            with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+                loop.call_soon_threadsafe(self._send_back)
 
     def status(self) -> dict[str, Any]:
         """What the queue does, for people and probes; seconds."""
@@ -172,6 +204,8 @@ class ModelServer:
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         self._forget_gone()
+        if not self.quick:
+            self._send_back()
         if not self._queue:
             self._busy = False
             return
@@ -198,6 +232,13 @@ class ModelServer:
         self._busy = bool(self._queue)
         if self._busy:
             self._turn.soon(self._next, loop)
+
+    def _send_back(self) -> None:
+        stands = [waiting.stands for waiting in self._queue]
+        back = [waiting for waiting, still in zip(self._queue, stands, strict=True) if not still]
+        self._queue = [waiting for waiting, still in zip(self._queue, stands, strict=True) if still]
+        for waiting in back:
+            waiting.failed(Withdrawn("the routes send this request elsewhere now", hint="ask again"))
 
     def _forget_gone(self) -> None:
         if any(w.gone for w in self._queue):

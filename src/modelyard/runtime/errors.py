@@ -12,6 +12,12 @@ class NoAnswer(Unavailable):
     code = "no_answer"
 
 
+class Withdrawn(Unavailable):
+    """The arm that a request was drawn for is in force no more, and has not been asked: it is drawn anew."""
+
+    code = "withdrawn"
+
+
 class SourceDown(Unavailable):
     """The control plane (or the folder it publishes to) cannot be reached; try again later."""
 

@@ -114,6 +114,11 @@ class Ticket:
         self.key: Key | None = None
         self.trace: str | None = None
 
+    @property
+    def stands(self) -> bool:
+        """See `Waiting`."""
+        return not self.lane.left
+
     def answered(self, outputs: Outputs, first: int, started: float) -> None:
         """See `Waiting`."""
         quick = self.quick

@@ -180,6 +180,11 @@ class Table:
     endpoints: dict[str, ServedEndpoint]
     refused: dict[str, str]
 
+    def servers(self) -> list[ModelServer]:
+        """The models that callers' requests may be sent to, each once."""
+        arms = [arm for e in self.endpoints.values() for arm in (*(slot.arm for slot in e.live), *e.fallbacks)]
+        return list({id(arm.model): arm.model for arm in arms if arm is not None}.values())
+
 
 def _rules(routes: EndpointRoutes, live: list[str]) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     """The rules that can hold, and a sentence for each of the others."""
