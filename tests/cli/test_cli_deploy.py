@@ -338,14 +338,23 @@ def test_render_to_stdout_with_values_from_stdin(run: Run) -> None:
         ("a: [", (), "values", "no YAML"),
         ("resources: {cpu: lots}", (), "resources.cpu", "pattern"),
         ("acknowledge: object-store", (), "values", "does not name"),
-        ("segments: /mnt/log", (), "values", "no object store that all machines reach"),
-        ('segments: "s3://b/log\\nkind: Secret"', (), "values", "has characters that no address has"),
-        ("segments: s3://b/$(TOKEN)", (), "values", "has characters that no address has"),
-        ("segments: s3:///log", (), "values", "names no bucket"),
-        ("segments: s3://key:hidden@b/log", (), "values", "manifests hold no secrets"),
-        ("source: yard-api:7900", (), "values", "no address of a control plane"),
-        ("source: http://yard-api:79000", (), "values", "is no address: Port out of range"),
-        ("source: https://:7900", (), "values", "names no host"),
+        ("segments: /mnt/log", (), "segments", "no object store that all machines reach"),
+        ('segments: "s3://b/log\\nkind: Secret"', (), "segments", "has characters that no address has"),
+        ("segments: s3://b/$(TOKEN)", (), "segments", "has characters that no address has"),
+        ("segments: s3:///log", (), "segments", "names no bucket"),
+        ("segments: s3://key:hidden@b/log", (), "segments", "manifests hold no secrets"),
+        ("segments: s3://b/log?version=1", (), "segments", "a query or a fragment"),
+        ("control_plane: {blobs: s3://b/x#y}", (), "control_plane.blobs", "a query or a fragment"),
+        ("name: yard\nsegments: s3://b/log\nname: other", (), "values", "'name' is there twice"),
+        ("resources: {cpu: '1', cpu: '2'}", (), "values", "'cpu' is there twice"),
+        ("? [a]\n: b", (), "values", "no YAML"),
+        ("storage_size: '0'", (), "storage_size", "more than 0"),
+        ("resources: {memory: 0.0Gi}", (), "resources.memory", "more than 0"),
+        ("storage_class: fast..ssd", (), "storage_class", "pattern"),
+        ("namespace: team.one", (), "namespace", "pattern"),
+        ("source: yard-api:7900", (), "source", "no address of a control plane"),
+        ("source: http://yard-api:79000", (), "source", "is no address: Port out of range"),
+        ("source: https://:7900", (), "source", "names no host"),
         ("resources: {memory: 4Gi}", (), "resources", "4Gi of memory are asked for, more than the limit of 2Gi"),
         ("resources: {cpu: 1500m, cpu_limit: '1'}", (), "resources", "1500m of cpu"),
         ("resources: {memory: 4000000Ki}", (), "resources", "4000000Ki of memory"),
@@ -367,6 +376,17 @@ def test_bad_values_are_told_with_their_place(run: Run, values: str, words: tupl
     assert said.out == ""
     assert what in said.err
     assert f"at: {place}" in said.err
+
+
+def test_names_that_others_gave_are_taken_as_they_are(run: Run) -> None:
+    values = "namespace: 7-sales\nstorage_class: csi.fast-ssd.v2\ntrust_roots: roots.2026\ncallers: [4you]"
+    made = list(yaml.safe_load_all(run("deploy", "render", "--values", "-", stdin=values).out))
+    runtime = of(made, "StatefulSet", "modelyard-runtime")
+    assert runtime["metadata"]["namespace"] == "7-sales"
+    [claim] = runtime["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["storageClassName"] == "csi.fast-ssd.v2"
+    anchored = "resources: &r {cpu: '2'}\ncontrol_plane: {resources: {<<: *r, memory: 1Gi}}"
+    assert run("deploy", "render", "--values", "-", stdin=anchored).code == 0
 
 
 def test_wrong_usage_is_told(run: Run, tmp_path: Path) -> None:

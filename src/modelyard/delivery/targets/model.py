@@ -3,23 +3,78 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from modelyard.core.errors import InvalidInput
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,40}[a-z0-9])?$")]
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?$")]
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+Label = Annotated[str, Field(pattern=f"^{_LABEL}$", description="A label of RFC 1123, as the names of namespaces are")]
+Existing = Annotated[
+    str, Field(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253, description="The name of something made by others")
+]
 Port = Annotated[int, Field(ge=1024, le=65535, description="Pods run as nobody special, who may not take a lower one")]
 DATA = PurePosixPath("/data")
 PROBE_EVERY, PROBE_MISSES = 3, 2
 PROBE_SECONDS = PROBE_EVERY * PROBE_MISSES
 """How long a readiness probe takes to see that a runtime leaves: to drain for less would be in vain."""
 _MARGIN = 10
+
+
+_UNITS = {"m": Decimal("0.001"), "": Decimal(1)}
+_UNITS |= {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", start=1)}
+_UNITS |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)}
+
+
+def _amount(quantity: str) -> Decimal:
+    """A quantity of Kubernetes as a number."""
+    digits = quantity.rstrip("mkKMGTPEi")
+    return Decimal(digits) * _UNITS[quantity[len(digits) :]]
+
+
+def _positive(quantity: str) -> str:
+    if not _amount(quantity):
+        raise ValueError("nothing can run in nothing: more than 0 is asked for")
+    return quantity
+
+
+Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?$"), AfterValidator(_positive)]
+
+
+_STORES = frozenset({"s3", "gs", "az"})
+_HTTP = frozenset({"http", "https"})
+
+
+def _checked(address: str, schemes: frozenset[str]) -> str:
+    """The address. Raises ValueError for one that cannot be an address, or would give a secret away: manifests hold it."""
+    if not address.isprintable() or " " in address or "$(" in address:
+        raise ValueError(f"{address!r} has characters that no address has")
+    try:
+        parts = urlsplit(address)
+        user, _ = parts.username, parts.port
+    except ValueError as error:
+        raise ValueError(f"{address!r} is no address: {error}") from error
+    if user is not None:
+        raise ValueError(f"an address at {parts.hostname} has a name or password in it: manifests hold no secrets")
+    if parts.scheme not in schemes:
+        if schemes is _STORES:
+            raise ValueError(f"{address!r} is no object store that all machines reach: s3://…, gs://… or az://…")
+        raise ValueError(f"{address!r} is no address of a control plane: http://… or https://…")
+    if not parts.hostname:
+        raise ValueError(f"{address!r} names no {'bucket' if schemes is _STORES else 'host'}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{address!r} has a query or a fragment: an address and a path are asked for")
+    return address
+
+
+StoreAddress = Annotated[str, AfterValidator(partial(_checked, schemes=_STORES))]
+HttpAddress = Annotated[str, AfterValidator(partial(_checked, schemes=_HTTP))]
 
 
 class _Part(BaseModel):
@@ -47,40 +102,6 @@ class Resources(_Part):
         return self
 
 
-_UNITS = {"m": Decimal("0.001"), "": Decimal(1)}
-_UNITS |= {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", start=1)}
-_UNITS |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)}
-
-
-def _amount(quantity: str) -> Decimal:
-    """A quantity of Kubernetes as a number."""
-    digits = quantity.rstrip("mkKMGTPEi")
-    return Decimal(digits) * _UNITS[quantity[len(digits) :]]
-
-
-_STORES = frozenset({"s3", "gs", "az"})
-_HTTP = frozenset({"http", "https"})
-
-
-def _checked(address: str, schemes: frozenset[str]) -> None:
-    """Raises ValueError for an address that cannot be one, or would give a secret away: it is written into manifests."""
-    if not address.isprintable() or " " in address or "$(" in address:
-        raise ValueError(f"{address!r} has characters that no address has")
-    try:
-        parts = urlsplit(address)
-        user, _ = parts.username, parts.port
-    except ValueError as error:
-        raise ValueError(f"{address!r} is no address: {error}") from error
-    if user is not None:
-        raise ValueError(f"an address at {parts.hostname} has a name or password in it: manifests hold no secrets")
-    if parts.scheme not in schemes:
-        if schemes is _STORES:
-            raise ValueError(f"{address!r} is no object store that all machines reach: s3://…, gs://… or az://…")
-        raise ValueError(f"{address!r} is no address of a control plane: http://… or https://…")
-    if not parts.hostname:
-        raise ValueError(f"{address!r} names no {'bucket' if schemes is _STORES else 'host'}")
-
-
 class Scaling(_Part):
     """Between how many replicas, at which use of the requested processor time (percent)."""
 
@@ -98,8 +119,8 @@ class Scaling(_Part):
 class ControlPlane(_Part):
     """API and worker. `blobs` is an object store's address; `database_secret` holds PostgreSQL's address under `url`."""
 
-    blobs: str = "s3://modelyard/blobs"
-    database_secret: Name = "modelyard-database"  # noqa: S105  the name of a Secret
+    blobs: StoreAddress = "s3://modelyard/blobs"
+    database_secret: Existing = "modelyard-database"  # noqa: S105  the name of a Secret
     home_size: Quantity = "20Gi"
     resources: Resources = Resources(cpu="500m")
 
@@ -110,25 +131,25 @@ class Target(_Part):
     runtime told to end answers on for `drain_seconds` while it says that it is not ready, then has `stop_seconds` to finish."""
 
     name: Name = "modelyard"
-    namespace: Name = "modelyard"
+    namespace: Label = "modelyard"
     image: str = Field(default="modelyard:0.1.0", pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]{0,254}$")
     replicas: int = Field(default=2, ge=1, le=500)
     workers: int = Field(default=1, ge=1, le=64)
     tier: Literal["low", "medium", "high"] = "medium"
     http_port: Port = 7901
     grpc_port: Port | None = 7902
-    source: str | None = None
-    storage_class: Name | None = None
+    source: HttpAddress | None = None
+    storage_class: Existing | None = None
     storage_size: Quantity = "10Gi"
     resources: Resources = Resources()
-    segments: str | None = None
+    segments: StoreAddress | None = None
     acknowledge: Literal["local", "object-store"] = "local"
     seal_after: float = Field(default=60, gt=0, le=86400)
-    trust_roots: Name = "modelyard-trust-roots"
-    token_secret: Name = "modelyard-runtime-token"  # noqa: S105  the name of a Secret
-    pseudonym_secret: Name = "modelyard-pseudonyms"  # noqa: S105  likewise
-    store_secret: Name | None = None
-    callers: tuple[Name, ...] = ()
+    trust_roots: Existing = "modelyard-trust-roots"
+    token_secret: Existing = "modelyard-runtime-token"  # noqa: S105  the name of a Secret
+    pseudonym_secret: Existing = "modelyard-pseudonyms"  # noqa: S105  likewise
+    store_secret: Existing | None = None
+    callers: tuple[Label, ...] = ()
     drain_seconds: int = Field(default=15, ge=PROBE_SECONDS + 1, le=3600)
     stop_seconds: int = Field(default=60, ge=10, le=3600)
     autoscale: Scaling | None = None
@@ -144,11 +165,6 @@ class Target(_Part):
             raise ValueError("HTTP and gRPC need ports of their own")
         if self.control_plane is None and self.source is None:
             raise ValueError("without a control plane beside them, runtimes need its address as `source`")
-        for address in (self.segments, self.control_plane.blobs if self.control_plane else None):
-            if address is not None:
-                _checked(address, _STORES)
-        if self.source is not None:
-            _checked(self.source, _HTTP)
         return self
 
     @property
@@ -241,10 +257,24 @@ def _kubectl(target: Target) -> str:
     return f"kubectl -n {target.namespace}"
 
 
+class _Strict(yaml.SafeLoader):
+    """Refuses a mapping that names a key twice: the first value would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    where = node.start_mark, f"{key.value!r} is there twice", key.start_mark
+                    raise yaml.constructor.ConstructorError("while reading values", *where)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_target(text: str, **given: Any) -> Target:
     """A target from YAML, with `given` winning. Raises InvalidInput with the place of what is wrong."""
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, Loader=_Strict)  # noqa: S506  a safe loader, and stricter
     except yaml.YAMLError as error:
         raise InvalidInput(f"the values are no YAML: {error}", field="values") from error
     if not isinstance(values or {}, dict):
