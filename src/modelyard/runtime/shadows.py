@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from time import perf_counter, time
 
 import structlog
@@ -29,29 +30,53 @@ Places = list[int] | None
 _LOGGER = structlog.get_logger("modelyard.runtime")
 
 
+_AT_ONCE = 32
+"""So many of an arm's are answered at once: they share calls of its model and commits of the log."""
+
+_Waiting = tuple[Call, ServingArm, list[str], Places]
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits for one arm, in rows too, and how many tasks work at it."""
+
+    waiting: deque[_Waiting] = field(default_factory=deque)
+    rows: int = 0
+    tasks: int = 0
+
+
 class Shadows:
-    """A queue and the task that works through it. Event loop only."""
+    """A queue for each arm, and tasks that work through it while there is work: a slow arm keeps up no other. `capacity` is in
+    rows, for all together; what waits for one arm takes half of it at most. Event loop only."""
 
     def __init__(self, log: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, capacity: int) -> None:
         self._log, self._ids, self._hidden, self._metrics = log, ids, hidden, metrics
-        self._queue: asyncio.Queue[tuple[Call, ServingArm, list[str], Places]] = asyncio.Queue()
+        self._queues: dict[str, _Queue] = {}
         self._capacity, self._rows = capacity, 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def mirror(self, call: Call, ids: list[str]) -> None:
         """Queue those rows for each shadow that fall into its share. Returns at once."""
         for arm in call.endpoint.shadows:
             places = self._chosen(call, arm)
             rows = _count(call, places)
-            if not rows:
-                continue
-            if self._rows + rows > self._capacity:
-                self._metrics.shadow_dropped += 1
-                continue
-            self._rows += rows
-            self._queue.put_nowait((call, arm, ids, places))
-        if self._task is None and not self._queue.empty():
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            if rows:
+                self._put(f"{call.endpoint.routes.name}\0{arm.name}\0{arm.release}", (call, arm, ids, places), rows)
+
+    def _put(self, name: str, waiting: _Waiting, rows: int) -> None:
+        queue = self._queues.get(name) or _Queue()
+        if self._rows + rows > self._capacity or (queue.rows and queue.rows + rows > self._capacity // 2):
+            self._metrics.shadow_dropped += 1
+            return
+        self._queues[name] = queue
+        queue.waiting.append(waiting)
+        queue.rows += rows
+        self._rows += rows
+        if queue.tasks < min(_AT_ONCE, len(queue.waiting)):
+            queue.tasks += 1
+            task = asyncio.get_running_loop().create_task(self._work(name, queue))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def status(self) -> dict[str, int]:
         """How full the queue is, for people and probes."""
@@ -59,11 +84,11 @@ class Shadows:
 
     async def stop(self) -> None:
         """Give up what is queued; it is counted as dropped."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        self._metrics.shadow_dropped += self._queue.qsize()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._metrics.shadow_dropped += sum(len(queue.waiting) for queue in self._queues.values())
 
     def _chosen(self, call: Call, arm: ServingArm) -> Places:
         """By the key: one draw for the request when it has one key or none, one a row when it has a key a row."""
@@ -74,26 +99,36 @@ class Shadows:
             return None if _number(salt, call.keys) < arm.share else []
         return [place for place, key in enumerate(call.keys) if _number(salt, key) < arm.share]
 
-    async def _work(self) -> None:
-        while True:
-            call, arm, ids, places = await self._queue.get()
-            self._rows -= _count(call, places)
-            try:
-                await self._answer(call, arm, ids, places)
-            except asyncio.CancelledError:
-                self._metrics.shadow_dropped += 1
-                raise
-            except Exception as error:  # noqa: BLE001  a shadow never hurts anybody: its failure is counted and told
-                self._metrics.shadow_failed += 1
-                detail = fault(call, error) if call.endpoint.routes.policy.protect else str(error)
-                _LOGGER.warning("shadow failed", arm=arm.name, detail=detail)
+    async def _work(self, name: str, queue: _Queue) -> None:
+        try:
+            while queue.waiting:
+                call, arm, ids, places = queue.waiting.popleft()
+                rows = _count(call, places)
+                queue.rows -= rows
+                self._rows -= rows
+                await self._tried(call, arm, ids, places)
+        finally:
+            queue.tasks -= 1
+            if not queue.tasks and not queue.waiting and self._queues.get(name) is queue:
+                del self._queues[name]
+
+    async def _tried(self, call: Call, arm: ServingArm, ids: list[str], places: Places) -> None:
+        try:
+            await self._answer(call, arm, ids, places)
+        except asyncio.CancelledError:
+            self._metrics.shadow_dropped += 1
+            raise
+        except Exception as error:  # noqa: BLE001  a shadow never hurts anybody: its failure is counted and told
+            self._metrics.shadow_failed += 1
+            detail = fault(call, error) if call.endpoint.routes.policy.protect else str(error)
+            _LOGGER.warning("shadow failed", arm=arm.name, detail=detail)
 
     async def _answer(self, call: Call, arm: ServingArm, ids: Sequence[str], places: Places) -> None:
         now = time()
         if now >= arm.until or call.endpoint.policy(now) is not Stale.SERVE:
             self._metrics.shadow_dropped += 1
             return
-        call.started = perf_counter()
+        call = replace(call, started=perf_counter())
         places = await aside(call.asked.many, _fitting, call, arm, places)
         columns = await aside(call.asked.many, call.columns, arm, places)
         rows = _count(call, places)

@@ -1,0 +1,123 @@
+"""Shadows beside each other: one that hangs keeps up no other, and takes no more room than it may."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alike_stage import Asked, Scripted, Stage
+from runtime_stage import SIGNATURE
+
+from modelyard.core.digests import digest
+from modelyard.decisions import Window
+from modelyard.kinds.contract import Batch
+from modelyard.runtime.engine import ModelServer
+from modelyard.runtime.inputs import InputPlan
+from modelyard.runtime.routing import Shares
+from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
+from modelyard.trust.statements import Arm, ArmRole, EndpointRoutes
+
+CAPACITY = 300
+BODY = json.dumps({"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [1.0]} for n in ("a", "b")]}).encode()
+
+
+class Shadowed(Stage):
+    """A champion with two shadows, of which the first answers when it is let."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.let = threading.Event()
+        self._pools = [ThreadPoolExecutor(1) for _ in range(3)]
+        self.shadows = self.runtime._shadows
+        self.shadows._capacity = CAPACITY
+        champion, slow, quick = (
+            self._version(name, role, pool)
+            for (name, role), pool in zip(
+                (("champion", ArmRole.CHAMPION), ("slow", ArmRole.SHADOW), ("quick", ArmRole.SHADOW)), self._pools, strict=True
+            )
+        )
+        routes = EndpointRoutes(
+            name="hold", use_case="waiting", stage="production", tier="low", greatest_age=3600,
+            arms=tuple(
+                Arm(name=a.name, role=a.role, release=a.release, manifest=a.manifest, share=a.share)
+                for a in (champion, slow, quick)
+            ),
+        )  # fmt: skip
+        live = (LiveSlot("champion", champion, ""),)
+        endpoint = ServedEndpoint(routes, live, Shares([1.0]), fallbacks=(), shadows=(slow, quick), stale_at=self._end)
+        self.app.swap(Table(1, digest(b"table"), "default", datetime.now(UTC), {"hold": endpoint}, {}))
+
+    def close(self) -> None:
+        self.let.set()
+        for pool in self._pools:
+            pool.shutdown()
+        super().close()
+
+    def by(self, arm: str) -> int:
+        return self.app._metrics.decisions["hold", arm, "shadow"]
+
+    async def asked(self, times: int) -> None:
+        headers = {"content-type": "application/json", "content-length": str(len(BODY))}
+        callers = [Asked(BODY, "/v2/models/hold/infer", headers=headers) for _ in range(times)]
+        await asyncio.gather(*(one.ask(self.app) for one in callers))
+        assert {one.status for one in callers} == {200}
+
+    def _version(self, name: str, role: ArmRole, pool: ThreadPoolExecutor) -> ServingArm:
+        def says(batch: Batch, _: int) -> Batch:
+            if name == "slow":
+                assert self.let.wait(20)
+            return {"prediction": batch["a"] + batch["b"]}
+
+        server = ModelServer(Scripted(SIGNATURE, says), InputPlan(SIGNATURE), pool, inline=False)
+        made = digest(name.encode())
+        return ServingArm(name, role, 1.0, name, made, made, self._end, server)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Shadowed]:
+    made = Shadowed(tmp_path)
+    yield made
+    made.close()
+
+
+async def until(stage: Shadowed, arm: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while stage.by(arm) < count:
+            await asyncio.sleep(0.001)
+
+
+def test_a_shadow_that_hangs_keeps_up_no_other(stage: Shadowed) -> None:
+    async def work() -> None:
+        await stage.asked(100)
+        await until(stage, "quick", 100)
+        assert stage.by("slow") == 0
+        stage.let.set()
+        await until(stage, "slow", 100)
+
+    stage._loop.run_until_complete(work())
+    assert stage.shadows.status() == {"waiting_rows": 0, "capacity": CAPACITY, "dropped": 0}
+    rows = stage._reader.scan(Window(shadows=True), ["version", "shadow_of"]).to_pylist()
+    shadowed = [row["shadow_of"] for row in rows if row["version"] == "slow"]
+    assert len(set(shadowed)) == len(shadowed) == 100
+    assert sorted(shadowed) == sorted(row["shadow_of"] for row in rows if row["version"] == "quick")
+
+
+def test_what_waits_for_one_shadow_leaves_room_for_the_others_and_drops_are_counted(stage: Shadowed) -> None:
+    async def work() -> None:
+        for _ in range(10):
+            await stage.asked(40)
+            await until(stage, "quick", stage.app._metrics.decisions["hold", "champion", "champion"])
+        waiting = stage.shadows.status()["waiting_rows"]
+        assert waiting == CAPACITY // 2
+        await stage.shadows.stop()
+
+    stage._loop.run_until_complete(work())
+    assert stage.by("quick") == 400
+    assert stage.by("slow") == 0
+    assert stage.shadows.status()["dropped"] == 400, "those beyond its room, those in it, and those that were being answered"
