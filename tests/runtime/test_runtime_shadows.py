@@ -108,6 +108,16 @@ def test_a_shadow_that_hangs_keeps_up_no_other(stage: Shadowed) -> None:
     assert sorted(shadowed) == sorted(row["shadow_of"] for row in rows if row["version"] == "quick")
 
 
+def test_what_the_first_answers_need_is_made_before_the_routes_are_in_force(stage: Shadowed) -> None:
+    """It loads libraries: in the event loop that held up all callers for a sixth of a second."""
+    assert stage.app.table is not None
+    [endpoint] = stage.app.table.endpoints.values()
+    made = dict(endpoint._stamps)
+    stage._loop.run_until_complete(stage.asked(3))
+    assert made
+    assert endpoint._stamps == made
+
+
 def test_what_waits_for_one_shadow_leaves_room_for_the_others_and_drops_are_counted(stage: Shadowed) -> None:
     async def work() -> None:
         for _ in range(10):

@@ -66,6 +66,8 @@ class App:
 
     def swap(self, table: Table) -> None:
         """Answer from this table from now on. Called from the thread that brings tables."""
+        for endpoint in table.endpoints.values():
+            endpoint.prepare(table)
         quick = self._lanes.laid(table)
         self._close_lanes()
         before, self.table, self._quick = self.table, table, {} if self._leaving.begun else quick

@@ -127,6 +127,14 @@ class ServedEndpoint:
             found = self._stamps[key] = Stamp(DECISION_TABLE, self._common(table, slot, arm) | {"probability": probability})
         return found
 
+    def prepare(self, table: Table) -> None:
+        """Make what the first requests would have to wait for: the stamps of the rows that they are most likely to leave."""
+        for slot in self.live:
+            if slot.arm is not None:
+                self.stamp(table, slot, slot.arm, self.share(slot) if len(self.live) > 1 else 1.0)
+        for arm in self.shadows:
+            self.stamp(table, None, arm, arm.share)
+
     def protector(self, arm: ServingArm | None, names: Sequence[str], hidden: Hiding) -> Protector | None:
         """What is done to the fields of rows that this arm (None: the constant) answered before they are logged; None: nothing.
         `names` are the fields. An input that no model has read, of a name that nobody knows, may be a protected one misspelt: it
