@@ -51,6 +51,44 @@ def onnx_model(bias: float, fields: int = 2) -> bytes:
     return bytes(model.SerializeToString())
 
 
+@cache
+def looping_model(bias: float) -> bytes:
+    """prediction = a + b + bias, after as many turns of a loop as the greatest input says."""
+    from onnx import TensorProto, helper
+
+    turns = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["goes"]), helper.make_node("Add", ["sum", "nothing"], ["more"])],
+        "turn",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("sum", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("goes", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("more", TensorProto.FLOAT, None),
+        ],
+        [helper.make_tensor("nothing", TensorProto.FLOAT, [], [0.0])],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMax", ["input"], ["most"], keepdims=0),
+            helper.make_node("Cast", ["most"], ["turns"], to=TensorProto.INT64),
+            helper.make_node("Gemm", ["input", "weights", "bias"], ["sum"]),
+            helper.make_node("Loop", ["turns", "", "sum"], ["score"], body=turns),
+        ],
+        "looping",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])],
+        [
+            helper.make_tensor("weights", TensorProto.FLOAT, [2, 1], [1.0, 1.0]),
+            helper.make_tensor("bias", TensorProto.FLOAT, [1], [bias]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
 class ControlPlane:
     """Signs releases and snapshots and publishes them to a folder."""
 

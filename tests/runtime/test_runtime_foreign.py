@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runtime_stage import SIGNATURE, ControlPlane, RunningRuntime, onnx_model
+from runtime_stage import SIGNATURE, ControlPlane, RunningRuntime, looping_model, onnx_model
 
 from modelyard.core.errors import InvalidInput, Unavailable, Untrusted
 from modelyard.decisions import DecisionReader, Window
@@ -132,6 +132,11 @@ def test_where_an_onnx_model_runs(
 ) -> None:
     manifest = stage.version(onnx_model(1.0), "onnx", lock, **({"requirements": needs} if lock else {}))
     assert stage.place(manifest, **policy) == place
+
+
+def test_an_onnx_model_whose_work_the_values_decide_runs_apart(stage: Stage) -> None:
+    assert stage.place(stage.version(looping_model(1.0), "onnx")) == CHILD
+    assert stage.place(stage.version(looping_model(1.0), "onnx"), isolate=Isolate.NEVER) == CHILD
 
 
 def test_a_format_that_no_kind_here_knows_needs_its_lock(stage: Stage) -> None:

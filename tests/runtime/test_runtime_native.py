@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runtime_stage import SIGNATURE, ControlPlane, RunningRuntime
+from runtime_stage import SIGNATURE, ControlPlane, RunningRuntime, looping_model
 
 from modelyard.decisions import DecisionReader, Window
-from modelyard.trust.statements import Arm, ArmRole
+from modelyard.trust.statements import Arm, ArmRole, EndpointPolicy
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,31 @@ def test_a_native_model_and_two_workers(booster: bytes, tmp_path: Path) -> None:
     finally:
         assert running.stop() == 0
     assert sorted(DecisionReader(tmp_path / "home" / "decisions").scan(Window(), ["id"])["id"].to_pylist()) == sorted(ids)
+
+
+def test_a_request_that_makes_an_onnx_model_work_for_ever_holds_up_nobody_else(tmp_path: Path) -> None:
+    """Its engine has no limit of time: in the process of the others it would answer for none of them any more."""
+    plane = ControlPlane(tmp_path)
+    manifest = plane.version(looping_model(10.0))
+    release = plane.release(manifest, "7")
+    looping = Arm(name="looping", role=ArmRole.CHAMPION, release=release, manifest=manifest.digest(), share=1.0)
+    other = plane.arm(20.0, "1", endpoints=("beside",))
+    policy = EndpointPolicy(timeout=1.0)
+    plane.publish(plane.endpoint(looping, policy=policy), plane.endpoint(other, name="beside"))
+    running = RunningRuntime(plane, tmp_path / "home", None, "--stop-seconds", "5")
+    try:
+        running.at_epoch(1)
+        for turns in (1.0, 100.0, 1.0):
+            assert running.infer(1, a=turns).json()["outputs"][0]["data"] == [turns + 10.0]
+        assert [model["place"] for model in running.client.get("/status").json()["models"]] == [
+            "in a process of its own",
+            "in process",
+        ]
+        late = running.infer(1, a=1e15)
+        assert late.status_code == 503
+        assert "took longer than 1 s" in late.json()["error"]
+        body = {"inputs": [{"name": name, "shape": [1], "datatype": "FP32", "data": [1.0]} for name in ("a", "b")]}
+        answer = running.client.post("/v2/models/beside/infer", json=body)
+        assert answer.json()["outputs"][0]["data"] == [22.0]
+    finally:
+        assert running.stop() == 0, "a model that is at its answer for ever keeps no runtime from ending"

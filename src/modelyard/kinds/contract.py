@@ -56,6 +56,8 @@ class Risk(BaseModel):
     detail: str
 
 
+UNBOUNDED_WORK = "unbounded_work"
+"""The risk that the values of a request decide how long a model works: a runtime serves it in a process of its own."""
 DECLARES_SIGNATURE = "declares_signature"
 
 

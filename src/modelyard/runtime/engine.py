@@ -196,10 +196,10 @@ class ModelServer:
         """How far its environment and process are, for people."""
         return self.predictor.progress if isinstance(self.predictor, HostedPredictor) else "ready"
 
-    def close(self) -> None:
-        """End the process of a model that has one of its own."""
+    def close(self, at_once: bool = False) -> None:
+        """End the process of a model that has one of its own, after the answer that it may be at unless `at_once`."""
         if isinstance(self.predictor, HostedPredictor):
-            self.predictor.close()
+            (self.predictor.stop if at_once else self.predictor.close)()
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None

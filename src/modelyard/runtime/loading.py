@@ -1,6 +1,6 @@
 """From a verified arm to a loaded model: manifest, artifact, kind; every byte checked against its digest on the way.
 
-Where a model runs: in this process, when its format runs no code and its engine keeps to limits of its own; in a child of our
+Where a model runs: in this process, when its format runs no code and its work is bounded; in a child of our
 own environment; or in a child of the version's environment, which is built from its lock. The policy's `isolate` decides.
 """
 
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from modelyard.core.errors import InvalidArtifact, NotApproved, Unavailable, Untrusted
 from modelyard.kinds import registry
-from modelyard.kinds.contract import Confine, Isolate, Policy, Predictor, Severity
+from modelyard.kinds.contract import UNBOUNDED_WORK, Confine, Inspection, Isolate, Policy, Predictor, Severity
 from modelyard.kinds.environments import Environments, lacking, requirements
 from modelyard.kinds.manifest import VersionManifest
 from modelyard.kinds.sandbox import SERVING, ForeignPredictor, HostedPredictor, Limits, NativePredictor
@@ -32,7 +32,8 @@ from modelyard.trust import AllowedArm
 _LARGEST_MANIFEST = 16 << 20
 _LARGEST_LOCK = 8 << 20
 _IN_PROCESS = frozenset({"onnx", "dmn"})
-"""Formats that run no code of their author and whose engines keep to limits of their own."""
+"""Formats that run no code of their author and whose engines keep to limits of their own, or whose work a request's size bounds
+(of ONNX, all but `UNBOUNDED_WORK`)."""
 _LASTING = _IN_PROCESS | {"xgboost-json", "xgboost-ubj", "lightgbm-text", "jdm"}
 """Formats that any later version of their engine reads; the others depend on the very version that wrote them."""
 _PICKLES = frozenset({"pickle", "joblib", "cloudpickle"})
@@ -60,8 +61,8 @@ class _Loaded(NamedTuple):
     place: Place
     thread: Executor | None
 
-    def close(self) -> None:
-        self.server.close()
+    def close(self, at_once: bool = False) -> None:
+        self.server.close(at_once)
         if self.thread is not None:
             self.thread.shutdown(wait=False, cancel_futures=True)
 
@@ -123,9 +124,9 @@ class Models:
         self._show()
 
     def close(self) -> None:
-        """Let go of all models."""
+        """Let go of all models. An answer that one is still at is heard by nobody: it must not keep the process from ending."""
         while self._loaded:
-            self._loaded.popitem()[1].close()
+            self._loaded.popitem()[1].close(at_once=True)
         self._show()
 
     def status(self) -> list[dict[str, Any]]:
@@ -149,15 +150,18 @@ class Models:
         path = self._blob(manifest.serving.digest, manifest.serving.size)
         lock = None if manifest.environment_lock is None else self._blob(manifest.environment_lock, _LARGEST_LOCK)
         place = self._place(manifest, lock)
+        inspection = self._inspected(manifest, path) if place is Place.HERE else None
+        if inspection is not None and any(risk.code == UNBOUNDED_WORK for risk in inspection.risks):
+            place = Place.CHILD  # its engine has no limit of time: a request could hold up all others
         predictor: Predictor
         if place is Place.ENVIRONMENT and lock is not None:
             predictor = self._foreign(manifest, path, lock, network)
-        elif place is Place.CHILD:
+        elif place is Place.HERE and inspection is not None:
+            predictor = registry.kind(manifest.kind).load(path, inspection, manifest.signature, self._here)
+        else:
             predictor = NativePredictor(
                 path, manifest.signature, self._policy, kind=manifest.kind, limits=self._bounds(manifest, network)
             )
-        else:
-            predictor = self._in_process(manifest, path)
         # One that hangs holds up a thread of its own, and so nobody else's answers.
         thread = None if place is Place.HERE else ThreadPoolExecutor(1, "predict-apart")
         server = ModelServer(
@@ -200,12 +204,11 @@ class Models:
         demand = self._policy.confine is Confine.REQUIRED
         return self._limits.model_copy(update={"network": network, "demand": demand})
 
-    def _in_process(self, manifest: VersionManifest, path: Path) -> Predictor:
-        kind = registry.kind(manifest.kind)
-        inspection = kind.inspect(path, self._here)
+    def _inspected(self, manifest: VersionManifest, path: Path) -> Inspection:
+        inspection = registry.kind(manifest.kind).inspect(path, self._here)
         if inspection.format != manifest.serving.format:
             raise InvalidArtifact(f"the artifact is {inspection.format}, the manifest says {manifest.serving.format}")
-        return kind.load(path, inspection, manifest.signature, self._here)
+        return inspection
 
 
 def _needs(manifest: VersionManifest) -> tuple[str, ...]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard.core.errors import InvalidArtifact
 from modelyard.kinds import reading
-from modelyard.kinds.contract import Policy, Risk, Severity
+from modelyard.kinds.contract import UNBOUNDED_WORK, Policy, Risk, Severity
+from modelyard.kinds.ml.onnx_work import Work
 from modelyard.kinds.ml.wire import Field, fields
 from modelyard.kinds.signature import DataType
 
@@ -59,14 +61,24 @@ class Face:
     initializers: set[str] = field(default_factory=set)
     operators: set[str] = field(default_factory=set)
     graphs: int = 0
+    work: Work = field(default_factory=Work)
+    in_function: bool = False
 
     def risks(self) -> tuple[Risk, ...]:
-        """Operators from domains that no stock engine has."""
+        """Operators from domains that no stock engine has, and those whose work the values of a request decide."""
+        return (*self._strange(), *self._unbounded())
+
+    def _strange(self) -> Iterator[Risk]:
         strange = sorted(set(self.opsets) - _DOMAINS)
-        if not strange:
-            return ()
-        detail = f"uses operators of the domains {', '.join(strange)}, which need native code of their own"
-        return (Risk(code="custom_operators", severity=Severity.DANGER, detail=detail),)
+        if strange:
+            detail = f"uses operators of the domains {', '.join(strange)}, which need native code of their own"
+            yield Risk(code="custom_operators", severity=Severity.DANGER, detail=detail)
+
+    def _unbounded(self) -> Iterator[Risk]:
+        operators = self.work.unbounded()
+        if operators:
+            detail = f"may take as long, or as much memory, as the values of a request say ({', '.join(operators)})"
+            yield Risk(code=UNBOUNDED_WORK, severity=Severity.WARNING, detail=detail)
 
 
 def read_face(path: Path, policy: Policy) -> Face:
@@ -127,6 +139,7 @@ def _graph(view: memoryview, face: Face, depth: int) -> None:
             _node(item.message(), face, depth)
         elif item.number == 5:
             name = _tensor(item.message())
+            face.work.fixed.add(name)
             if depth == 0:
                 face.initializers.add(name)
         elif item.number == 11 and depth == 0:
@@ -134,25 +147,34 @@ def _graph(view: memoryview, face: Face, depth: int) -> None:
         elif item.number == 12 and depth == 0:
             face.outputs.append(_value(item.message()))
         elif item.number == 15:
-            _sparse(item.message())
+            face.work.fixed.update(_sparse(item.message()))
 
 
 def _function(view: memoryview, face: Face, depth: int) -> None:
+    face.in_function = True
     for item in fields(view):
         if item.number == 7:
             _node(item.message(), face, depth + 1)
+    face.in_function = False
 
 
 def _node(view: memoryview, face: Face, depth: int) -> None:
     operator = domain = ""
+    inputs, outputs = [], []
     for item in fields(view):
-        if item.number == 4:
+        if item.number == 1:
+            inputs.append(item.text())
+        elif item.number == 2:
+            outputs.append(item.text())
+        elif item.number == 4:
             operator = item.text()
         elif item.number == 7:
             domain = item.text()
         elif item.number == 5:
             _attribute(item.message(), face, depth)
-    face.operators.add(f"{domain}.{operator}" if domain else operator)
+    operator = f"{domain}.{operator}" if domain else operator
+    face.operators.add(operator)
+    face.work.node(operator.removeprefix("ai.onnx."), tuple(inputs), tuple(outputs), face.in_function)
 
 
 # Tree ensembles hold millions of numbers one field each (`floats` is 7, `ints` 8, `strings` 9): walked one by one in Python
@@ -173,10 +195,9 @@ def _attribute(view: memoryview, face: Face, depth: int) -> None:
             _sparse(item.message())
 
 
-def _sparse(view: memoryview) -> None:
-    for item in fields(view):
-        if item.number in {1, 2}:
-            _tensor(item.message())
+def _sparse(view: memoryview) -> list[str]:
+    """The names of its tensors, of which that of the values is its own."""
+    return [_tensor(item.message()) for item in fields(view) if item.number in {1, 2}]
 
 
 def _tensor(view: memoryview) -> str:

@@ -128,6 +128,11 @@ class Child:
         """Whether the process has not ended."""
         return self._process.returncode is None and not self._gone.is_set() and _state(self._process.pid) not in {None, "Z", "X"}
 
+    def stop(self, why: str) -> None:
+        """Kill it; whoever asks it now is told why, and ends it. Safe from any thread."""
+        if self._process.returncode is None:
+            self._stop_for(why)
+
     def end(self) -> None:
         """Kill and reap it, and remove its folder. Safe to call again."""
         self._gone.set()

@@ -139,6 +139,14 @@ class HostedPredictor:
         self._closed = True
         self._let_go_if_free()
 
+    def stop(self) -> None:
+        """As `close`, but whoever asks the child now does not get to hear its answer. Safe to call again."""
+        self._closed = True
+        child = self._child
+        if child is not None:
+            child.stop("nobody waits for its answers any more")
+        self._let_go_if_free()
+
     def __enter__(self) -> Self:
         return self
 
