@@ -11,6 +11,7 @@ import pytest
 
 from modelyard.kinds import registry
 from modelyard.kinds.contract import UNBOUNDED_WORK, Policy, Severity
+from modelyard.kinds.ml import onnx_work
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper  # noqa: E402
@@ -87,6 +88,19 @@ def test_a_model_whose_work_the_values_decide_is_told(tmp_path: Path, name: str)
     (path := tmp_path / "model.onnx").write_bytes(model(made()))
     expected = f"may take as long, or as much memory, as the values of a request say ({', '.join(operators)})"
     assert risks(path) == ([(Severity.WARNING, expected)] if operators else [])
+
+
+def test_all_operators_that_take_a_size_as_a_value_are_known() -> None:
+    """As ONNX names such inputs. What a Reshape gives is as large as what it takes."""
+    named = {"shape", "output_shape", "image_shape", "block_shape", "size", "sizes", "repeats", "pads", "depth", "limit"}
+    named |= {"dft_length", "frame_length", "num_mel_bins", "scales"}
+    found = {
+        schema.name: {place for place, each in enumerate(schema.inputs) if each.name in named}
+        for schema in onnx.defs.get_all_schemas()
+        if schema.domain == ""
+    }
+    known = {name: set(places) for name, places in onnx_work._SIZED.items()}
+    assert {name for name, places in found.items() if not places <= known.get(name, set())} == {"Reshape"}
 
 
 def test_a_function_is_called_with_anything(tmp_path: Path) -> None:

@@ -95,13 +95,15 @@ class Stage:
         self.app = self.runtime.app
         self.quickly = self.answered = 0
         self._threads = ThreadPoolExecutor(1)
+        self._pools: list[ThreadPoolExecutor] = []
         self._loop = asyncio.new_event_loop()
         self._reader = DecisionReader(settings.home / "decisions")
         self._watch()
 
     def close(self) -> None:
         self.runtime.stop()
-        self._threads.shutdown()
+        for pool in (self._threads, *self._pools):
+            pool.shutdown()
         self._loop.close()
 
     def serve(
@@ -110,23 +112,35 @@ class Stage:
     ) -> None:  # fmt: skip
         """Answer from these arms from now on."""
         arms = [self._arm(player, f"{player.role.value} {place} 100%s") for place, player in enumerate(players)]
+        self.route(arms, name, constant=constant, sticky_salt=salt, policy=policy or EndpointPolicy())
+        self._path = f"/v2/models/{name}/infer"
+
+    def route(self, arms: Sequence[ServingArm], name: str = "hold", epoch: int = 7, **terms: Any) -> None:
+        """Answer from these arms from now on, each in its role; without any, the endpoint is no more."""
         live = [arm for arm in arms if arm.role in (ArmRole.CHAMPION, ArmRole.CHALLENGER)]
         routes = EndpointRoutes(
-            name=name, use_case="likeness", stage="production", tier="low", greatest_age=3600, constant=constant,
-            sticky_salt=salt,
+            name=name, use_case="likeness", stage="production", tier="low", greatest_age=3600,
             arms=tuple(Arm(name=a.name, role=a.role, release=a.release, manifest=a.manifest, share=a.share) for a in arms),
-            policy=policy or EndpointPolicy(),
+            **terms,
         )  # fmt: skip
         endpoint = ServedEndpoint(
             routes=routes,
             live=tuple(LiveSlot(arm.name, arm, "") for arm in live),
             shares=Shares([arm.share for arm in live]),
             fallbacks=tuple(arm for arm in arms if arm.role is ArmRole.FALLBACK),
-            shadows=(),
+            shadows=tuple(arm for arm in arms if arm.role is ArmRole.SHADOW),
             stale_at=self._end,
         )
-        self.app.swap(Table(7, digest(b"table"), "default", datetime.now(UTC), {name: endpoint}, {}))
-        self._path = f"/v2/models/{name}/infer"
+        endpoints = {name: endpoint} if arms else {}
+        self.app.swap(Table(epoch, digest(b"table"), "default", datetime.now(UTC), endpoints, {}))
+
+    def apart(self, name: str, player: Player) -> ServingArm:
+        """An arm whose model is asked in a thread of its own, as slow ones are."""
+        pool = ThreadPoolExecutor(1)
+        self._pools.append(pool)
+        server = ModelServer(Scripted(player.signature, player.says), InputPlan(player.signature), pool, inline=False)
+        made = digest(name.encode())
+        return ServingArm(name, player.role, player.share, name, made, made, self._end, server)
 
     def ask(self, bodies: Sequence[bytes], headers: Mapping[str, str]) -> list[Seen]:
         """What came of these requests, all under way at once. What was counted of them is told with the first."""

@@ -176,9 +176,7 @@ def test_the_network_needs_both_the_release_and_the_policy(stage: Stage) -> None
 
 def test_models_that_left_the_routes_stay_as_long_as_they_may_be_asked(stage: Stage) -> None:
     """All for half a minute, then the four that served last."""
-    clock = SimpleNamespace(now=0.0)
     models = stage.models()
-    models._now = lambda: clock.now
     versions = [stage.version(onnx_model(float(n)), "onnx") for n in range(8)]
     for version in versions:
         models.get(_allowed(version))
@@ -187,16 +185,14 @@ def test_models_that_left_the_routes_stay_as_long_as_they_may_be_asked(stage: St
         return [status["manifest"] for status in models.status()]
 
     digests = [version.digest() for version in versions]
-    models.trim(set(digests))
-    models.trim({digests[0]})
+    models.trim(set(digests), 0.0)
+    models.trim({digests[0]}, 1.0)
     assert loaded() == digests
-    clock.now = 29.0
-    models.trim({digests[0]})
+    models.trim({digests[0]}, 30.0)
     assert loaded() == digests
-    clock.now = 31.0
-    models.trim({digests[0], digests[1]})  # one of them is back
+    models.trim({digests[0], digests[1]}, 32.0)  # one of them is back
     assert loaded() == [*digests[:2], *digests[4:]]
-    models.trim({digests[0]})
+    models.trim({digests[0]}, 33.0)
     assert loaded() == [*digests[:2], *digests[4:]], "its time begins anew"
     models.close()
     assert loaded() == []

@@ -1,4 +1,4 @@
-"""Shadows beside each other: one that hangs keeps up no other, and takes no more room than it may."""
+"""Shadows beside each other: one that hangs holds up no other, and takes no more room than it may."""
 
 from __future__ import annotations
 
@@ -6,22 +6,15 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from alike_stage import Asked, Scripted, Stage
+from alike_stage import Asked, Player, Said, Stage
 from runtime_stage import SIGNATURE
 
-from modelyard.core.digests import digest
 from modelyard.decisions import Window
 from modelyard.kinds.contract import Batch
-from modelyard.runtime.engine import ModelServer
-from modelyard.runtime.inputs import InputPlan
-from modelyard.runtime.routing import Shares
-from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
-from modelyard.trust.statements import Arm, ArmRole, EndpointRoutes
+from modelyard.trust.statements import ArmRole
 
 CAPACITY = 300
 BODY = json.dumps({"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [1.0]} for n in ("a", "b")]}).encode()
@@ -33,30 +26,13 @@ class Shadowed(Stage):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.let = threading.Event()
-        self._pools = [ThreadPoolExecutor(1) for _ in range(3)]
         self.shadows = self.runtime._shadows
         self.shadows._capacity = CAPACITY
-        champion, slow, quick = (
-            self._version(name, role, pool)
-            for (name, role), pool in zip(
-                (("champion", ArmRole.CHAMPION), ("slow", ArmRole.SHADOW), ("quick", ArmRole.SHADOW)), self._pools, strict=True
-            )
-        )
-        routes = EndpointRoutes(
-            name="hold", use_case="waiting", stage="production", tier="low", greatest_age=3600,
-            arms=tuple(
-                Arm(name=a.name, role=a.role, release=a.release, manifest=a.manifest, share=a.share)
-                for a in (champion, slow, quick)
-            ),
-        )  # fmt: skip
-        live = (LiveSlot("champion", champion, ""),)
-        endpoint = ServedEndpoint(routes, live, Shares([1.0]), fallbacks=(), shadows=(slow, quick), stale_at=self._end)
-        self.app.swap(Table(1, digest(b"table"), "default", datetime.now(UTC), {"hold": endpoint}, {}))
+        roles = {"champion": ArmRole.CHAMPION, "slow": ArmRole.SHADOW, "quick": ArmRole.SHADOW}
+        self.route([self.apart(name, Player(SIGNATURE, self._saying(name), role)) for name, role in roles.items()])
 
     def close(self) -> None:
         self.let.set()
-        for pool in self._pools:
-            pool.shutdown()
         super().close()
 
     def by(self, arm: str) -> int:
@@ -68,15 +44,13 @@ class Shadowed(Stage):
         await asyncio.gather(*(one.ask(self.app) for one in callers))
         assert {one.status for one in callers} == {200}
 
-    def _version(self, name: str, role: ArmRole, pool: ThreadPoolExecutor) -> ServingArm:
+    def _saying(self, name: str) -> Said:
         def says(batch: Batch, _: int) -> Batch:
             if name == "slow":
                 assert self.let.wait(20)
             return {"prediction": batch["a"] + batch["b"]}
 
-        server = ModelServer(Scripted(SIGNATURE, says), InputPlan(SIGNATURE), pool, inline=False)
-        made = digest(name.encode())
-        return ServingArm(name, role, 1.0, name, made, made, self._end, server)
+        return says
 
 
 @pytest.fixture
@@ -92,7 +66,7 @@ async def until(stage: Shadowed, arm: str, count: int) -> None:
             await asyncio.sleep(0.001)
 
 
-def test_a_shadow_that_hangs_keeps_up_no_other(stage: Shadowed) -> None:
+def test_a_shadow_that_hangs_holds_up_no_other(stage: Shadowed) -> None:
     async def work() -> None:
         await stage.asked(100)
         await until(stage, "quick", 100)

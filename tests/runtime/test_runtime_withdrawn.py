@@ -6,54 +6,33 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alike_stage import Asked, Scripted, Stage
+from alike_stage import Asked, Player, Stage
 from runtime_stage import SIGNATURE
 
-from modelyard.core.digests import digest
+from modelyard.decisions import Window
 from modelyard.kinds.contract import Batch
-from modelyard.runtime.engine import ModelServer
 from modelyard.runtime.errors import Withdrawn
-from modelyard.runtime.inputs import InputPlan
-from modelyard.runtime.routing import Shares
-from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
-from modelyard.trust.statements import Arm, ArmRole, EndpointPolicy, EndpointRoutes
+from modelyard.trust.statements import ArmRole, EndpointPolicy
 
 BODY = json.dumps({"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [1.0]} for n in ("a", "b")]}).encode()
 
 
 class Versions(Stage):
-    """An endpoint of two versions: v1 answers when it is let, v2 at once. Both in threads of their own, as slow models are."""
+    """An endpoint of two versions: v1 answers when it is let, v2 at once."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.begun, self.let = threading.Event(), threading.Event()
-        self._pools = [ThreadPoolExecutor(1), ThreadPoolExecutor(1)]
-        self.v1, self.v2 = (self._version(name, pool) for name, pool in zip(("v1", "v2"), self._pools, strict=True))
-
-    def route(self, arm: ServingArm | None, epoch: int, policy: EndpointPolicy, beside: ServingArm | None = None) -> None:
-        """All requests to that arm from now on, or the endpoint is no more; `beside` has the role of a fallback."""
-        named = [each for each in (arm, beside) if each is not None]
-        routes = EndpointRoutes(
-            name="hold", use_case="waiting", stage="production", tier="low", greatest_age=3600,
-            arms=tuple(Arm(name=a.name, role=a.role, release=a.release, manifest=a.manifest, share=a.share) for a in named),
-            policy=policy,
-        )  # fmt: skip
-        live = () if arm is None else (LiveSlot(arm.name, arm, ""),)
-        fallbacks = () if beside is None else (beside,)
-        endpoint = ServedEndpoint(routes, live, Shares([1.0]), fallbacks=fallbacks, shadows=(), stale_at=self._end)
-        endpoints = {"hold": endpoint} if arm is not None else {}
-        self.app.swap(Table(epoch, digest(b"table"), "default", datetime.now(UTC), endpoints, {}))
+        self.v1 = self.apart("v1", Player(SIGNATURE, self._late))
+        self.v2 = self.apart("v2", Player(SIGNATURE, said))
 
     def close(self) -> None:
         self.let.set()
-        for pool in self._pools:
-            pool.shutdown()
         super().close()
 
     def play(self, work: Any) -> Any:
@@ -64,21 +43,17 @@ class Versions(Stage):
         return [json.loads(c.answer)["model_version"] if c.status == 200 else c.status for c in callers]
 
     def in_the_log(self) -> list[tuple[str, int]]:
-        from modelyard.decisions import Window
-
         found = self._reader.scan(Window(), ["version", "epoch"]).to_pylist()
         return sorted((row["version"], row["epoch"]) for row in found)
 
-    def _version(self, name: str, pool: ThreadPoolExecutor) -> ServingArm:
-        def says(batch: Batch) -> Batch:
-            if name == "v1":
-                self.begun.set()
-                assert self.let.wait(20)
-            return {"prediction": batch["a"] + batch["b"]}
+    def _late(self, batch: Batch, rows: int) -> Batch:
+        self.begun.set()
+        assert self.let.wait(20)
+        return said(batch, rows)
 
-        server = ModelServer(Scripted(SIGNATURE, lambda batch, _: says(batch)), InputPlan(SIGNATURE), pool, inline=False)
-        made = digest(name.encode())
-        return ServingArm(name, ArmRole.CHAMPION, 1.0, name, made, made, self._end, server)
+
+def said(batch: Batch, _: int) -> Batch:
+    return {"prediction": batch["a"] + batch["b"]}
 
 
 @pytest.fixture
@@ -106,12 +81,12 @@ async def begin(stage: Versions, callers: list[Asked]) -> list[asyncio.Task[None
 
 def test_who_waits_for_a_slow_model_is_answered_by_the_one_in_force(stage: Versions) -> None:
     """At once, not when the slow call has ended; who is being answered is answered."""
-    stage.route(stage.v1, 1, EndpointPolicy())
+    stage.route([stage.v1], epoch=1)
     callers = [caller() for _ in range(4)]
 
     async def work() -> None:
         first, *others = await begin(stage, callers)
-        await asyncio.to_thread(stage.route, stage.v2, 2, EndpointPolicy())
+        await asyncio.to_thread(stage.route, [stage.v2], epoch=2)
         await asyncio.gather(*others)
         assert not first.done()
         stage.let.set()
@@ -124,12 +99,12 @@ def test_who_waits_for_a_slow_model_is_answered_by_the_one_in_force(stage: Versi
 
 def test_who_waits_for_a_turn_at_the_endpoint_is_answered_by_the_one_in_force(stage: Versions) -> None:
     policy = EndpointPolicy(concurrency=1, queue=10)
-    stage.route(stage.v1, 1, policy)
+    stage.route([stage.v1], epoch=1, policy=policy)
     callers = [caller() for _ in range(4)]
 
     async def work() -> None:
         tasks = await begin(stage, callers)
-        await asyncio.to_thread(stage.route, stage.v2, 2, policy)
+        await asyncio.to_thread(stage.route, [stage.v2], epoch=2, policy=policy)
         stage.let.set()
         await asyncio.gather(*tasks)
 
@@ -140,12 +115,12 @@ def test_who_waits_for_a_turn_at_the_endpoint_is_answered_by_the_one_in_force(st
 
 def test_who_waits_stays_where_the_arm_does(stage: Versions) -> None:
     """Routes that were only signed again, or changed beside the arm, send nobody anywhere."""
-    stage.route(stage.v1, 1, EndpointPolicy())
+    stage.route([stage.v1], epoch=1)
     callers = [caller() for _ in range(3)]
 
     async def work() -> None:
         tasks = await begin(stage, callers)
-        await asyncio.to_thread(stage.route, stage.v1, 2, EndpointPolicy(), stage.v2)
+        await asyncio.to_thread(stage.route, [stage.v1, replace(stage.v2, role=ArmRole.FALLBACK)], epoch=2)
         assert stage.v1.model.waiting == 2
         stage.let.set()
         await asyncio.gather(*tasks)
@@ -155,12 +130,12 @@ def test_who_waits_stays_where_the_arm_does(stage: Versions) -> None:
 
 
 def test_who_waits_where_the_endpoint_is_no_more_is_told_so(stage: Versions) -> None:
-    stage.route(stage.v1, 1, EndpointPolicy())
+    stage.route([stage.v1], epoch=1)
     callers = [caller() for _ in range(3)]
 
     async def work() -> None:
         first, *others = await begin(stage, callers)
-        await asyncio.to_thread(stage.route, None, 2, EndpointPolicy())
+        await asyncio.to_thread(stage.route, [], epoch=2)
         await asyncio.gather(*others)
         stage.let.set()
         await first

@@ -366,4 +366,4 @@ def _told(error: Exception) -> str:
 
 def drawn_as(slot: LiveSlot, endpoint: ServedEndpoint) -> Draft:
     """A draft for a request that was drawn for a slot before."""
-    return Draft(slot, None, endpoint.share(slot) if len(endpoint.live) > 1 else 1.0)
+    return Draft(slot, None, endpoint.share(slot))

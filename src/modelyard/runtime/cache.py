@@ -11,11 +11,13 @@ from itertools import groupby
 from pathlib import Path
 
 import msgspec
+from pydantic import ValidationError
 
 from modelyard.core.digests import DIGEST, digest, digest_of
 from modelyard.core.errors import InvalidInput, Untrusted
 from modelyard.decisions import exclusive, write_atomically
 from modelyard.decisions.errors import storage_error
+from modelyard.kinds.manifest import VersionManifest
 from modelyard.trust.dsse import Envelope
 from modelyard.trust.statements import RouteSnapshot, Statement
 
@@ -127,6 +129,14 @@ class Cache:
             raise storage_error(error, self._blobs / _hex(wanted)) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def manifest_in(path: Path) -> VersionManifest:
+    """The manifest that a verified file holds. Raises Untrusted when it is none."""
+    try:
+        return VersionManifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise Untrusted(f"manifest {path.name} cannot be read: {error.errors()[0]['msg']}", field="manifest") from error
 
 
 def _ends(paths: list[Path], states: dict[str, dict[str, str]], name: str) -> list[Path]:

@@ -234,11 +234,12 @@ class ModelServer:
             self._turn.soon(self._next, loop)
 
     def _send_back(self) -> None:
-        stands = [waiting.stands for waiting in self._queue]
-        back = [waiting for waiting, still in zip(self._queue, stands, strict=True) if not still]
-        self._queue = [waiting for waiting, still in zip(self._queue, stands, strict=True) if still]
-        for waiting in back:
-            waiting.failed(Withdrawn("the routes send this request elsewhere now", hint="ask again"))
+        queued, self._queue = self._queue, []
+        for waiting in queued:
+            if waiting.stands:
+                self._queue.append(waiting)
+            else:
+                waiting.failed(Withdrawn("the routes send this request elsewhere now", hint="ask again"))
 
     def _forget_gone(self) -> None:
         if any(w.gone for w in self._queue):

@@ -7,14 +7,10 @@ own environment; or in a child of the version's environment, which is built from
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
-from time import monotonic
 from typing import Any, NamedTuple
-
-from pydantic import ValidationError
 
 from modelyard.core.errors import InvalidArtifact, NotApproved, Unavailable, Untrusted
 from modelyard.kinds import registry
@@ -22,7 +18,7 @@ from modelyard.kinds.contract import UNBOUNDED_WORK, Confine, Inspection, Isolat
 from modelyard.kinds.environments import Environments, lacking, requirements
 from modelyard.kinds.manifest import VersionManifest
 from modelyard.kinds.sandbox import SERVING, ForeignPredictor, HostedPredictor, Limits, NativePredictor
-from modelyard.runtime.cache import Cache
+from modelyard.runtime.cache import Cache, manifest_in
 from modelyard.runtime.engine import ModelServer
 from modelyard.runtime.inputs import InputPlan
 from modelyard.runtime.ports import Source
@@ -82,7 +78,6 @@ class Models:
         limits: Limits = SERVING,
         weights: Path | None = None,
         turn: Turn | None = None,
-        now: Callable[[], float] = monotonic,
     ) -> None:
         """`environments` are kept beside the cache's blobs unless given; `limits` bound a model in a process of its own.
         `weights` is where models in this process find large weights that they share with the neighbours. `turn` is the one that
@@ -92,7 +87,7 @@ class Models:
         self._policy = policy.model_copy(update={"shared_weights": None})  # a model's own process could not reach them
         self._here = policy.model_copy(update={"shared_weights": weights})
         self._loaded: OrderedDict[_Key, _Loaded] = OrderedDict()
-        self._now, self._left = now, dict[_Key, float]()
+        self._left: dict[_Key, float] = {}
         self._shown: tuple[tuple[str, _Loaded], ...] = ()
 
     def get(self, allowed: AllowedArm) -> ModelServer:
@@ -113,10 +108,10 @@ class Models:
         self._show()
         return self._loaded[key].server
 
-    def trim(self, serving: set[str]) -> None:
+    def trim(self, serving: set[str], now: float) -> None:
         """Let go of those that left the routes a while ago, all but the few that served last. Models whose manifests are in
-        `serving` always stay."""
-        now, idle = self._now(), [key for key in self._loaded if key[0] not in serving]
+        `serving` always stay. `now` is of a clock that only goes on, in seconds."""
+        idle = [key for key in self._loaded if key[0] not in serving]
         self._left = {key: self._left.get(key, now) for key in idle}
         for key in idle[: max(0, len(idle) - self._warm)]:
             if now - self._left[key] >= _STILL_ASKED:
@@ -137,11 +132,7 @@ class Models:
         self._shown = tuple((digest, loaded) for (digest, _), loaded in self._loaded.items())
 
     def _manifest(self, digest: str) -> VersionManifest:
-        path = self._blob(digest, _LARGEST_MANIFEST)
-        try:
-            return VersionManifest.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise Untrusted(f"manifest {digest} cannot be read: {error.errors()[0]['msg']}", field="manifest") from error
+        return manifest_in(self._blob(digest, _LARGEST_MANIFEST))
 
     def _blob(self, digest: str, largest: int) -> Path:
         return self._cache.blob(digest) or self._cache.keep_blob(digest, self._source.blob(digest), largest)

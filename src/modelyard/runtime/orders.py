@@ -19,8 +19,7 @@ from modelyard.core.clock import Clock
 from modelyard.core.errors import ModelyardError, NotApproved, NotFound, Unavailable, Untrusted
 from modelyard.decisions import exclusive, write_atomically
 from modelyard.decisions.errors import storage_error
-from modelyard.kinds.manifest import VersionManifest
-from modelyard.runtime.cache import Cache
+from modelyard.runtime.cache import Cache, manifest_in
 from modelyard.runtime.errors import SourceDown, TokenRefused
 from modelyard.runtime.ports import OrderReport, Source
 from modelyard.trust import TrustRoots, VerifiedRoutes, check_routes, verify_order, verify_releases, verify_routes
@@ -94,17 +93,15 @@ class OrderBook:
         """Let go of what was reported, has ended, and ran out before that time: nobody could bring it back any more."""
         for digest, envelope in self.known().items():
             if self.ended(digest) and self._path(digest, ".told").exists() and _until(envelope) < before:
-                for suffix in (_SUFFIX, ".since", ".told", ".ended.json"):
+                for suffix in (_SUFFIX, ".told", ".ended.json", ".since"):
                     self._path(digest, suffix).unlink(missing_ok=True)
 
     def untold(self) -> list[tuple[str, str, str]]:
         """Digest, envelope and time of those that the control plane does not know of yet."""
         found = []
         for digest, envelope in self.known().items():
-            with suppress(FileNotFoundError):  # as in `known`
-                since = self._path(digest, ".since").read_text()
-                if not self._path(digest, ".told").exists():
-                    found.append((digest, envelope.decode(), since))
+            if not self._path(digest, ".told").exists() and self._path(digest, _SUFFIX).exists():  # else as in `known`
+                found.append((digest, envelope.decode(), self._path(digest, ".since").read_text()))
         return found
 
     def tell(self, digest: str) -> None:
@@ -305,7 +302,7 @@ class OrderDesk:
         path = self._cache.blob(arm.manifest)
         if path is None:
             return False
-        manifest = VersionManifest.model_validate_json(path.read_bytes())
+        manifest = manifest_in(path)
         needed = (manifest.serving.digest, manifest.environment_lock)
         return all(self._cache.blob(each) is not None for each in needed if each is not None)
 

@@ -155,7 +155,7 @@ class QuickWay:
         self, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, table: Table, endpoint: ServedEndpoint, slot: LiveSlot
     ) -> None:
         assert slot.arm is not None
-        probability = endpoint.share(slot) if len(endpoint.live) > 1 else 1.0
+        probability = endpoint.share(slot)
         self.writer, self._ids, self._pseudonyms = writer, ids, pseudonyms
         self.slot, self.arm, self.server = slot, slot.arm, slot.arm.model
         self._stamp = endpoint.stamp(table, slot, slot.arm, probability)

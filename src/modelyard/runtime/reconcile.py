@@ -97,7 +97,7 @@ class Reconciler:
         """Let go of models that left the routes a while ago, unless routes are being acted on now."""
         if self._taking.acquire(blocking=False):
             try:
-                self._models.trim(self._serving)
+                self._models.trim(self._serving, monotonic())
             finally:
                 self._taking.release()
 
@@ -134,8 +134,8 @@ class Reconciler:
 
     def _hand_over(self) -> None:
         """On a full disk what was taken cannot be crossed off and is brought again; newer routes are pulled all the same."""
-        orders, uses = (each.hand_over if each is not None else _nothing for each in (self._orders, self._uses))
-        for bring in (orders, uses, self._hand_refusals_over):
+        bringers = [each.hand_over for each in (self._orders, self._uses) if each is not None]
+        for bring in (*bringers, self._hand_refusals_over):
             try:
                 bring(self._source)
             except OSError as error:
@@ -177,7 +177,7 @@ class Reconciler:
         kept = self._record(work) and kept
         self._swap(table)
         self._serving = {arm.manifest for e in table.endpoints.values() for arm in e.arms}
-        self._models.trim(self._serving)
+        self._models.trim(self._serving, monotonic())
         self._epoch, self._in_force, self._unkept = check.epoch, envelope, not kept
         work.late = work.late or not kept
         early = any(refusal.clause == "not_before" for refusal in self.refusals)
@@ -333,10 +333,6 @@ class Reconciler:
         key = hashlib.sha256(f"{self._name}\0{code}\0{what}".encode()).hexdigest()[:32]
         at = self._clock.now().isoformat()
         return RefusalRecord(id=f"ref_{key}", runtime=self._name, at=at, code=code, detail=detail, **facts)  # type: ignore[arg-type]
-
-
-def _nothing(source: Source) -> None:
-    """Where there are no orders, or no fallbacks, there is nothing to bring."""
 
 
 def _in_role(arms: tuple[Arm, ...], loaded: dict[str, ServingArm], role: ArmRole) -> tuple[ServingArm, ...]:

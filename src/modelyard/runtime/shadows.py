@@ -46,7 +46,7 @@ class _Queue:
 
 
 class Shadows:
-    """A queue for each arm, and tasks that work through it while there is work: a slow arm keeps up no other. `capacity` is in
+    """A queue for each arm, and tasks that work through it while there is work: a slow arm holds up no other. `capacity` is in
     rows, for all together; what waits for one arm takes half of it at most. Event loop only."""
 
     def __init__(self, log: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, capacity: int) -> None:
@@ -72,7 +72,7 @@ class Shadows:
         queue.waiting.append(waiting)
         queue.rows += rows
         self._rows += rows
-        if queue.tasks < min(_AT_ONCE, len(queue.waiting)):
+        if queue.tasks < _AT_ONCE:
             queue.tasks += 1
             task = asyncio.get_running_loop().create_task(self._work(name, queue))
             self._tasks.add(task)

@@ -117,7 +117,7 @@ class ServedEndpoint:
 
     def share(self, slot: LiveSlot) -> float:
         """The chance with which a slot is drawn."""
-        return next(arm.share for arm in self.routes.arms if arm.name == slot.name)
+        return 1.0 if len(self.live) == 1 else next(arm.share for arm in self.routes.arms if arm.name == slot.name)
 
     def stamp(self, table: Table, slot: LiveSlot | None, arm: ServingArm | None, probability: float) -> Stamp:
         """What the rows of the log have in common that were drawn for one slot and answered by one arm (None: the constant)."""
@@ -131,7 +131,7 @@ class ServedEndpoint:
         """Make what the first requests would have to wait for: the stamps of the rows that they are most likely to leave."""
         for slot in self.live:
             if slot.arm is not None:
-                self.stamp(table, slot, slot.arm, self.share(slot) if len(self.live) > 1 else 1.0)
+                self.stamp(table, slot, slot.arm, self.share(slot))
         for arm in self.shadows:
             self.stamp(table, None, arm, arm.share)
 

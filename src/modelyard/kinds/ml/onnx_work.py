@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_LOOPS = frozenset({"Loop", "com.microsoft.BeamSearch", "com.microsoft.GreedySearch", "com.microsoft.Sampling"})
+_ALWAYS = frozenset(
+    {
+        "ImageDecoder",  # a small picture may unpack to a large one
+        "Loop",
+        "com.microsoft.BeamSearch",
+        "com.microsoft.GreedySearch",
+        "com.microsoft.Sampling",
+        "com.microsoft.WhisperBeamSearch",
+    }
+)
 _SIZED = {
     "AffineGrid": (1,),
     "BlackmanWindow": (0,),
@@ -20,6 +29,7 @@ _SIZED = {
     "Expand": (1,),
     "HammingWindow": (0,),
     "HannWindow": (0,),
+    "MaxUnpool": (2,),
     "MelWeightMatrix": (0, 1),
     "OneHot": (1,),
     "Pad": (1,),
@@ -28,8 +38,12 @@ _SIZED = {
     "STFT": (1, 3),
     "Tile": (1,),
     "Upsample": (1,),
+    "com.microsoft.CropAndResize": (3,),
+    "com.microsoft.Pad": (1,),
+    "com.microsoft.Range": (0, 1, 2),
 }
-"""Operators (ONNX 1.19, of the domain `ai.onnx`) with the inputs whose values say how large the output is."""
+"""Operators with the inputs whose values say how large the output is: all that `onnx.defs` has in ONNX 1.23, and some of
+onnxruntime's own."""
 _MEASURES = frozenset({"Shape", "Size"})
 """What comes of these is known from the sizes of tensors alone."""
 _NESTING = frozenset({"If", "Loop", "Scan", "SequenceMap"})
@@ -42,13 +56,13 @@ class Work:
 
     made: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     fixed: set[str] = field(default_factory=set)
-    loops: set[str] = field(default_factory=set)
+    always: set[str] = field(default_factory=set)
     sized: list[tuple[str, str]] = field(default_factory=list)
 
     def node(self, operator: str, inputs: tuple[str, ...], outputs: tuple[str, ...], of_function: bool) -> None:
         """One node. Names are unique over the graphs of a model, but not over its functions: those are called with anything."""
-        if operator in _LOOPS or (of_function and operator in _SIZED):
-            self.loops.add(operator)
+        if operator in _ALWAYS or (of_function and operator in _SIZED):
+            self.always.add(operator)
         if of_function:
             return
         for name in outputs:
@@ -57,7 +71,7 @@ class Work:
 
     def unbounded(self) -> tuple[str, ...]:
         """The operators whose work the values of a request decide, as far as can be told from the graph; in doubt they do."""
-        return tuple(sorted(self.loops | {operator for operator, name in self.sized if self._of_values(name)}))
+        return tuple(sorted(self.always | {operator for operator, name in self.sized if self._of_values(name)}))
 
     def _of_values(self, name: str) -> bool:
         """Whether values that come with a request go into it, other than by their sizes."""
