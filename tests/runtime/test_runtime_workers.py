@@ -25,10 +25,10 @@ _BODY = {"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [1.0]}
 
 
 @contextmanager
-def runtime(folder: Path, workers: int) -> Iterator[RunningRuntime]:
+def runtime(folder: Path, workers: int, *options: str) -> Iterator[RunningRuntime]:
     plane = ControlPlane(folder)
     plane.publish(plane.endpoint(plane.arm(1.0)))
-    running = RunningRuntime(plane, folder / "home", None, "--workers", str(workers))
+    running = RunningRuntime(plane, folder / "home", None, "--workers", str(workers), *options)
     try:
         running.at_epoch(1)
         yield running
@@ -86,6 +86,63 @@ def test_a_worker_that_dies_is_replaced_and_callers_wait_for_it(tmp_path: Path) 
         assert running.infer().status_code == 200
         assert running.stop() == 0
         assert DecisionReader(tmp_path / "home" / "decisions").scan(Window(), ["id"]).num_rows == 2
+
+
+def test_a_worker_that_stands_still_is_killed_and_replaced(tmp_path: Path) -> None:
+    with runtime(tmp_path, 2, "--stuck-seconds", "0.5") as running:
+        before = workers_of(running.process.pid)
+        victim = min(before)
+        os.kill(victim, signal.SIGSTOP)
+        running.until(lambda: not workers_of(running.process.pid) & {victim}, "it was not killed")
+        running.until(lambda: len(workers_of(running.process.pid)) == 2, "it was not replaced")
+        assert workers_of(running.process.pid) & before == before - {victim}, "the other one was none to blame"
+        running.until(lambda: all(status(running.port) == 200 for _ in range(8)), "not all answer")
+        assert running.stop() == 0
+        assert "stands still" in running.log_text()
+
+
+def test_a_worker_that_stands_still_tells_where(tmp_path: Path) -> None:
+    """A library that never returns and keeps the interpreter: no thread of the worker's own could tell, or end it."""
+    program = """
+import os, re, signal, sys
+from pathlib import Path
+from modelyard.runtime import workers
+from modelyard.runtime.leaving import Leaving, Phase
+class Held:
+    leaving = Leaving()
+    async def serve(self, sock, up):
+        up()
+        mark = Path(sys.argv[1])
+        if mark.exists():
+            os.kill(os.getppid(), signal.SIGTERM)
+        else:
+            mark.touch()
+            self.never_returns()
+        await self.leaving.until(Phase.STOPPING)
+    def never_returns(self):
+        re.match("(a+)+$", "a" * 60 + "b")
+sys.exit(workers.Workers(1, "127.0.0.1", 0, Held, stuck_seconds=0.5).run())
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "mark")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0
+    assert "stands still" in ended.stdout + ended.stderr
+    assert "in never_returns" in ended.stderr
+
+
+def test_a_worker_that_goes_round_is_left_alone(tmp_path: Path) -> None:
+    """Told by looks, of which the main process makes none while it is stopped itself: after that both have to catch up."""
+    with runtime(tmp_path, 1, "--stuck-seconds", "0.2") as running:
+        before = workers_of(running.process.pid)
+        os.kill(running.process.pid, signal.SIGSTOP)
+        for _ in range(200):
+            assert running.infer().status_code == 200
+        os.kill(running.process.pid, signal.SIGCONT)
+        for _ in range(200):
+            assert running.infer().status_code == 200
+        assert workers_of(running.process.pid) == before
+        assert running.stop() == 0
+        assert "stands still" not in running.log_text()
 
 
 def test_a_worker_that_is_told_to_end_finishes_and_is_replaced(tmp_path: Path) -> None:

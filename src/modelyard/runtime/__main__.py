@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     configure_logs()
     try:
-        workers = Workers(options.workers, options.host, options.port, partial(hosted, settings))
+        workers = Workers(options.workers, options.host, options.port, partial(hosted, settings), options.stuck_seconds)
     except OSError as error:
         sys.stderr.write(f"modelyard runtime: cannot listen on {options.host}, port {options.port}: {error}\n")
         return 2
@@ -121,6 +121,12 @@ def _limits(parser: argparse.ArgumentParser) -> None:
         type=_some_seconds,
         default=60,
         help="after that: how long requests under way, and streams, may hold up the end",
+    )
+    parser.add_argument(
+        "--stuck-seconds",
+        type=_not_negative,
+        default=60.0,
+        help="a worker whose event loop stands still for so long is killed and replaced (0: never)",
     )
 
 

@@ -5,7 +5,7 @@
 
 Each worker has a socket of its own on the same port, which the main process keeps open: callers who came while a worker died
 are answered by the one that replaces it. Orders go through a pipe; a worker that finds it closed has lost the main process, and
-stops.
+stops. A worker whose event loop stands still tells where, and is killed (`beats`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import gc
 import multiprocessing
+import os
 import resource
 import signal
 import socket
@@ -21,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Protocol
@@ -28,6 +30,7 @@ from typing import Protocol
 import structlog
 import uvloop
 
+from modelyard.runtime.beats import DUMP, Beats
 from modelyard.runtime.leaving import Leaving, Phase
 
 _log = structlog.get_logger("modelyard.runtime")
@@ -67,9 +70,11 @@ class _Member:
 class Workers:
     """So many processes that answer at one address. Raises OSError when it cannot be had."""
 
-    def __init__(self, count: int, host: str, port: int, make: Callable[[], Worker]) -> None:
-        """`make` is called in each worker process."""
+    def __init__(self, count: int, host: str, port: int, make: Callable[[], Worker], stuck_seconds: float = 0.0) -> None:
+        """`make` is called in each worker process. One whose event loop stands still for `stuck_seconds` is killed (0: none)."""
         self._make = make
+        self._beats = Beats(count, stuck_seconds)
+        self._next_look = time.monotonic() + self._beats.pause
         self._sockets = _sockets(count, host, port)
         self._members: list[_Member | None] = [None] * count
         self._short_lives = 0
@@ -106,7 +111,7 @@ class Workers:
         """Wait for something to happen, and see to what became of workers; the signals that came."""
         pipes = [member.pipe for member in self._members if member is not None and not member.up]
         ends = {member.process.sentinel: place for place, member in enumerate(self._members) if member is not None}
-        left = max(0.0, until - time.monotonic())
+        left = max(0.0, min(until, self._next_look) - time.monotonic())
         ready = wait([orders, *pipes, *ends], None if left == float("inf") else left)
         for member in self._members:
             if member is not None and member.pipe in ready:
@@ -114,11 +119,27 @@ class Workers:
         for end, place in ends.items():
             if end in ready:
                 self._ended(place)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + self._beats.pause
+            self._look()
         return [number for number in orders.recv(64) if number in _HANDLED] if orders in ready else []
+
+    def _look(self) -> None:
+        """Workers that stand still are asked what they are at, which their log tells, and a look later they are killed."""
+        for place, member in enumerate(self._members):
+            pid = member.process.pid if member is not None else None
+            looks = self._beats.stuck(place)
+            if pid is None or not looks or self._phase is Phase.STOPPING:
+                continue
+            if looks == 1:
+                _log.error("a worker stands still: its stacks follow, then it is killed and replaced", worker=place + 1, pid=pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, DUMP if looks == 1 else signal.SIGKILL)
 
     def _make_one(self, place: int) -> None:
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe()
+        self._beats.forget(place)
         process = context.Process(target=self._work, args=(place, theirs, ours), name=f"worker-{place + 1}")
         # a signal to the new process waits until it has handlers of its own: with ours it would be lost
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
@@ -146,7 +167,7 @@ class Workers:
         gc.freeze()  # what starting made stays
         gc.set_threshold(*_COLLECTED_AFTER)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(worker, self._sockets[place], pipe, self._longest_end))
+            runner.run(_serve(worker, self._sockets[place], pipe, self._longest_end, partial(self._beats.begin, place)))
 
     def _ended(self, place: int) -> None:
         """A worker ended: replaced, unless all are to end, or they cannot live."""
@@ -193,7 +214,7 @@ class Workers:
                 member.process.kill()
 
 
-async def _serve(worker: Worker, sock: socket.socket, pipe: Connection, longest_end: float) -> None:
+async def _serve(worker: Worker, sock: socket.socket, pipe: Connection, longest_end: float, begin: Callable[[], None]) -> None:
     """Serve until told to stop, by the main process, its end, or a signal. Who told may not be there to see to it that it ends,
     and a thread that never returns would keep the process: its own alarm ends it then."""
     loop, leaving = asyncio.get_running_loop(), worker.leaving
@@ -218,6 +239,7 @@ async def _serve(worker: Worker, sock: socket.socket, pipe: Connection, longest_
         if leaving.phase is Phase.SERVING:
             stop()
 
+    begin()
     loop.add_reader(pipe.fileno(), told)
     # a signal to all processes comes here, too; then the main one says within a moment what is to be done
     loop.add_signal_handler(signal.SIGTERM, lambda: loop.call_later(_MOMENT, alone))
