@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from modelyard.dmn import Expression, FeelSyntaxError, InvalidData, InvalidModel, LimitExceeded, Limits, plain
+from modelyard.dmn import DmnError, Expression, FeelSyntaxError, InvalidData, InvalidModel, LimitExceeded, Limits, plain
+from tests.conftest import examples
 
 
 def test_a_condition_is_evaluated_over_named_values() -> None:
@@ -49,3 +53,30 @@ def test_many_sets_of_names_are_forgotten_again() -> None:
 def test_the_clock_is_the_callers() -> None:
     found = Expression("today()").evaluate({}, clock=lambda: datetime(2024, 5, 6, tzinfo=UTC)).value
     assert plain(found) == "2024-05-06"
+
+
+NAMES = ("a", "b", "ab", "a b", "a-b", "a+b", "b*c", "c", "sum", "1st a", "% due", "a.b", "in", "a's", "é", "not")
+PIECES = (
+    *NAMES, " ", "  ", "\n", "\u00a0", "+", "-", "*", ">", "(", ")", "1", "2", '"a b"', "[", "]", ",", "/* a */", "if", "then",
+    "else", "for x in", "return", "{", "}", ":", ".", "sum(", "and", "or", "between", "some", "satisfies",
+)  # fmt: skip
+
+
+@settings(max_examples=examples(300, hunt=20_000))
+@given(names=st.sets(st.sampled_from(NAMES)), text=st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join))
+def test_names_that_are_not_mentioned_have_no_part_in_the_value(names: set[str], text: str) -> None:
+    def value(known: Iterable[str]) -> object:
+        data = {name: NAMES.index(name) + 1 for name in known}
+        try:
+            return repr(Expression(text).evaluate(data).value)
+        except DmnError as error:
+            return type(error)
+
+    few = Expression(text).mentioned(sorted(names))
+    assert value(sorted(names)) == value(few)
+
+
+def test_a_name_is_mentioned_whatever_its_white_space() -> None:
+    rule = Expression("date  of\nbirth > 3 and profit +loss < 2")
+    assert rule.mentioned(["date of birth", "profit+loss", "loss", "income"]) == ("date of birth", "profit+loss", "loss")
+    assert Expression("a > 1").mentioned(["b", "A", "a"]) == ("a",)

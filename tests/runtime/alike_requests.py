@@ -305,6 +305,77 @@ def bodies(draw: st.DrawFn, inputs: tuple[FieldSpec, ...]) -> bytes:
     return _damaged(draw, whole) if odd == 3 else whole
 
 
+MORE_BESIDE = (
+    ("key", ("key", KEYS)), ("key", ("key", KEYS)), ("subject", ("subject", KEYS)), ("id", ("id", IDS)),
+    ("event_time", ("event_time", ('"2026-01-01T12:00:00Z"', '"2026-01-01T00:00:00+02:00"', "null", '"2026-01-01"', '"soon"'))),
+    ("outputs", ("outputs", ("null", '["o0"]', '["nobody"]', "[]"))),
+)  # fmt: skip
+_MEMBERS_OF_RECORDS = (("extra", "1"), ("key", '"x"'), ("inputs", "{}"), ("inputs", "7"), ("records", "[{}]"), ("Id", '"x"'))
+
+
+@st.composite
+def records(draw: st.DrawFn, inputs: tuple[FieldSpec, ...]) -> bytes:
+    """A record for these inputs, alone or with what goes beside it: right, but for none to three odd things about it."""
+    odd = draw(st.sampled_from([0, 0, 0, 0, 0, 0, 1, 1, 2, 3]))
+    spoiled = draw(st.integers(0, len(inputs) - 1)) if odd and draw(st.booleans()) else -1
+    members = [(spec.name, draw(_member(spec, place == spoiled))) for place, spec in enumerate(inputs)]
+    members = [m for m, spec in zip(members, inputs, strict=True) if not spec.nullable or draw(st.integers(0, 2))]
+    beside = [what for _, what in draw(st.lists(st.sampled_from(MORE_BESIDE), max_size=3, unique_by=lambda one: one[0]))]
+    around = [(name, draw(st.sampled_from(texts if odd else texts[:_USUAL_ONES]))) for name, texts in beside]
+    for _ in range(odd if spoiled < 0 else 0):
+        _odd_record(draw, members, around)
+    space, escape = draw(st.sampled_from(["", "", " ", "\r\n\t"])), odd and draw(st.booleans())
+    text = _object(members, space, bool(escape))
+    form = draw(st.sampled_from(["alone", "alone", "beside", "beside", "many", "list"]))
+    if form == "beside":
+        around.insert(draw(st.integers(0, len(around))), ("inputs", text))
+        text = _object(around, space)
+    elif form == "many":
+        text = _object([*around, ("records", f"[{text}]")], space)
+    elif form == "list":
+        text = f"[{text}]"
+    whole = text.encode("utf-8", "surrogatepass")
+    return _damaged(draw, whole) if odd == 3 else whole
+
+
+@st.composite
+def _member(draw: st.DrawFn, spec: FieldSpec, odd: bool) -> str:
+    """A field's value: right, unless it should be odd."""
+    allowed = VALID[spec.type] if spec.allowed is None else tuple(json.dumps(v) for v in spec.allowed)
+    if spec.type is DataType.BYTES and spec.allowed is None:
+        allowed = (*allowed, '"12:30:00"', '"a:b"', '"\\u003a"')
+    if spec.nullable:
+        allowed = (*allowed, "null")
+    values = [draw(st.sampled_from(allowed)) for _ in range(prod(spec.shape))]
+    if odd and values and draw(st.booleans()):
+        values[draw(st.integers(0, len(values) - 1))] = draw(st.sampled_from(STRANGE))
+    elif odd:
+        values = draw(st.sampled_from([values * 2, values[:-1], [f"[{value}]" for value in values]]))
+    return values[0] if not spec.shape and len(values) == 1 else f"[{','.join(values)}]"
+
+
+def _odd_record(draw: st.DrawFn, members: list[tuple[str, str]], around: list[tuple[str, str]]) -> None:
+    what = draw(st.sampled_from(["order", "less", "twice", "twice", "twice around", "unknown", "unknown around"]))
+    if what == "order":
+        members.reverse()
+    elif what == "less" and members:
+        members.pop(draw(st.integers(0, len(members) - 1)))
+    elif what == "twice" and members:
+        name, value = draw(st.sampled_from(members))
+        members.insert(draw(st.integers(0, len(members))), (name, draw(st.sampled_from([value, "null", '"a:b"', "0"]))))
+    elif what == "twice around" and around:
+        around.append(draw(st.sampled_from(around)))
+    elif what == "unknown":
+        members.append(draw(st.sampled_from(_MEMBERS_OF_RECORDS)))
+    elif what == "unknown around":
+        around.append(draw(st.sampled_from(_MEMBERS_OF_RECORDS)))
+
+
+def _object(members: list[tuple[str, str]], space: str, escape: bool = False) -> str:
+    named = [(escaped(name) if escape else json.dumps(name, ensure_ascii=False), value) for name, value in members]
+    return f"{{{space}{f',{space}'.join(f'{name}:{space}{value}' for name, value in named)}{space}}}"
+
+
 def _list(given: list[Tensor], space: str) -> str:
     return f"[{','.join(tensor.text(space) for tensor in given)}]"
 
@@ -353,21 +424,26 @@ HEADERS: tuple[dict[str, str], ...] = (
     {"traceparent": "a--c-d"},
     {"accept-encoding": "gzip, br"},
     {"accept-encoding": "deflate;q=0.5, gzip;q=0"},
-    {"accept": "text/event-stream"},
     {"x-timeout-ms": "60000"},
+    {"accept": "text/event-stream"},
+    {"x-timeout-ms": "0"},
+    {"x-timeout-ms": "\u0666\u0660\u0660\u0660\u0660"},
     {"x-timeout-ms": "soon"},
     {"content-encoding": "identity"},
     {"content-encoding": "gzip"},
     {"inference-header-content-length": "7"},
 )
-ODD_POLICIES: tuple[dict[str, Any], ...] = (
+CALM_POLICIES: tuple[dict[str, Any], ...] = (
     {},
+    {"timeout": 5.0},
+    {"latency_target": 0.002},
     {"sticky_by": "a"},
-    {"protect": {"a": Protection.MASK, "role:predictor": Protection.HASH}},
-    {"rules": (RoutingRule(when="1 = 1", arm="champion 0 100%s"),)},
-    {"concurrency": 4},
-    {"queue": 3},
+    {"protect": {"a": Protection.MASK, "role:predictor": Protection.HASH, "b": Protection.KEEP}},
+    {"protect": {"o0": Protection.MASK, "data": Protection.HASH, "role:label": Protection.HASH}},
+    {"rules": (RoutingRule(when="a > 1", arm="champion 0 100%s"), RoutingRule(when="b = null", arm="challenger 1 100%s"))},
+    {"rules": (RoutingRule(when="1 = 1", arm="challenger 1 100%s"),), "sticky_by": "data"},
 )
+ODD_POLICIES: tuple[dict[str, Any], ...] = (*CALM_POLICIES, {"concurrency": 4}, {"queue": 3})
 
 
 class Full(StrEnum):
@@ -392,6 +468,7 @@ class World:
     draws: int = 0
     full: Full | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    path: str = "/v2/models/{}/infer"
 
 
 @st.composite
@@ -410,21 +487,23 @@ def worlds(draw: st.DrawFn, most: int = 5) -> World:
     shares = {1: [1.0], 2: [0.3, 0.7], 3: [0.5, 0.25, 0.25]}[len(live)]
     for player, share in zip(live, draw(st.permutations(shares)), strict=True):
         player.share = share
+    path, asked = draw(st.sampled_from([("/v2/models/{}/infer", bodies), ("/decide/{}", records)]))
     return World(
         players,
         draw(_policies(calm)),
-        draw(st.lists(bodies(inputs), min_size=2, max_size=most)),
+        draw(st.lists(asked(inputs), min_size=2, max_size=most)),
         Constant(outputs={spec.name: 0.5 for spec in specs}) if draw(st.booleans()) else None,
         draw(st.sampled_from(["", "pepper"])),
         draw(st.sampled_from(["hold", "100%", "é"])),
         draw(st.integers(0, 2**53 - 1)),
         draw(st.sampled_from([None] * 12 + [Full.STORAGE, Full.UNWRITABLE])),
-        draw(st.sampled_from(HEADERS[:5] if calm else HEADERS)),
+        draw(st.sampled_from(HEADERS[:6] if calm else HEADERS)),
+        path,
     )
 
 
 @st.composite
 def _policies(draw: st.DrawFn, calm: bool) -> EndpointPolicy:
     chosen = {"invalid": draw(st.sampled_from(list(OnInvalid))), "unlogged": draw(st.sampled_from(list(OnUnlogged)))}
-    more = draw(st.sampled_from([{}, {"timeout": 5.0}, {"latency_target": 0.002}] if calm else ODD_POLICIES))
+    more = draw(st.sampled_from(CALM_POLICIES if calm else ODD_POLICIES))
     return EndpointPolicy(**chosen, **more)

@@ -85,7 +85,7 @@ class Stage:
     """A runtime in this process: real engine, real log on the disk."""
 
     quick: Mapping[str, str] = {"content-type": "application/json"}
-    general: Mapping[str, str] = {"content-type": "application/json; charset=utf-8"}
+    general: Mapping[str, str] = {"content-type": "application/json; charset=us-ascii"}
     """Headers of which the second ones keep a request off the quick way."""
 
     def __init__(self, folder: Path) -> None:
@@ -108,12 +108,12 @@ class Stage:
 
     def serve(
         self, players: Sequence[Player], name: str = "hold", constant: Constant | None = None,
-        policy: EndpointPolicy | None = None, salt: str = "",
+        policy: EndpointPolicy | None = None, salt: str = "", path: str = "/v2/models/{}/infer",
     ) -> None:  # fmt: skip
         """Answer from these arms from now on."""
         arms = [self._arm(player, f"{player.role.value} {place} 100%s") for place, player in enumerate(players)]
         self.route(arms, name, constant=constant, sticky_salt=salt, policy=policy or EndpointPolicy())
-        self._path = f"/v2/models/{name}/infer"
+        self._path = path.format(name)
 
     def route(self, arms: Sequence[ServingArm], name: str = "hold", epoch: int = 7, **terms: Any) -> None:
         """Answer from these arms from now on, each in its role; without any, the endpoint is no more."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from modelyard.decisions import LogUnwritable, Rows
 from modelyard.kinds.contract import Batch
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
 from modelyard.runtime import lanes, quick
-from modelyard.trust.statements import ArmRole, Constant, EndpointPolicy
+from modelyard.trust.statements import ArmRole, Constant, EndpointPolicy, Protection, RoutingRule
 from tests.conftest import examples
 
 ALL = list(HealthCheck)
@@ -50,7 +51,7 @@ def failing(how: Full) -> Callable[[list[Rows]], list[Any]]:
 
 def told(stage: Stage, world: World) -> tuple[Told, Told]:
     """What is seen of a world, and what is counted, on the way that its requests take and on the general way."""
-    stage.serve(world.players, world.name, world.constant, world.policy, world.salt)
+    stage.serve(world.players, world.name, world.constant, world.policy, world.salt, world.path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(secrets, "randbits", lambda bits: world.draws)
         if world.full is not None:
@@ -104,6 +105,61 @@ def test_odd_names_have_a_quick_way(stage: Stage, name: str) -> None:
     assert stage.quickly == quickly + 1
 
 
+RECORD = b'{"a": 1.5}'
+QUICKLY: dict[str, tuple[EndpointPolicy, bytes, dict[str, str], bool]] = {
+    "a key": (EndpointPolicy(sticky_by="a"), RECORD, {}, True),
+    "protected fields": (EndpointPolicy(protect={"a": Protection.MASK, "o": Protection.HASH}), RECORD, {}, True),
+    "rules": (EndpointPolicy(rules=(RoutingRule(when="a > 1", arm="champion 0 100%s"),)), RECORD, {}, True),
+    "enough time": (EndpointPolicy(timeout=1.0), RECORD, {"x-timeout-ms": "500"}, True),
+    "little time": (EndpointPolicy(), RECORD, {"x-timeout-ms": "5"}, False),
+    "a limit of requests": (EndpointPolicy(concurrency=9), RECORD, {}, False),
+    "a charset": (EndpointPolicy(), RECORD, {"content-type": "application/json; charset=utf-8"}, True),
+    "another charset": (EndpointPolicy(), RECORD, {"content-type": "application/json; charset=latin-1"}, False),
+    "a person": (EndpointPolicy(), b'{"inputs": {"a": 1.5}, "subject": "p", "event_time": "2026-01-01T00:00:00Z"}', {}, True),
+    "a person without a name": (EndpointPolicy(), b'{"inputs": {"a": 1.5}, "subject": ""}', {}, False),
+    "a field twice": (EndpointPolicy(), b'{"a": 1.5, "a": 2}', {}, False),
+    "a key twice": (EndpointPolicy(), b'{"inputs": {"a": 1.5}, "key": "x", "key": "x"}', {}, False),
+    "many": (EndpointPolicy(), b'{"records": [{"a": 1.5}]}', {}, False),
+}
+
+
+@pytest.mark.parametrize("case", QUICKLY)
+def test_what_takes_the_quick_way(stage: Stage, case: str) -> None:
+    policy, asked, headers, quickly = QUICKLY[case]
+    before = stage.quickly
+    by_the_way, generally = told(stage, World(RIVALS, policy, [asked], headers=headers, path="/decide/{}"))
+    assert stage.quickly - before == (2 if quickly and "content-type" in headers else quickly)
+    assert by_the_way == generally
+
+
+def test_who_takes_other_inputs_closes_the_quick_way(stage: Stage) -> None:
+    """A shadow is given what was read for the champion, and must read it the same way."""
+    other = player(NUMBER, says=lambda b: {"o": b["a"]}, shape=(2,))
+    other.role = ArmRole.SHADOW
+    before = stage.quickly
+    told(stage, World([SAME, other], EndpointPolicy(), [body()]))
+    assert stage.quickly == before
+
+
+def test_a_field_given_twice_hides_behind_no_other(stage: Stage) -> None:
+    """Colons tell how many members there are: those in texts, and fields that are left out, must not make up for a twin."""
+    fields = tuple(FieldSpec(name=n, type=DataType.BYTES, nullable=True) for n in ("a", "b:c"))
+    echo = Player(Signature(inputs=fields, outputs=(fields[0],)), lambda batch, rows: {"a": batch["a"]})
+    texts = ("null", '"x"', '"x:y"', '"\\u003a"', '":"')
+    members = [f'"{name}":{text}' for name in ("a", "b:c", "b\u003ac") for text in texts]
+    bodies = [f"{{{','.join(some)}}}".encode() for count in (1, 2, 3) for some in product(members, repeat=count)]
+    for start in range(0, len(bodies), 200):
+        some = World([echo], EndpointPolicy(), bodies[start : start + 200], path="/decide/{}")
+        by_the_way, generally = told(stage, some)
+        assert by_the_way == generally
+        assert [seen.status for seen in generally[0]] == [400 if twin(asked) else 200 for asked in some.bodies]
+
+
+def twin(body: bytes) -> bool:
+    pairs: list[tuple[str, Any]] = json.loads(body, object_pairs_hook=lambda pairs: pairs)
+    return len(dict(pairs)) < len(pairs)
+
+
 @pytest.mark.slow
 def test_both_ways_answer_the_same_for_long(stage: Stage) -> None:
     alike(stage, 2000)
@@ -148,6 +204,10 @@ def test_texts_that_a_model_says_in_bytes_are_texts(stage: Stage, said: Any, tol
 
 
 SAME = player(NUMBER, says=lambda b: {"o": b["a"]})
+RIVALS = [
+    Player(SAME.signature, SAME.says, ArmRole.CHAMPION, 0.5),
+    Player(SAME.signature, lambda batch, rows: {"o": batch["a"] + 1}, ArmRole.CHALLENGER, 0.5),
+]
 CASES: dict[str, tuple[World, int]] = {
     "the usual": (World([SAME], EndpointPolicy(), [body()]), 200),
     "an empty id is none": (World([SAME], EndpointPolicy(), [body(id="")]), 200),
@@ -187,6 +247,14 @@ CASES: dict[str, tuple[World, int]] = {
     "more answers than rows": (World([player(NUMBER, says=lambda b: {"o": np.ones(2)})], EndpointPolicy(), [body()]), 503),
     "an answer that is no JSON": (
         World([player(NUMBER, says=lambda b: {"o": objects(*[Ellipsis] * len(b["a"]))})], EndpointPolicy(), [body()]),
+        503,
+    ),
+    "an answer that is no JSON, and that the log masks": (
+        World(
+            [player(NUMBER, says=lambda b: {"o": objects(*[Ellipsis] * len(b["a"]))})],
+            EndpointPolicy(protect={"o": Protection.MASK}),
+            [body()],
+        ),
         503,
     ),
     "half of a character": (

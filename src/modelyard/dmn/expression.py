@@ -8,12 +8,13 @@ meets, and kept. Immutable for callers; threads may share it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from modelyard.dmn.engine import Result, result_of
 from modelyard.dmn.errors import InvalidModel, LimitExceeded
 from modelyard.dmn.feel.compiler import Code, Scope, compile_expression, root_scope
+from modelyard.dmn.feel.names import without_blanks
 from modelyard.dmn.feel.parser import parse_expression
 from modelyard.dmn.feel.types import ANY
 from modelyard.dmn.from_python import from_python
@@ -42,6 +43,11 @@ class Expression:
         scope = Scope(dict.fromkeys(names, ANY), root_scope())
         compile_expression(parse_expression(self.text, scope.names, self.limits), scope, found.append)
         return tuple(found)
+
+    def mentioned(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the names that the text has somewhere, white space apart. No others can have a part in the value."""
+        text = without_blanks(self.text)
+        return tuple(name for name in names if without_blanks(name) in text)
 
     def evaluate(self, data: Mapping[str, Any], clock: Clock = system_clock) -> Result:
         """The value over named values. Raises FeelSyntaxError, InvalidData for what is no value, LimitExceeded."""

@@ -19,7 +19,7 @@ from modelyard.runtime.engine import Answer
 from modelyard.runtime.errors import NoAnswer, Withdrawn
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
-from modelyard.runtime.table import LiveSlot, ServedEndpoint, ServingArm, Table
+from modelyard.runtime.table import ServedEndpoint, ServingArm, Table
 from modelyard.runtime.uses import FallbackUses
 from modelyard.runtime.writer import LogWriter
 from modelyard.trust.statements import ColdStart, OnInvalid, OnUnlogged, Stale
@@ -362,8 +362,3 @@ def _datatype(value: Any) -> str:
 
 def _told(error: Exception) -> str:
     return error.detail if isinstance(error, ModelyardError) else f"{type(error).__name__}: {error}"[:300]
-
-
-def drawn_as(slot: LiveSlot, endpoint: ServedEndpoint) -> Draft:
-    """A draft for a request that was drawn for a slot before."""
-    return Draft(slot, None, endpoint.share(slot))

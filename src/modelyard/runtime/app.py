@@ -12,7 +12,7 @@ import structlog
 from modelyard.core.errors import InvalidInput, ModelyardError, NotFound, TooLarge, Unavailable
 from modelyard.runtime import metrics as exposition
 from modelyard.runtime import protocol
-from modelyard.runtime.answering import Answering, drawn_as, endpoint_of
+from modelyard.runtime.answering import Answering, endpoint_of
 from modelyard.runtime.aside import MANY, aside
 from modelyard.runtime.asked import ReplyHeaders
 from modelyard.runtime.calls import Draft
@@ -129,7 +129,7 @@ class App:
         """From where the quick way ended: with the arm that was drawn there, if its routes are still in force."""
         drawn = None
         if ticket is not None and error is None and not ticket.lane.left:
-            drawn = drawn_as(ticket.quick.slot, ticket.lane.endpoint)
+            drawn = ticket.draft()
         exchange.run(self._infer(exchange, exchange.body, error, drawn))
 
     async def _infer(

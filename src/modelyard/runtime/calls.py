@@ -177,7 +177,10 @@ def decision_rows(call: Call, part: Part, ids: Sequence[str], hidden: Hidden, sh
     outputs: list[Any] = list(part.outputs.values())
     protector = call.endpoint.protector(part.arm, [*names, *part.outputs], hidden)
     if protector is not None:
-        columns, outputs = protector.columns(names, columns), protector.columns(list(part.outputs), outputs)
+        given, columns, outputs = outputs, protector.columns(names, columns), protector.columns(list(part.outputs), outputs)
+        for value, kept in zip(given, outputs, strict=True):
+            if kept is not value:
+                protocol.encode(value)  # what cannot be written must not be logged as if it had been told
     rows: dict[str, Sequence[Any]] = {
         "id": ids,
         "inputs": _inputs(part, names, columns),

@@ -111,7 +111,7 @@ class Runtime:
         self._uses = FallbackUses(settings.name, UseSpool(settings.home / "fallbacks" / f"{settings.name}.jsonl"), clock)
         admission = Admission(settings.most_requests, settings.most_bytes)
         answering = Answering(writer, ids, hidden, metrics, self._ended, settings.most_rows, admission, self._uses)
-        lanes = Lanes(writer, ids, hidden, metrics, admission)
+        lanes = Lanes(writer, ids, hidden, metrics, admission, self._shadows)
         self.app = App(
             answering, self._shadows, metrics, self._spool, settings.largest_body, lanes, settings.read_seconds, self._leaving
         )

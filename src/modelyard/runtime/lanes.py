@@ -18,7 +18,8 @@ from modelyard.runtime.forms.oip import LENGTH
 from modelyard.runtime.http import Exchange, head
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
-from modelyard.runtime.quick import JSON, Lane, Ticket, lane
+from modelyard.runtime.quick import JSON, SHORTEST_TIMEOUT, Lane, Ticket, lanes
+from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.table import Table
 from modelyard.runtime.writer import LogWriter
 
@@ -27,6 +28,9 @@ DEADLINE = "x-timeout-ms"
 """The header that says after how many milliseconds the caller gives up."""
 _LARGEST = 1 << 16
 """Bodies beyond this are not the usual single row."""
+_LONGEST_NUMBER = 12
+_JSON = "application/json"
+_TYPES = frozenset({_JSON, *(f"{_JSON};{space}charset={name}" for space in ("", " ") for name in ("utf-8", "UTF-8"))})
 _HEAD = head(200, tuple(JSON))
 
 
@@ -34,22 +38,21 @@ class Lanes:
     """The quick ways of the table in force, by path. `laid` is called from the thread that brings tables, all else from the event
     loop."""
 
-    def __init__(self, writer: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, admission: Admission) -> None:
+    def __init__(
+        self, writer: LogWriter, ids: DecisionIds, hidden: Hidden, metrics: Metrics, admission: Admission, shadows: Shadows
+    ) -> None:
         self.writer, self._ids, self._hidden, self._metrics = writer, ids, hidden, metrics
-        self.admission = admission
+        self.admission, self._shadows = admission, shadows
         self.onwards: Callable[[Exchange, Ticket | None, ModelyardError | None], None]
 
     def laid(self, table: Table) -> dict[str, Lane]:
         """The quick ways of a table. An endpoint for which none can be made goes without."""
-        found = {}
+        found: dict[str, Lane] = {}
         for name, endpoint in table.endpoints.items():
             try:
-                made = lane(table, endpoint, self.writer, self._ids, self._hidden.pseudonyms, self._told)
+                found |= lanes(table, endpoint, self.writer, self._ids, self._hidden, self._told, self._metrics)
             except Exception:
                 _LOGGER.exception("no quick way", endpoint=name)
-                continue
-            if made is not None:
-                found[f"/v2/models/{name}/infer"] = made
         return found
 
     def enter(self, lane: Lane, exchange: Exchange) -> bool:
@@ -68,7 +71,7 @@ class Lanes:
         """A request that entered, with its body."""
         lane: Lane = exchange.state
         try:
-            ticket = lane.ticket(exchange) if lane.open else None  # a body may take its time
+            ticket = lane.ticket(exchange) if lane.open and _timely(exchange) else None  # a body may take its time
         except Exception:
             self.leave()
             raise
@@ -96,6 +99,8 @@ class Lanes:
             else:
                 exchange.reply(_HEAD, answer)
             self._count(ticket, exchange.started)
+            if ticket.lane.endpoint.shadows:
+                self._shadows.mirror(ticket.call(), [ticket.decision])
         except Exception as error:  # noqa: BLE001  see above
             exchange.run(_broken(error))
 
@@ -126,11 +131,21 @@ async def _broken(error: Exception) -> None:
 def _usual(headers: Headers) -> bool:
     """Whether nothing in the headers asks for more than the quick way does."""
     length = headers.get("content-length")
-    if length is None or not length.isdigit() or int(length) > _LARGEST or headers.get("content-type") != "application/json":
+    if length is None or not length.isdigit() or int(length) > _LARGEST or headers.get("content-type") not in _TYPES:
         return False
-    if headers.get(DEADLINE) is not None or EVENTS in (headers.get("accept") or ""):
+    if EVENTS in (headers.get("accept") or ""):
         return False
     return headers.get(LENGTH) is None and headers.get("content-encoding") is None  # else the body is not all JSON as it is
+
+
+def _timely(exchange: Exchange) -> bool:
+    """Whether the caller still waits for as long as the quick way may take."""
+    deadline = exchange.headers.get(DEADLINE)
+    if deadline is None:
+        return True
+    if not (deadline.isascii() and deadline.isdigit() and len(deadline) < _LONGEST_NUMBER):
+        return False
+    return exchange.started + int(deadline) / 1000 - perf_counter() >= SHORTEST_TIMEOUT
 
 
 def trace_of(header: str) -> str | None:

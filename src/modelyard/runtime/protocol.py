@@ -153,8 +153,8 @@ def event_times(parameters: Parameters | None, rows: int) -> list[int] | None:
     if parameters is None or parameters.event_time is None:
         return None
     if isinstance(parameters.event_time, str):
-        return [_micros(parameters.event_time)] * rows
-    return [_micros(text) for text in _one_a_row(parameters.event_time, rows, "parameters.event_time")]
+        return [micros(parameters.event_time)] * rows
+    return [micros(text) for text in _one_a_row(parameters.event_time, rows, "parameters.event_time")]
 
 
 def _one_a_row(values: list[Any], rows: int, field: str) -> list[Any]:
@@ -163,7 +163,7 @@ def _one_a_row(values: list[Any], rows: int, field: str) -> list[Any]:
     return values
 
 
-def _micros(text: str) -> int:
+def micros(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -1,91 +1,42 @@
 """The quick way for the usual request: one row, JSON, nothing odd about it. Whatever surprises here takes the way that does it
 all, so this one never has to say what is wrong. Event loop, but for `QuickWay.rows`.
 
-What makes it quick: the body is decoded once into types made for the endpoint's inputs; an arm's part of the answer and log is
-made once for each snapshot; rows that are committed together are encoded together.
+What makes it quick: the body is decoded once into types made for the endpoint's inputs (`usual`); an arm's part of the answer and
+log is made once for each snapshot (`blanks`); rows that are committed together are encoded together.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter, time
-from typing import Any, Literal, Union
+from typing import Any
 
 import msgspec
 
 from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
-from modelyard.decisions import DecisionIds, Objects, Pseudonyms, Rows, json_lines
-from modelyard.runtime import protocol
-from modelyard.runtime.asked import Asked, Column, ReplyHeaders, Said
+from modelyard.decisions import DecisionIds, Objects, Rows, json_lines
+from modelyard.runtime.asked import Asked, ReplyHeaders
+from modelyard.runtime.blanks import FACES, Blank, Face
+from modelyard.runtime.calls import Call, Draft, Hidden
 from modelyard.runtime.engine import MARGIN, Outputs
-from modelyard.runtime.forms import DEFAULT
 from modelyard.runtime.http import Exchange
-from modelyard.runtime.inputs import Columns, FieldPlan, InputPlan, Row
-from modelyard.runtime.protocol import Key
+from modelyard.runtime.inputs import Columns, Row
+from modelyard.runtime.metrics import Metrics
+from modelyard.runtime.protocol import Group
 from modelyard.runtime.routing import draw
 from modelyard.runtime.table import LiveSlot, ServedEndpoint, Table
+from modelyard.runtime.usual import Reader, Usual
 from modelyard.runtime.writer import LogWriter, Way
 from modelyard.trust.statements import OnUnlogged
 
 _MOST_FIELDS = 512
-_HEADERS = {"content-type": "application/json"}
-_SHORTEST_TIMEOUT = 0.01
+SHORTEST_TIMEOUT = 0.01
 """The quick way has no clock: it is for models that answer in far less."""
 _RANDOM = 1 << 53
 JSON: ReplyHeaders = [("content-type", "application/json")]
-
-
-class _Parameters(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    routing_key: Key | None = None
-
-
-class QuickReader:
-    """Reads one row of a plan's inputs from the protocol's JSON."""
-
-    def __init__(self, plan: InputPlan) -> None:
-        self._fields = list(plan.fields.values())
-        tensors = [_tensor(place, field) for place, field in enumerate(self._fields)]
-        if len(tensors) == 1:  # of one type alone, msgspec does not ask for the name
-            tensors.append(
-                msgspec.defstruct("Other", [], namespace={"place": -1}, tag_field="name", tag=f"not {self._fields[0].name}")
-            )
-        inputs = list[Union[tuple(tensors)]]  # type: ignore[valid-type,misc]  # noqa: UP007  made at run time
-        options = [("id", protocol.Text | None, None), ("parameters", _Parameters | None, None)]
-        request = msgspec.defstruct("QuickRequest", [("inputs", inputs), *options], forbid_unknown_fields=True)
-        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(request).decode
-        self._order = list(range(len(self._fields)))
-        self._checked = [(place, field.check) for place, field in enumerate(self._fields) if field.check is not None]
-        self._vectors = [
-            (place, field.size, [1, *field.spec.shape]) for place, field in enumerate(self._fields) if field.spec.shape
-        ]
-
-    def read(self, body: bytes) -> tuple[Row, str | None, Key | None] | None:
-        """The row, the request's id and its routing key; None when the body is not the usual one, or wrong."""
-        try:
-            request = self._decode(body)
-            row = self._row(request.inputs)
-            if row is None:
-                return None
-            for place, check in self._checked:
-                check(row[place] if self._fields[place].spec.shape else [row[place]])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInput):
-            return None
-        parameters = request.parameters
-        return row, request.id, None if parameters is None else parameters.routing_key
-
-    def _row(self, tensors: list[Any]) -> Row | None:
-        if [t.place for t in tensors] != self._order:
-            tensors = sorted(tensors, key=_place)
-            if [t.place for t in tensors] != self._order:
-                return None
-        row = [t.data[0] for t in tensors] if not self._vectors else [
-            t.data if isinstance(t.data, list) else t.data[0] for t in tensors
-        ]  # fmt: skip
-        for place, size, shape in self._vectors:
-            if len(row[place]) != size or tensors[place].shape != shape:
-                return None
-        return row
 
 
 class Ticket:
@@ -93,25 +44,24 @@ class Ticket:
     otherwise, the error when it could not be logged, else the answer's body."""
 
     __slots__ = (
-        "decision", "due", "exchange", "id", "key", "lane", "outputs", "place", "queue_time", "quick", "row", "since", "started",
-        "texts", "trace", "way",
+        "asked", "decided", "decision", "due", "exchange", "key", "lane", "outputs", "place", "queue_time", "quick", "row",
+        "since", "started", "texts", "trace", "way",
     )  # fmt: skip
     rows = 1
     columns: Columns | None = None
     gone = False
 
-    def __init__(self, lane: Lane, way: QuickWay, row: Row, exchange: Exchange) -> None:
+    def __init__(self, lane: Lane, way: QuickWay, asked: Usual, key: str | None, exchange: Exchange) -> None:
         self.way: Way | None = way
-        self.row: Row | None = row
+        self.asked, self.key = asked, key
+        self.row: Row | None = asked.row
         self.lane, self.quick, self.exchange, self.started = lane, way, exchange, exchange.started
         self.since = perf_counter()
         self.due: float | None = None
-        self.decision = ""
+        self.decision, self.decided = "", 0
         self.texts: tuple[bytes, ...] = ()
         self.outputs: Outputs = {}
         self.place, self.queue_time = 0, 0.0
-        self.id: str | None = None
-        self.key: Key | None = None
         self.trace: str | None = None
 
     @property
@@ -144,91 +94,136 @@ class Ticket:
             answer = Unavailable(f"the answer cannot be written: {type(failure).__name__}")
         self.lane.told(self, answer)
 
+    def draft(self) -> Draft:
+        """The draw that was made, for who answers it otherwise."""
+        return Draft(self.quick.slot, None, self.quick.probability)
+
+    def call(self) -> Call:
+        """The request as shadows take it. All of an endpoint with a quick way take the same inputs."""
+        asked, endpoint = self.asked, self.lane.endpoint
+        columns = [[value] for value in asked.row]
+        plans = [id(arm.model.plan) for arm in endpoint.shadows]
+        return Call(
+            self.lane.table,
+            endpoint,
+            Asked({}, 1, asked.id, trace=self.trace),
+            1,
+            self.key,
+            None if asked.subject is None else [asked.subject],
+            None if asked.event_time is None else [asked.event_time],
+            self.started,
+            dict.fromkeys(plans, (1, columns)),
+            {plan: {} for plan in plans},
+            self.decided,
+        )
+
 
 Told = Callable[[Ticket, bytes | ModelyardError | None], None]
 
 
 class QuickWay:
-    """The quick way to one arm: all that its answers and its rows of the log have in common."""
+    """The quick way to one arm: all that its answers and its rows of the log have in common. `probability` is the chance with
+    which rows come to it."""
 
     def __init__(
-        self, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, table: Table, endpoint: ServedEndpoint, slot: LiveSlot
+        self,
+        writer: LogWriter,
+        ids: DecisionIds,
+        hidden: Hidden,
+        table: Table,
+        endpoint: ServedEndpoint,
+        slot: LiveSlot,
+        probability: float,
     ) -> None:
+        """Raises InvalidInput when a field is to be encrypted and there is no key."""
         assert slot.arm is not None
-        probability = endpoint.share(slot)
-        self.writer, self._ids, self._pseudonyms = writer, ids, pseudonyms
-        self.slot, self.arm, self.server = slot, slot.arm, slot.arm.model
+        self.writer, self._ids, self._pseudonyms = writer, ids, hidden.pseudonyms
+        self.slot, self.arm, self.server, self.probability = slot, slot.arm, slot.arm.model, probability
         self._stamp = endpoint.stamp(table, slot, slot.arm, probability)
         self._names = tuple(self.server.plan.names)
         self.role = slot.arm.role.value
         self.given = [spec.name for spec in self.server.predictor.signature.outputs]
         given = set(self.given)
-        self._columns = [spec for spec in endpoint.outputs if spec.name in given]
-        self.vectors = [spec.name for spec in self._columns if spec.shape]
+        columns = [spec for spec in endpoint.outputs if spec.name in given]
+        self.vectors = [spec.name for spec in columns if spec.shape]
         self._logged = b",".join(msgspec.json.encode(name).replace(b"%", b"%%") + b":%b" for name in self.given)
         self._logged = b"{" + self._logged + b"}"
-        self._sent = [self.given.index(spec.name) for spec in self._columns]
-        self._template = self._body(table, endpoint, False)
-        self._unlogged = self._body(table, endpoint, True)
+        self._sent = [self.given.index(spec.name) for spec in columns]
+        self._protector = endpoint.protector(slot.arm, [*self._names, *self.given], hidden)
+        group = Group(slot.arm.name, slot.arm.version, self.role)
+        self._blanks = {
+            (face.prefix, unlogged): Blank(face, endpoint.routes.name, group, table.epoch, columns, unlogged)
+            for face in FACES
+            for unlogged in (False, True)
+        }
 
     def rows(self, entries: Sequence[Any]) -> Rows:
         """See `Way`. Called in the log's thread."""
         tickets: Sequence[Ticket] = entries
-        now = perf_counter()
-        found = [json_lines([t.outputs[name][t.place] for t in tickets]) for name in self.given]
+        now, decided = perf_counter(), int(time() * 1_000_000)
+        said = [[t.outputs[name][t.place] for t in tickets] for name in self.given]
+        told = [json_lines(values) for values in said]
         ids = self._ids.mint(len(tickets))
-        output = []
-        for ticket, decision, texts in zip(tickets, ids, zip(*found, strict=True), strict=True):
-            ticket.decision, ticket.texts = decision, texts
-            output.append(self._logged % texts)
+        for ticket, decision, texts in zip(tickets, ids, zip(*told, strict=True), strict=True):
+            ticket.decision, ticket.decided, ticket.texts = decision, decided, texts
+        inputs: Sequence[Row] = [t.asked.row for t in tickets]
+        if self._protector is not None:
+            inputs = list(zip(*self._protector.columns(self._names, list(zip(*inputs, strict=True))), strict=True))
+            kept = self._protector.columns(self.given, said)
+            told = [text if k is s else json_lines(k) for text, k, s in zip(told, kept, said, strict=True)]
         rows: dict[str, Any] = {
             "id": ids,
-            "inputs": Objects(self._names, [t.row or () for t in tickets]),
-            "output": output,
+            "inputs": Objects(self._names, inputs),
+            "output": [self._logged % texts for texts in zip(*told, strict=True)],
             "latency": [now - t.started for t in tickets],
             "queue_time": [t.queue_time for t in tickets],
         }
-        asked, traces = [t.id for t in tickets], [t.trace for t in tickets]
-        rows |= ({"request": asked} if _some(asked) else {}) | ({"trace": traces} if _some(traces) else {})
-        if any(t.key is not None for t in tickets):
-            rows["unit"] = [None if t.key is None else self._pseudonyms.of("unit", str(t.key)) for t in tickets]
-        return Rows(len(tickets), rows, {"decision_time": int(time() * 1_000_000)}, self._stamp)
+        return Rows(len(tickets), rows | self._beside(tickets), {"decision_time": decided}, self._stamp)
+
+    def _beside(self, tickets: Sequence[Ticket]) -> dict[str, Any]:
+        """The columns of what not every request brings."""
+        of, asked = self._pseudonyms.of, [t.asked for t in tickets]
+        columns: dict[str, list[Any]] = {
+            "request": [one.id for one in asked],
+            "trace": [t.trace for t in tickets],
+            "event_time": [one.event_time for one in asked],
+            "unit": [None if t.key is None else of("unit", t.key) for t in tickets],
+            "subject": [None if one.subject is None else of("subject", one.subject) for one in asked],
+        }
+        return {name: values for name, values in columns.items() if _some(values)}
 
     def answer(self, ticket: Ticket, unlogged: bool = False) -> bytes:
         """The answer's body."""
-        decision = ticket.decision.encode()
-        called = b'"' + decision + b'"' if not ticket.id else msgspec.json.encode(ticket.id)
+        decision, face = ticket.decision.encode(), ticket.lane.face
         texts = [ticket.texts[place] for place in self._sent]
-        return (self._unlogged if unlogged else self._template) % (called, decision, *texts)
-
-    def _body(self, table: Table, endpoint: ServedEndpoint, unlogged: bool) -> bytes:
-        """The answer as the form writes it, with places for what differs."""
-        mark = secrets.token_hex(16)
-        marks = [f"{mark}-{i}" for i in range(len(self._columns))]
-        columns = [
-            Column(spec.name, spec.type.value, spec.shape, [[text] if spec.shape else text])
-            for spec, text in zip(self._columns, marks, strict=True)
-        ]
-        name, arm = endpoint.routes.name, self.arm
-        group = protocol.Group(arm.name, arm.version, arm.role.value)
-        said = Said(name, arm.version, f"{mark}-id", [f"{mark}-decision"], [group], table.epoch, 1, columns, unlogged)
-        body = DEFAULT.write(said, usual_request(endpoint))[1].replace(b"%", b"%%")
-        body = body.replace(f'"{mark}-id"'.encode(), b"%b").replace(f"{mark}-decision".encode(), b"%b")
-        for spec, text in zip(self._columns, marks, strict=True):
-            body = body.replace((f'["{text}"]' if spec.shape else f'"{text}"').encode(), b"%b")
-        return body
+        blank = self._blanks[face.prefix, unlogged]
+        return blank.filled([face.called(ticket.asked.id, decision), decision, *texts])
 
 
 class Lane:
-    """The quick way into an endpoint: which of its arms a row goes to."""
+    """The quick way into an endpoint by one form: which of its arms a row goes to."""
 
-    def __init__(self, endpoint: ServedEndpoint, ways: Sequence[QuickWay], until: float, told: Told) -> None:
+    def __init__(
+        self,
+        table: Table,
+        endpoint: ServedEndpoint,
+        face: Face,
+        reader: Reader,
+        ways: Ways,
+        until: float,
+        told: Told,
+        metrics: Metrics,
+    ) -> None:
         """`told` hears what became of each row."""
-        self.told = told
-        self.endpoint, self._ways, self._until = endpoint, ways, until
-        self._reader = QuickReader(ways[0].server.plan)
-        self._servers = list({id(way.server): way.server for way in ways}.values())
+        self.told, self.face, self.table, self.endpoint = told, face, table, endpoint
+        self._reader, self._until, self._metrics = reader, until, metrics
+        self._ways, self._sent = ways.drawn, ways.sent
+        self._servers = list({id(way.server): way.server for way in ways.drawn}.values())
         self._salt = endpoint.routes.sticky_salt
+        self._names = self._servers[0].plan.names
+        sticky = endpoint.routes.policy.sticky_by
+        self._sticky = self._names.index(sticky) if sticky in self._names else None
+        self._rules = endpoint.rules if len(ways.drawn) > 1 else ()
         self.name = endpoint.routes.name
         self.target = endpoint.routes.policy.latency_target
         self.unlogged = endpoint.routes.policy.unlogged is OnUnlogged.ANSWER
@@ -243,66 +238,85 @@ class Lane:
 
     def ticket(self, exchange: Exchange) -> Ticket | None:
         """A row ready for its arm's queue; None when the body is not the usual one."""
-        found = self._reader.read(exchange.body)
-        if found is None:
+        asked = self._reader.read(exchange.body)
+        if asked is None:
             return None
-        row, asked, key = found
-        ticket = Ticket(self, self._ways[self._drawn(key)], row, exchange)
-        ticket.id, ticket.key = asked, key
+        key = self._key(asked)
+        ticket = Ticket(self, self._way(asked.row, key), asked, key, exchange)
         if self.target is not None:
             ticket.due = exchange.started + self.target * MARGIN
         return ticket
 
-    def _drawn(self, key: Key | None) -> int:
+    def _key(self, asked: Usual) -> str | None:
+        """The request's routing key, else the value of the input that the policy names."""
+        if asked.key is not None or self._sticky is None:
+            return None if asked.key is None else str(asked.key)
+        value = asked.row[self._sticky]
+        return None if value is None or isinstance(value, list) else str(value)
+
+    def _way(self, row: Row, key: str | None) -> QuickWay:
+        if self._rules:
+            values = dict(zip(self._names, row, strict=True))
+            for number, rule in enumerate(self._rules):
+                holds = rule.holds(values)
+                if holds is None:
+                    self._metrics.rule_failures[self.name, number] += 1
+                elif holds:
+                    return self._sent[rule.arm]
+        return self._ways[self._drawn(key)]
+
+    def _drawn(self, key: str | None) -> int:
         if len(self._ways) == 1:
             return 0
-        number = secrets.randbits(53) / _RANDOM if key is None else draw(self._salt, str(key))
+        number = secrets.randbits(53) / _RANDOM if key is None else draw(self._salt, key)
         return self.endpoint.shares.arm(number)
 
 
-def lane(
-    table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: DecisionIds, pseudonyms: Pseudonyms, told: Told
-) -> Lane | None:
-    """The endpoint's quick way; None when it needs what the quick way does not do."""
-    arms = [slot.arm for slot in endpoint.live if slot.arm is not None]
-    policy = endpoint.routes.policy
-    if not arms or len(arms) < len(endpoint.live) or endpoint.shadows or not endpoint.outputs:
-        return None
-    if policy.rules or policy.sticky_by is not None or policy.protect or policy.concurrency is not None:
-        return None
-    if policy.timeout is not None and policy.timeout < _SHORTEST_TIMEOUT:
-        return None
+@dataclass(frozen=True)
+class Ways:
+    """The quick ways to an endpoint's arms, in their order: for rows that are drawn, and for those that a rule sends."""
+
+    drawn: Sequence[QuickWay]
+    sent: Sequence[QuickWay]
+
+
+def lanes(
+    table: Table, endpoint: ServedEndpoint, writer: LogWriter, ids: DecisionIds, hidden: Hidden, told: Told, metrics: Metrics
+) -> dict[str, Lane]:
+    """The endpoint's quick ways by their paths; none when it needs what they do not do."""
+    if not _simple(endpoint):
+        return {}
+    made = partial(QuickWay, writer, ids, hidden, table, endpoint)
+    try:
+        drawn = [made(slot, endpoint.share(slot)) for slot in endpoint.live]
+        sent = [made(slot, 1.0) for slot in endpoint.live] if endpoint.rules else []
+    except InvalidInput:  # a field that cannot be protected: nothing can be logged, which the general way says to each
+        return {}
+    until = min(endpoint.stale_at, *[way.arm.until for way in drawn])
+    found = {}
+    for face in FACES:
+        reader = face.reader(drawn[0].server.plan)
+        if reader is not None:
+            ways = Ways(drawn, sent)
+            found[face.path(endpoint.routes.name)] = Lane(table, endpoint, face, reader, ways, until, told, metrics)
+    return found
+
+
+def _simple(endpoint: ServedEndpoint) -> bool:
+    """Whether the quick way does all that the endpoint needs: all arms take the same inputs and give flat answers, there is no
+    limit to the requests at once, and enough time for each."""
+    arms, policy = [slot.arm for slot in endpoint.live if slot.arm is not None], endpoint.routes.policy
+    if not arms or len(arms) < len(endpoint.live) or not endpoint.outputs or policy.concurrency is not None:
+        return False
+    if policy.timeout is not None and policy.timeout < SHORTEST_TIMEOUT:
+        return False
     taken = arms[0].model.plan.specs
-    alike = all(arm.model.plan.specs == taken for arm in arms) and endpoint.inputs == frozenset(arms[0].model.plan.names)
-    if not alike or len(taken) > _MOST_FIELDS or any(len(spec.shape) > 1 for spec in endpoint.outputs):
-        return None
-    if any(size < 1 for spec in taken for size in spec.shape):
-        return None
-    ways = [QuickWay(writer, ids, pseudonyms, table, endpoint, slot) for slot in endpoint.live]
-    return Lane(endpoint, ways, min(endpoint.stale_at, *[arm.until for arm in arms]), told)
+    alike = all(arm.model.plan.specs == taken for arm in (*arms, *endpoint.shadows))
+    if not alike or endpoint.inputs != frozenset(arms[0].model.plan.names) or len(taken) > _MOST_FIELDS:
+        return False
+    return all(len(spec.shape) <= 1 for spec in endpoint.outputs) and all(size >= 1 for spec in taken for size in spec.shape)
 
 
-def usual_request(endpoint: ServedEndpoint) -> Asked:
-    """What the protocol's form reads from a request without anything odd."""
-    inputs = [{"name": s.name, "shape": [1, *s.shape], "datatype": s.type.value, "data": []} for s in endpoint.specs.values()]
-    return DEFAULT.read(msgspec.json.encode({"inputs": inputs}), _HEADERS, endpoint.specs)
-
-
-def _some(values: list[str | None]) -> bool:
+def _some(values: Sequence[Any]) -> bool:
     """Whether anything was given; an empty text was."""
     return any(value is not None for value in values)
-
-
-def _place(tensor: Any) -> int:
-    place: int = tensor.place
-    return place
-
-
-def _tensor(place: int, field: FieldPlan) -> Any:
-    """The type of one field's tensor, told by its name."""
-    shape, data = (list[int], list[field.item]) if field.spec.shape else (tuple[Literal[1]], tuple[field.item])  # type: ignore[name-defined]
-    fields = [("shape", shape), ("datatype", Literal[tuple(sorted(field.accepts))]), ("data", data)]
-    return msgspec.defstruct(
-        f"Tensor{place}", fields, namespace={"place": place}, tag_field="name", tag=field.name,
-        forbid_unknown_fields=True, gc=False,
-    )  # fmt: skip

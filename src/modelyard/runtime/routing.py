@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
 from modelyard.dmn import DmnError, Expression
 
 _SCALE = 1 << 64
+_SHAPES = 64
+"""So many sets of fields are remembered for a rule: callers may send any where no model says which there are."""
 
 
 def draw(salt: str, key: str) -> float:
@@ -39,11 +42,13 @@ class Rule:
         self.when, self.arm = when, arm
         self._condition = Expression(when)
         self._condition.problems(())
+        self._names = lru_cache(_SHAPES)(self._condition.mentioned)
 
-    def holds(self, row: dict[str, Any]) -> bool | None:
-        """Whether it holds; None when it cannot be evaluated for this row."""
+    def holds(self, row: Mapping[str, Any]) -> bool | None:
+        """Whether it holds; None when it cannot be evaluated for this row. Fields that the condition does not mention cost
+        nothing."""
         try:
-            value = self._condition.evaluate(row).value
+            value = self._condition.evaluate({name: row[name] for name in self._names(tuple(row))}).value
         except DmnError:
             return None
         return value if isinstance(value, bool) else None

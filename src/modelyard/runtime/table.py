@@ -147,7 +147,8 @@ class ServedEndpoint:
             server = arm.model if arm else self.contract
             signature = server.predictor.signature if server else None
             roles = {f.name: f.role.value for f in (*signature.inputs, *signature.outputs)} if signature else {}
-            how = {name: policy.protection(name, roles.get(name, "")).value for name in names}
+            known = (*names, *roles, *(name for name in policy.protect if not name.startswith("role:")))
+            how = {name: policy.protection(name, roles.get(name, "")).value for name in known}
             if arm is None:
                 told = self.routes.constant.outputs if self.routes.constant is not None else {}
                 how |= dict.fromkeys(set(names) - roles.keys() - policy.protect.keys() - told.keys(), "mask")

@@ -38,6 +38,11 @@ def normalise(name: str) -> str:
     return _SPACES.sub(" ", name).strip(" ")
 
 
+def without_blanks(text: str) -> str:
+    """The text without its white space, which does not count between the parts of a name."""
+    return _SPACES.sub("", text)
+
+
 class NameScope:
     """The names visible at a place, with what is known of their types; what is not here is looked for in `parent`.
 

@@ -17,7 +17,7 @@ from modelyard.runtime.forms.invocations import Invocations
 from modelyard.runtime.forms.oip import OpenInference
 
 DEFAULT: Form = OpenInference()
-_DECIDE: Form = Decide()
+DECIDE: Form = Decide()
 _INVOCATIONS: Form = Invocations()
 
 _MODELS, _DECISIONS = "/v2/models/", "/decide/"
@@ -64,7 +64,7 @@ def door(path: str) -> Door:
 def form_of(path: str) -> Form:
     """The form in which to refuse what comes by this path, wherever it leads."""
     if path.startswith(_DECISIONS) or path.endswith("/generate_stream"):
-        return _DECIDE
+        return DECIDE
     return _INVOCATIONS if path.endswith("/invocations") else DEFAULT
 
 
@@ -74,9 +74,9 @@ def _looked_up(path: str) -> Door:
     if path.startswith(_ENDPOINTS):
         return _door(path.partition("endpoints/")[2].removesuffix("/invocations"), _INVOCATIONS, False)
     if path.startswith(_DECISIONS):
-        return _door(path.removeprefix(_DECISIONS), _DECIDE, None)
+        return _door(path.removeprefix(_DECISIONS), DECIDE, None)
     steps, _, asked = path.removeprefix(_MODELS).rpartition("/")
-    return _door(steps, DEFAULT, False) if asked == "infer" else _door(steps, _DECIDE, True)
+    return _door(steps, DEFAULT, False) if asked == "infer" else _door(steps, DECIDE, True)
 
 
 def _door(path: str, form: Form, streams: bool | None) -> Door:

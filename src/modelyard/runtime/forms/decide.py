@@ -114,6 +114,11 @@ class Decide:
         return _PROBLEM_HEADERS, protocol.encode(problem(status, error, cause))
 
 
+def for_one(identity: str | None = None) -> Asked:
+    """What is kept of a request for one record, to write its answer."""
+    return Asked({}, 1, identity, reply=_ONE)
+
+
 def decisions(said: Said, request: str | None = None) -> list[Decision]:
     """One decision a row."""
     names = [column.name for column in said.outputs]
