@@ -4,7 +4,7 @@ filled in later cannot differ from what that form would write."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
@@ -35,12 +35,6 @@ class Face:
         """Where it comes."""
         return f"{self.prefix}{endpoint}{self.suffix}"
 
-    def called(self, identity: str | None, decision: bytes) -> bytes:
-        """What the answer says of the request's id."""
-        if self.named:
-            return msgspec.json.encode(identity) if identity else b'"' + decision + b'"'
-        return b"" if identity is None else b',"id":' + msgspec.json.encode(identity)
-
 
 FACES = (
     Face("/v2/models/", "/infer", DEFAULT, TensorReader, Asked({}, 1), True),
@@ -52,6 +46,7 @@ class Blank:
     """An answer of one arm in one form."""
 
     def __init__(self, face: Face, endpoint: str, group: Group, epoch: int, columns: Sequence[FieldSpec], unlogged: bool) -> None:
+        self._named = face.named
         mark = secrets.token_hex(16)
         marks = [f"{mark}-{place}" for place in range(len(columns))]
         given = [
@@ -63,12 +58,19 @@ class Blank:
         identity = f'"{mark}-id"' if face.named else f',"id":"{mark}-id"'
         texts = [f'["{text}"]' if spec.shape else f'"{text}"' for spec, text in zip(columns, marks, strict=True)]
         places = [place.encode() for place in (identity, f"{mark}-decision", *texts)]
-        self._order = itemgetter(*sorted(range(len(places)), key=lambda number: body.index(places[number])))
+        order = sorted(range(len(places)), key=lambda number: body.index(places[number]))
+        self._order = None if order == list(range(len(places))) else itemgetter(*order)
         for place in places:
             body = body.replace(place, b"%b")
         self._body: bytes = body
 
-    def filled(self, parts: Sequence[bytes]) -> bytes:
-        """The answer with what it says of the request's id, the decision's id, and a text for each output."""
-        answer: bytes = self._body % self._order(parts)
+    def filled(self, identity: str | None, decision: str, texts: Iterable[bytes]) -> bytes:
+        """The answer with the request's id, the decision's, and a text for each output."""
+        decided = decision.encode()
+        if self._named:
+            called = msgspec.json.encode(identity) if identity else b'"' + decided + b'"'
+        else:
+            called = b"" if identity is None else b',"id":' + msgspec.json.encode(identity)
+        parts = (called, decided, *texts)
+        answer: bytes = self._body % (parts if self._order is None else self._order(parts))
         return answer

@@ -149,13 +149,12 @@ class QuickWay:
         self._logged = b",".join(msgspec.json.encode(name).replace(b"%", b"%%") + b":%b" for name in self.given)
         self._logged = b"{" + self._logged + b"}"
         self._sent = [self.given.index(spec.name) for spec in columns]
+        self._all_sent = self._sent == list(range(len(self.given)))
         self._protector = endpoint.protector(slot.arm, [*self._names, *self.given], hidden)
         group = Group(slot.arm.name, slot.arm.version, self.role)
-        self._blanks = {
-            (face.prefix, unlogged): Blank(face, endpoint.routes.name, group, table.epoch, columns, unlogged)
-            for face in FACES
-            for unlogged in (False, True)
-        }
+        blank = partial(Blank, endpoint=endpoint.routes.name, group=group, epoch=table.epoch, columns=columns)
+        self._blanks = {face.prefix: blank(face, unlogged=False) for face in FACES}
+        self._unlogged = {face.prefix: blank(face, unlogged=True) for face in FACES}
 
     def rows(self, entries: Sequence[Any]) -> Rows:
         """See `Way`. Called in the log's thread."""
@@ -194,10 +193,9 @@ class QuickWay:
 
     def answer(self, ticket: Ticket, unlogged: bool = False) -> bytes:
         """The answer's body."""
-        decision, face = ticket.decision.encode(), ticket.lane.face
-        texts = [ticket.texts[place] for place in self._sent]
-        blank = self._blanks[face.prefix, unlogged]
-        return blank.filled([face.called(ticket.asked.id, decision), decision, *texts])
+        texts = ticket.texts if self._all_sent else [ticket.texts[place] for place in self._sent]
+        blank = (self._unlogged if unlogged else self._blanks)[ticket.lane.prefix]
+        return blank.filled(ticket.asked.id, ticket.decision, texts)
 
 
 class Lane:
@@ -215,15 +213,16 @@ class Lane:
         metrics: Metrics,
     ) -> None:
         """`told` hears what became of each row."""
-        self.told, self.face, self.table, self.endpoint = told, face, table, endpoint
+        self.told, self.prefix, self.table, self.endpoint = told, face.prefix, table, endpoint
         self._reader, self._until, self._metrics = reader, until, metrics
         self._ways, self._sent = ways.drawn, ways.sent
+        self._sole = ways.drawn[0] if len(ways.drawn) == 1 else None
         self._servers = list({id(way.server): way.server for way in ways.drawn}.values())
         self._salt = endpoint.routes.sticky_salt
         self._names = self._servers[0].plan.names
         sticky = endpoint.routes.policy.sticky_by
         self._sticky = self._names.index(sticky) if sticky in self._names else None
-        self._rules = endpoint.rules if len(ways.drawn) > 1 else ()
+        self._rules = endpoint.rules
         self.name = endpoint.routes.name
         self.target = endpoint.routes.policy.latency_target
         self.unlogged = endpoint.routes.policy.unlogged is OnUnlogged.ANSWER
@@ -241,17 +240,17 @@ class Lane:
         asked = self._reader.read(exchange.body)
         if asked is None:
             return None
-        key = self._key(asked)
-        ticket = Ticket(self, self._way(asked.row, key), asked, key, exchange)
+        key = None if asked.key is None and self._sticky is None else self._key(asked)
+        ticket = Ticket(self, self._sole or self._way(asked.row, key), asked, key, exchange)
         if self.target is not None:
             ticket.due = exchange.started + self.target * MARGIN
         return ticket
 
     def _key(self, asked: Usual) -> str | None:
         """The request's routing key, else the value of the input that the policy names."""
-        if asked.key is not None or self._sticky is None:
-            return None if asked.key is None else str(asked.key)
-        value = asked.row[self._sticky]
+        if asked.key is not None:
+            return str(asked.key)
+        value = None if self._sticky is None else asked.row[self._sticky]
         return None if value is None or isinstance(value, list) else str(value)
 
     def _way(self, row: Row, key: str | None) -> QuickWay:
@@ -266,8 +265,6 @@ class Lane:
         return self._ways[self._drawn(key)]
 
     def _drawn(self, key: str | None) -> int:
-        if len(self._ways) == 1:
-            return 0
         number = secrets.randbits(53) / _RANDOM if key is None else draw(self._salt, key)
         return self.endpoint.shares.arm(number)
 
@@ -319,4 +316,4 @@ def _simple(endpoint: ServedEndpoint) -> bool:
 
 def _some(values: Sequence[Any]) -> bool:
     """Whether anything was given; an empty text was."""
-    return any(value is not None for value in values)
+    return values.count(None) < len(values)

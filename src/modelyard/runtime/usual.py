@@ -4,7 +4,7 @@ inputs. Whatever else comes they leave to the forms, which say what is wrong wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple, Protocol, Union
+from typing import Any, Literal, Protocol, Union
 
 import msgspec
 from msgspec.structs import astuple
@@ -17,7 +17,7 @@ from modelyard.runtime.protocol import Key, Text
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInput)
 
 
-class Usual(NamedTuple):
+class Usual(msgspec.Struct, gc=False):
     """What was asked: a value a field in the order of the plan; the request's id, its routing key, the person it is about, and
     its event time in microseconds, where they were given."""
 
@@ -57,7 +57,7 @@ class TensorReader:
         request = msgspec.defstruct("UsualRequest", [("inputs", inputs), *options], forbid_unknown_fields=True)
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(request).decode
         self._order = list(range(len(self._fields)))
-        self._check = _checks(self._fields)
+        self._checks = _checks(self._fields)
         self._vectors = [
             (place, field.size, [1, *field.spec.shape]) for place, field in enumerate(self._fields) if field.spec.shape
         ]
@@ -69,7 +69,8 @@ class TensorReader:
             row = self._row(request.inputs)
             if row is None:
                 return None
-            self._check(row)
+            for place, vector, check in self._checks:
+                check(row[place] if vector else [row[place]])
             beside = request.parameters
             if beside is None:
                 return Usual(row, request.id)
@@ -115,7 +116,7 @@ class RecordReader:
             if field.spec.nullable and not field.spec.shape
         ]
         self._texts = [place for place, field in enumerate(self._fields) if str in _kinds(field)]
-        self._check = _checks(self._fields)
+        self._checks = _checks(self._fields)
         self._vectors = [(place, field.size) for place, field in enumerate(self._fields) if field.spec.shape]
 
     def read(self, body: bytes) -> Usual | None:
@@ -165,7 +166,8 @@ class RecordReader:
         for place, size in self._vectors:
             if len(row[place]) != size:
                 return None
-        self._check(row)
+        for place, vector, check in self._checks:
+            check(row[place] if vector else [row[place]])
         return row
 
     def _within(self, row: Row, beside: Iterable[Any]) -> int:
@@ -201,15 +203,10 @@ def _kinds(field: FieldPlan) -> tuple[Any, ...]:
     return getattr(field.item, "__args__", (field.item,))
 
 
-def _checks(fields: list[FieldPlan]) -> Callable[[Row], None]:
-    """What the fields' signatures ask for beyond their types. What it gives raises InvalidInput."""
-    checked = [(place, bool(field.spec.shape), field.check) for place, field in enumerate(fields) if field.check is not None]
-
-    def check(row: Row) -> None:
-        for place, vector, right in checked:
-            right(row[place] if vector else [row[place]])
-
-    return check
+def _checks(fields: list[FieldPlan]) -> list[tuple[int, bool, Callable[[list[Any]], None]]]:
+    """What the fields' signatures ask for beyond their types: the place, whether its value is a list, and what raises
+    InvalidInput for a list of values."""
+    return [(place, bool(field.spec.shape), field.check) for place, field in enumerate(fields) if field.check is not None]
 
 
 def _subject(given: Key | None) -> str | None:
