@@ -20,7 +20,7 @@ from modelyard.kinds.contract import Batch
 from modelyard.kinds.signature import DataType, FieldSpec, Signature
 from modelyard.trust.statements import ArmRole, Constant, EndpointPolicy, OnInvalid, OnUnlogged, Protection, RoutingRule
 
-NAMES = ("a", "b", "data", "name", "f0", "100%s", "é\U0001f600", "x.y", "%", 'q"\\', "tab\there")
+NAMES = ("a", "b", "data", "name", "f0", "100%s", "é\U0001f600", "x.y", "a:b", "%", 'q"\\', "tab\there")
 _FLOATS = ("0", "1", "-1", "1.5", "-0.0", "-0", "2e0", "1e-320", "0.1", "65504", "123456789012345678901", "1E+2")
 _WHOLE = ("0", "1", "7", "100", "-0")
 _TEXTS = (

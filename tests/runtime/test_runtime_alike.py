@@ -141,12 +141,14 @@ def test_who_takes_other_inputs_closes_the_quick_way(stage: Stage) -> None:
     assert stage.quickly == before
 
 
-def test_a_field_given_twice_hides_behind_no_other(stage: Stage) -> None:
-    """Colons tell how many members there are: those in texts, and fields that are left out, must not make up for a twin."""
-    fields = tuple(FieldSpec(name=n, type=DataType.BYTES, nullable=True) for n in ("a", "b:c"))
+@pytest.mark.parametrize(("other", "written"), [("b", r"\u0062"), ("b:c", r"b\u003ac")])
+def test_a_field_given_twice_hides_behind_no_other(stage: Stage, other: str, written: str) -> None:
+    """Colons tell how many members there are: those in names and texts, escaped ones, and fields that are left out must not make
+    up for a twin."""
+    fields = tuple(FieldSpec(name=name, type=DataType.BYTES, nullable=True) for name in ("a", other))
     echo = Player(Signature(inputs=fields, outputs=(fields[0],)), lambda batch, rows: {"a": batch["a"]})
-    texts = ("null", '"x"', '"x:y"', '"\\u003a"', '":"')
-    members = [f'"{name}":{text}' for name in ("a", "b:c", "b\u003ac") for text in texts]
+    texts = ("null", '"x"', '"x:y"', r'"\u003a"', '":"')
+    members = [f'"{name}":{text}' for name in ("a", other, written) for text in texts]
     bodies = [f"{{{','.join(some)}}}".encode() for count in (1, 2, 3) for some in product(members, repeat=count)]
     for start in range(0, len(bodies), 200):
         some = World([echo], EndpointPolicy(), bodies[start : start + 200], path="/decide/{}")

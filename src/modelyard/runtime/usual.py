@@ -97,7 +97,7 @@ class RecordReader:
     not read: every member brings a colon, so it has one more than it should have."""
 
     def __init__(self, plan: InputPlan) -> None:
-        """Raises ValueError for a name that has to be written with escapes."""
+        """Names are written without escapes, and have no colon."""
         self._fields = list(plan.fields.values())
         record = _record(self._fields)
         unset = msgspec.UNSET
@@ -109,12 +109,7 @@ class RecordReader:
         ]
         envelope = msgspec.defstruct("Envelope", [("inputs", record), *beside], forbid_unknown_fields=True, gc=False)
         self._reads = [self._alone(msgspec.json.Decoder(record).decode), self._beside(msgspec.json.Decoder(envelope).decode)]
-        self._colons = sum(1 + field.name.count(":") for field in self._fields)
-        self._optional = [
-            (place, 1 + field.name.count(":"))
-            for place, field in enumerate(self._fields)
-            if field.spec.nullable and not field.spec.shape
-        ]
+        self._optional = [place for place, f in enumerate(self._fields) if f.spec.nullable and not f.spec.shape]
         self._texts = [place for place, field in enumerate(self._fields) if str in _kinds(field)]
         self._checks = _checks(self._fields)
         self._vectors = [(place, field.size) for place, field in enumerate(self._fields) if field.spec.shape]
@@ -155,10 +150,10 @@ class RecordReader:
         """The record's values; None when they do not fit, or a member is there twice. `members` are those around the record,
         `beside` their values."""
         row: Row = astuple(record)
-        colons = self._colons + members
-        for place, member in self._optional:
+        colons = len(row) + members
+        for place in self._optional:
             if row[place] is msgspec.UNSET:
-                colons -= member
+                colons -= 1
                 row = [*row[:place], None, *row[place + 1 :]]
         found = body.count(b":")
         if found != colons and (b"\\" in body or found != colons + self._within(row, beside)):
@@ -180,8 +175,9 @@ class RecordReader:
 
 
 def record_reader(plan: InputPlan) -> RecordReader | None:
-    """A reader of records; None where a field's name has to be written with escapes."""
-    plain = all(msgspec.json.encode(name) == f'"{name}"'.encode() for name in plan.names)
+    """A reader of records; None where a field's name has to be written with escapes, or has a colon, which callers may escape:
+    then nobody could tell by colons what is there twice."""
+    plain = all(":" not in name and msgspec.json.encode(name) == f'"{name}"'.encode() for name in plan.names)
     return RecordReader(plan) if plain else None
 
 
