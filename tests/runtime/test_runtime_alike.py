@@ -305,6 +305,15 @@ def test_a_model_that_answers_too_few_rows_gives_nobody_the_answer_of_another(st
     assert [json.loads(seen.body)["outputs"][0]["data"] for seen in generally[0]] == [[11.0], [12.0]]
 
 
+def test_a_protected_output_that_comes_now_and_then_is_protected(stage: Stage) -> None:
+    """What is protected goes by the policy, not by what the first answer had."""
+    policy = EndpointPolicy(protect={"besides": Protection.MASK})
+    stage.serve([player(NUMBER, says=lambda b: {"o": b["a"]} | ({"besides": b["a"]} if b["a"][0] > 1 else {}))], policy=policy)
+    for asked, logged in (("[1.0]", {"o": 1.0}), ("[2.0]", {"o": 2.0, "besides": None})):
+        [seen] = stage.ask([body(asked)], stage.general)
+        assert json.loads(seen.rows[0]["output"]) == logged
+
+
 def test_after_an_answer_without_rows_others_are_answered(stage: Stage) -> None:
     world = World(
         [player(NUMBER, says=lambda b: {"o": np.array(1.5) if b["a"][0] < 0 else b["a"]})],
