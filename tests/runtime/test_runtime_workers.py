@@ -72,6 +72,31 @@ def status(port: int) -> int | None:
         return None
 
 
+def once(at_first: str, made: str, run: str, folder: Path) -> list[str]:
+    """A program with a worker that does so when it serves for the first time; the one that replaces it ends the program."""
+    program = f"""
+import os, re, signal, sys, threading
+from pathlib import Path
+from modelyard.runtime import workers
+from modelyard.runtime.leaving import Leaving, Phase
+def at_first(): {at_first}
+class Worker:
+    leaving = Leaving()
+    async def serve(self, sock, up):
+        up()
+        mark = Path(sys.argv[1])
+        if mark.exists():
+            os.kill(os.getppid(), signal.SIGTERM)
+        else:
+            mark.touch()
+            at_first()
+        await self.leaving.until(Phase.STOPPING)
+workers._GRACE = 0.2
+sys.exit(workers.Workers(1, "127.0.0.1", 0, Worker, {made}).run({run}))
+"""
+    return [sys.executable, "-c", program, str(folder / "mark")]
+
+
 def test_a_worker_that_dies_is_replaced_and_callers_wait_for_it(tmp_path: Path) -> None:
     with runtime(tmp_path, 1) as running:
         assert running.infer().status_code == 200
@@ -103,31 +128,11 @@ def test_a_worker_that_stands_still_is_killed_and_replaced(tmp_path: Path) -> No
 
 def test_a_worker_that_stands_still_tells_where(tmp_path: Path) -> None:
     """A library that never returns and keeps the interpreter: no thread of the worker's own could tell, or end it."""
-    program = """
-import os, re, signal, sys
-from pathlib import Path
-from modelyard.runtime import workers
-from modelyard.runtime.leaving import Leaving, Phase
-class Held:
-    leaving = Leaving()
-    async def serve(self, sock, up):
-        up()
-        mark = Path(sys.argv[1])
-        if mark.exists():
-            os.kill(os.getppid(), signal.SIGTERM)
-        else:
-            mark.touch()
-            self.never_returns()
-        await self.leaving.until(Phase.STOPPING)
-    def never_returns(self):
-        re.match("(a+)+$", "a" * 60 + "b")
-sys.exit(workers.Workers(1, "127.0.0.1", 0, Held, stuck_seconds=0.5).run())
-"""
-    command = [sys.executable, "-c", program, str(tmp_path / "mark")]
+    command = once('re.match("(a+)+$", "a" * 60 + "b")', "stuck_seconds=0.5", "", tmp_path)
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0
     assert "stands still" in ended.stdout + ended.stderr
-    assert "in never_returns" in ended.stderr
+    assert "in at_first" in ended.stderr
 
 
 def test_a_worker_that_goes_round_is_left_alone(tmp_path: Path) -> None:
@@ -235,27 +240,8 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path, workers: str) -> None:
 
 
 def test_a_worker_whose_threads_never_return_ends_all_the_same(tmp_path: Path) -> None:
-    program = """
-import os, signal, sys, threading
-from pathlib import Path
-from modelyard.runtime import workers
-from modelyard.runtime.leaving import Leaving, Phase
-class Stuck:
-    leaving = Leaving()
-    async def serve(self, sock, up):
-        up()
-        mark = Path(sys.argv[1])
-        if mark.exists():
-            os.kill(os.getppid(), signal.SIGTERM)
-        else:
-            mark.touch()
-            threading.Thread(target=threading.Event().wait).start()
-            os.kill(os.getpid(), signal.SIGTERM)
-        await self.leaving.until(Phase.STOPPING)
-workers._GRACE = 0.2
-sys.exit(workers.Workers(1, "127.0.0.1", 0, Stuck).run(stop_seconds=0.2))
-"""
-    command = [sys.executable, "-c", program, str(tmp_path / "mark")]
+    at_first = "threading.Thread(target=threading.Event().wait).start(); os.kill(os.getpid(), signal.SIGTERM)"
+    command = once(at_first, "", "stop_seconds=0.2", tmp_path)
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 0
     assert (

@@ -13,12 +13,12 @@ from modelyard.decisions import DecisionIds, LogUnwritable
 from modelyard.runtime.asked import Headers
 from modelyard.runtime.calls import Hidden
 from modelyard.runtime.forms import encodings
-from modelyard.runtime.forms.media import EVENTS
+from modelyard.runtime.forms.media import EVENTS, JSON, JSON_HEADERS
 from modelyard.runtime.forms.oip import LENGTH
 from modelyard.runtime.http import Exchange, head
 from modelyard.runtime.limits import Admission
 from modelyard.runtime.metrics import Metrics
-from modelyard.runtime.quick import JSON, SHORTEST_TIMEOUT, Lane, Ticket, lanes
+from modelyard.runtime.quick import SHORTEST_TIMEOUT, Lane, Ticket, lanes
 from modelyard.runtime.shadows import Shadows
 from modelyard.runtime.table import Table
 from modelyard.runtime.writer import LogWriter
@@ -29,9 +29,8 @@ DEADLINE = "x-timeout-ms"
 _LARGEST = 1 << 16
 """Bodies beyond this are not the usual single row."""
 _LONGEST_NUMBER = 12
-_JSON = "application/json"
-_TYPES = frozenset({_JSON, *(f"{_JSON};{space}charset={name}" for space in ("", " ") for name in ("utf-8", "UTF-8"))})
-_HEAD = head(200, tuple(JSON))
+_TYPES = frozenset({JSON, *(f"{JSON};{space}charset={name}" for space in ("", " ") for name in ("utf-8", "UTF-8"))})
+_HEAD = head(200, tuple(JSON_HEADERS))
 
 
 class Lanes:
@@ -119,7 +118,7 @@ class Lanes:
 
 
 async def _packed(exchange: Exchange, answer: bytes) -> None:
-    reply, answer = await encodings.packed(JSON, answer, exchange.headers)
+    reply, answer = await encodings.packed(JSON_HEADERS, answer, exchange.headers)
     exchange.answer(200, reply, answer)
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from modelyard.core.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.decisions import DecisionIds, Objects, Rows, json_lines
-from modelyard.runtime.asked import Asked, ReplyHeaders
+from modelyard.runtime.asked import Asked
 from modelyard.runtime.blanks import FACES, Blank, Face
 from modelyard.runtime.calls import Call, Draft, Hidden
 from modelyard.runtime.engine import MARGIN, Outputs
@@ -36,7 +36,6 @@ _MOST_FIELDS = 512
 SHORTEST_TIMEOUT = 0.01
 """The quick way has no clock: it is for models that answer in far less."""
 _RANDOM = 1 << 53
-JSON: ReplyHeaders = [("content-type", "application/json")]
 
 
 class Ticket:
@@ -290,11 +289,10 @@ def lanes(
     except InvalidInput:  # a field that cannot be protected: nothing can be logged, which the general way says to each
         return {}
     until = min(endpoint.stale_at, *[way.arm.until for way in drawn])
-    found = {}
+    ways, found = Ways(drawn, sent), {}
     for face in FACES:
         reader = face.reader(drawn[0].server.plan)
         if reader is not None:
-            ways = Ways(drawn, sent)
             found[face.path(endpoint.routes.name)] = Lane(table, endpoint, face, reader, ways, until, told, metrics)
     return found
 

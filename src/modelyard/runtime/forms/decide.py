@@ -114,9 +114,9 @@ class Decide:
         return _PROBLEM_HEADERS, protocol.encode(problem(status, error, cause))
 
 
-def for_one(identity: str | None = None) -> Asked:
+def for_one() -> Asked:
     """What is kept of a request for one record, to write its answer."""
-    return Asked({}, 1, identity, reply=_ONE)
+    return Asked({}, 1, reply=_ONE)
 
 
 def decisions(said: Said, request: str | None = None) -> list[Decision]:
